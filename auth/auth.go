@@ -1,0 +1,128 @@
+// Package auth holds the nouns of the house: what a user, a session and a grant are called, who
+// may act, and why one may be refused. It is the ground floor: it imports the standard library
+// alone and every other package may import it.
+//
+// A noun carries no secret. What must stay secret (hashes, seeds) lives in types of package store
+// that never leave a flow, so that a noun may be logged, shown to a hook or sent to a client.
+package auth
+
+import (
+	"encoding/json"
+	"net/netip"
+	"time"
+)
+
+// User is a person, or a guest.
+type User struct {
+	ID                  string // UUID
+	CreatedAt           time.Time
+	LastSeen            time.Time // zero when the user has never signed in
+	Disabled            bool
+	DisplayName         string
+	AvatarURL           string
+	Locale              string // of mails and messages: "en"
+	Email               string // empty for guests and users without an address
+	EmailVerified       bool
+	NewEmail            string // an address the user asked to change to and has not confirmed
+	PhoneNumber         string // empty when there is none
+	PhoneNumberVerified bool
+	DefaultRole         string
+	Roles               []string // as stored; AllowedRoles adds the default role
+	IsAnonymous         bool
+	ActiveMFAType       string          // "", "totp" or "sms"
+	Metadata            json.RawMessage // what the application stored; nil or JSON null when nothing
+}
+
+// AllowedRoles lists the roles the user may take, the default role among them.
+func (u User) AllowedRoles() []string {
+	for _, r := range u.Roles {
+		if r == u.DefaultRole {
+			return u.Roles
+		}
+	}
+	return append(append(make([]string, 0, len(u.Roles)+1), u.Roles...), u.DefaultRole)
+}
+
+// Session is one signed-in device. It is a row of auth.refresh_tokens; its ID never changes while
+// its refresh token is exchanged for the next one again and again.
+type Session struct {
+	ID        string // UUID: refreshTokenId of one dialect, session_id of the other
+	UserID    string
+	CreatedAt time.Time
+	ExpiresAt time.Time // moves forward with each refresh
+	AAL       int       // authenticator assurance level, 1 or 2
+	AMR       []Method  // how the user proved who they are, latest last
+}
+
+// Method is one proof of identity (RFC 8176 calls the list amr).
+type Method struct {
+	Method    string    `json:"method"` // "password", "magiclink", "totp", …
+	Timestamp time.Time `json:"timestamp"`
+}
+
+// Grant is what a sign-in or a refresh ends in.
+type Grant struct {
+	User         User
+	Session      Session
+	AccessToken  string
+	RefreshToken string
+	ExpiresIn    time.Duration // life of the access token, counted from now
+}
+
+// Client says where a request comes from. Both fields are what the network and the peer claim;
+// neither is proof of anything.
+type Client struct {
+	Address   netip.Addr // behind trusted proxies, the one they report
+	UserAgent string
+}
+
+// Prefix is the network the address belongs to: /24 for IPv4, /64 for IPv6. One household or one
+// phone moves within it; an attacker elsewhere does not. Rate limits and the judgement of late
+// refreshes look at it instead of the address.
+func (c Client) Prefix() string {
+	a := c.Address.Unmap().WithZone("")
+	if !a.IsValid() {
+		return ""
+	}
+	bits := 64
+	if a.Is4() {
+		bits = 24
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return p.String()
+}
+
+// Bucket names the client in rate limits: an IPv4 address, or the /64 of an IPv6 address, since
+// whoever has one address of a /64 has them all.
+func (c Client) Bucket() string {
+	if a := c.Address.Unmap(); a.Is4() {
+		return a.String()
+	}
+	return c.Prefix()
+}
+
+// Actor is who asks: the bearer of an access token, or an operator. It is passed to flows as a
+// parameter, never hidden in a context.
+type Actor struct {
+	UserID    string
+	SessionID string // empty in tokens that an older server issued
+	Elevated  bool   // proved again lately, see AUTH_REQUIRE_ELEVATED_CLAIM
+	Admin     bool
+}
+
+// Purpose says what a one-time secret is for. A secret of one purpose is never accepted for
+// another.
+type Purpose string
+
+// The purposes. The ones with a capital inside are also the prefix of the ticket as clients see
+// it ("passwordReset:<uuid>"), as Hasura Auth writes it.
+const (
+	VerifyEmail        Purpose = "verifyEmail"
+	ConfirmEmailChange Purpose = "emailConfirmChange"
+	SignInByEmail      Purpose = "passwordlessEmail"
+	ResetPassword      Purpose = "passwordReset"
+	ExchangeCode       Purpose = "code" // a PKCE authorization code (RFC 7636)
+)
