@@ -21,33 +21,33 @@ func (c Code) Error() string { return string(c) }
 // The refusals. Each door has a table from these to its own status and words, and a test that
 // walks Codes to prove the table complete.
 const (
-	Internal             Code = "internal"               // our fault: the text is in the log
-	BadRequest           Code = "bad-request"            // the request makes no sense; see Invalid for the field
-	NotFound             Code = "not-found"              // no such route
-	Unauthorized         Code = "unauthorized"           // no valid bearer token
-	NotElevated          Code = "not-elevated"           // the token must be of a fresh proof
-	TooManyRequests      Code = "too-many-requests"      // see TooSoon for when to come back
-	Overloaded           Code = "overloaded"             // the queue for password hashing is full; see TooSoon
-	EndpointDisabled     Code = "endpoint-disabled"      // the operator did not turn this on
-	SignUpDisabled       Code = "signup-disabled"        // the operator takes no new users
-	InvalidCredentials   Code = "invalid-credentials"    // unknown address or wrong password: one answer for both
-	EmailNotAllowed      Code = "email-not-allowed"      // the access lists refuse the address
-	UserDisabled         Code = "user-disabled"          // an operator locked the user
-	UserUnverified       Code = "user-unverified"        // the e-mail address is not confirmed yet
-	UserAnonymous        Code = "user-anonymous"         // a guest may not do this
-	EmailTaken           Code = "email-taken"            // another user has the address
-	EmailVerified        Code = "email-verified"         // there is nothing left to verify
-	PasswordTooShort     Code = "password-too-short"     // see AUTH_PASSWORD_MIN_LENGTH
-	PasswordTooLong      Code = "password-too-long"      // longer than the hash takes whole
-	PasswordLeaked       Code = "password-leaked"        // known from a breach (Have I Been Pwned)
-	RedirectNotAllowed   Code = "redirect-not-allowed"   // outside the allow-list
-	RoleNotAllowed       Code = "role-not-allowed"       // outside the server's default roles
+	Internal             Code = "internal"             // our fault: the text is in the log
+	BadRequest           Code = "bad-request"          // the request makes no sense; see Invalid for the field
+	NotFound             Code = "not-found"            // no such route
+	Unauthorized         Code = "unauthorized"         // no valid bearer token
+	NotElevated          Code = "not-elevated"         // the token must be of a fresh proof
+	TooManyRequests      Code = "too-many-requests"    // see TooSoon for when to come back
+	Overloaded           Code = "overloaded"           // the queue for password hashing is full; see TooSoon
+	EndpointDisabled     Code = "endpoint-disabled"    // the operator did not turn this on
+	SignUpDisabled       Code = "signup-disabled"      // the operator takes no new users
+	InvalidCredentials   Code = "invalid-credentials"  // unknown address or wrong password: one answer for both
+	EmailNotAllowed      Code = "email-not-allowed"    // the access lists refuse the address
+	UserDisabled         Code = "user-disabled"        // an operator locked the user
+	UserUnverified       Code = "user-unverified"      // the e-mail address is not confirmed yet
+	UserAnonymous        Code = "user-anonymous"       // a guest may not do this
+	EmailTaken           Code = "email-taken"          // another user has the address
+	EmailVerified        Code = "email-verified"       // there is nothing left to verify
+	PasswordTooShort     Code = "password-too-short"   // see AUTH_PASSWORD_MIN_LENGTH
+	PasswordTooLong      Code = "password-too-long"    // longer than the hash takes whole
+	PasswordLeaked       Code = "password-leaked"      // known from a breach (Have I Been Pwned)
+	RedirectNotAllowed   Code = "redirect-not-allowed" // outside the allow-list
+	RoleNotAllowed       Code = "role-not-allowed"     // outside the server's default roles
 	DefaultRoleNotInList Code = "default-role-not-in-list"
-	InvalidRefreshToken  Code = "invalid-refresh-token"  // unknown, expired, ended or replayed: one answer for all
-	InvalidTicket        Code = "invalid-ticket"         // unknown, expired or spent: one answer for all
-	InvalidExchange      Code = "invalid-exchange"       // PKCE: unknown code or wrong verifier
-	InvalidToken         Code = "invalid-token"          // an access token given to be checked is not good
-	MailNotConfigured    Code = "mail-not-configured"    // the flow needs mail and there is no mail server
+	InvalidRefreshToken  Code = "invalid-refresh-token" // unknown, expired, ended or replayed: one answer for all
+	InvalidTicket        Code = "invalid-ticket"        // unknown, expired or spent: one answer for all
+	InvalidExchange      Code = "invalid-exchange"      // PKCE: unknown code or wrong verifier
+	InvalidToken         Code = "invalid-token"         // an access token given to be checked is not good
+	MailNotConfigured    Code = "mail-not-configured"   // the flow needs mail and there is no mail server
 )
 
 // Codes lists every Code, for the tests that prove a table complete.

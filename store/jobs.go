@@ -1,0 +1,37 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/riverqueue/river"
+)
+
+// jobSchema is where River keeps its tables.
+const jobSchema = "postern_river"
+
+// JobSchema names the schema of River's tables, for the carriers.
+func JobSchema() string { return jobSchema }
+
+// MailJob is a mail that somebody is owed. It is inserted in the transaction that causes it, so
+// that it exists exactly when its cause does. Its content is sealed: it holds a link that signs
+// somebody in.
+type MailJob struct {
+	ID     string `json:"id"` // stable over retries: it becomes the Message-ID
+	Sealed []byte `json:"sealed"`
+}
+
+// Kind names the job to River.
+func (MailJob) Kind() string { return "postern_mail" }
+
+// Enqueue inserts a job into the transaction. It must run in one.
+func (db *DB) Enqueue(ctx context.Context, job river.JobArgs, opts *river.InsertOpts) error {
+	if db.tx == nil {
+		return errors.New("store: Enqueue outside a transaction")
+	}
+	if _, err := db.jobs.InsertTx(ctx, db.tx, job, opts); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}

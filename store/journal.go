@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"postern/auth"
+)
+
+// An Entry is one security-relevant change as the audit log and the events tell it. It is written
+// in the transaction that makes it true, and holds no secret.
+type Entry struct {
+	Event     string // "session.started"; the same word in the log and in the event
+	UserID    string
+	ActorID   string // who did it, when that is not the user
+	SessionID string
+	Client    auth.Client
+	Detail    map[string]any // facts of this event, for people and receivers
+	At        time.Time
+}
+
+// maxUserAgent is how much of a user agent is kept: a header may be a megabyte long.
+const maxUserAgent = 512
+
+// Record writes an entry to the audit log and hands it to the receivers of events, in order for
+// each user.
+func (db *DB) Record(ctx context.Context, entries ...Entry) error {
+	b := &pgx.Batch{}
+	for _, e := range entries {
+		queueEntry(b, e)
+	}
+	_, err := changed(ctx, db, b)
+	return err
+}
+
+func queueEntry(b *pgx.Batch, e Entry) {
+	detail := e.detail()
+	b.Queue(addAuditSQL, e.At, e.Event, e.UserID, nullable(e.ActorID), nullable(e.SessionID),
+		nullable(e.Client.Prefix()), nullable(userAgent(e.Client)), detail)
+	b.Queue(addEventSQL, e.UserID, e.Event, e.payload(), e.At)
+}
+
+const (
+	addAuditSQL = `insert into auth.audit_entries (at, event, user_id, actor_id, session_id, address_prefix, user_agent, detail)
+		values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)`
+	// The head's row lock gives one user's events one order.
+	addEventSQL = `with head as (
+			insert into auth.event_heads (user_id, last) values ($1, 1)
+			on conflict (user_id) do update set last = auth.event_heads.last + 1 returning last)
+		insert into auth.events (user_id, seq, type, payload, at) select $1, head.last, $2, $3::jsonb, $4 from head`
+)
+
+// detail is the entry's detail as JSON, or nil.
+func (e Entry) detail() []byte {
+	if len(e.Detail) == 0 {
+		return nil
+	}
+	return mustJSON(e.Detail)
+}
+
+// payload is what receivers of the event get beside its type and time.
+func (e Entry) payload() []byte {
+	p := map[string]any{"userId": e.UserID}
+	if e.SessionID != "" {
+		p["sessionId"] = e.SessionID
+	}
+	for k, v := range e.Detail {
+		p[k] = v
+	}
+	return mustJSON(p)
+}
+
+// mustJSON encodes maps of strings, numbers and booleans, which cannot fail.
+func mustJSON(v map[string]any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return []byte(`{}`)
+	}
+	return b
+}
+
+// userAgent is the client's user agent as Postgres takes it: bounded, valid UTF-8, no NUL.
+func userAgent(c auth.Client) string {
+	return clean(c.UserAgent, maxUserAgent)
+}

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"postern/auth"
+)
+
+// Ticket is a one-time secret: a mail link, a code to exchange. Only its hash is kept.
+type Ticket struct {
+	ID         string
+	Purpose    auth.Purpose
+	SecretHash []byte
+	UserID     string
+	ParentID   string // the ticket that opening made this code from; spending the code spends it
+	Email      string // the address that the secret was sent to, and so proves
+	Challenge  string // S256 of the verifier that redeems it (RFC 7636); empty when there is none
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+}
+
+// AddTicket writes a ticket unless the user has had most of this purpose since a time: mails to one
+// person are limited whoever asks for them. It tells whether it wrote one.
+func (db *DB) AddTicket(ctx context.Context, t Ticket, most int, since time.Time) (bool, error) {
+	tag, err := db.Exec(ctx, addTicketSQL, t.ID, t.Purpose, t.SecretHash, t.UserID, nullable(t.ParentID),
+		nullable(t.Email), nullable(t.Challenge), t.CreatedAt, t.ExpiresAt, most, since)
+	return err == nil && tag.RowsAffected() == 1, refusal(err)
+}
+
+const addTicketSQL = `insert into auth.tickets (id, purpose, secret_hash, user_id, parent_id, email, challenge, created_at, expires_at)
+	select $1::uuid, $2::text, $3::bytea, u.id, $5::uuid, $6::text, $7::text, $8::timestamptz, $9::timestamptz
+	from auth.users u where u.id = $4 and
+		(select count(*) from auth.tickets o where o.user_id = u.id and o.purpose = $2 and o.created_at > $11) < $10`
+
+// Found is a ticket with its user.
+type Found struct {
+	auth.User
+	TicketID        string // empty for a ticket that Hasura Auth wrote
+	TicketPurpose   auth.Purpose
+	TicketEmail     string
+	TicketChallenge string
+	ParentID        string // of a code: the ticket it spends
+	Adopted         bool   // Hasura Auth wrote it, as auth.users.ticket
+}
+
+// FindTicket looks for a live ticket of one purpose without using it up. The text is what Hasura
+// Auth would have stored, for the tickets that it wrote before it was replaced.
+func (db *DB) FindTicket(ctx context.Context, p auth.Purpose, hash []byte, text string, now time.Time) (Found, error) {
+	return one[Found](ctx, db, findTicketSQL, p, hash, now, text)
+}
+
+const findTicketSQL = `select` + userColumns + `,
+		coalesce(k.id::text, '') as ticket_id, $1::text as ticket_purpose, coalesce(k.email, u.email::text, '') as ticket_email,
+		coalesce(k.challenge, '') as ticket_challenge, '' as parent_id, k.id is null as adopted
+	from auth.users u
+	left join auth.tickets k on k.user_id = u.id and k.purpose = $1 and k.secret_hash = $2 and k.expires_at > $3
+	where u.id = (select user_id from auth.tickets where purpose = $1 and secret_hash = $2 and expires_at > $3)
+		or ($4 <> '' and u.ticket = $4 and u.ticket_expires_at > $3)
+	order by k.id is null limit 1`
+
+// FindCode looks for a live code that the challenge redeems, with the ticket it came from. A wrong
+// verifier finds nothing and uses nothing up.
+func (db *DB) FindCode(ctx context.Context, hash []byte, challenge string, now time.Time) (Found, error) {
+	return one[Found](ctx, db, findCodeSQL, auth.ExchangeCode, hash, challenge, now)
+}
+
+const findCodeSQL = `select` + userColumns + `,
+		k.id::text as ticket_id, p.purpose as ticket_purpose, coalesce(p.email, '') as ticket_email,
+		k.challenge as ticket_challenge, p.id::text as parent_id, false as adopted
+	from auth.tickets k
+	join auth.tickets p on p.id = k.parent_id and p.expires_at > $4
+	join auth.users u on u.id = k.user_id
+	where k.purpose = $1 and k.secret_hash = $2 and k.challenge = $3 and k.expires_at > $4`
+
+// TakeTicket uses a ticket up, and with it every code that was made from it. Whoever comes second
+// finds it gone: ErrChanged. It must run in the transaction that does what the ticket is for.
+func (db *DB) TakeTicket(ctx context.Context, f Found, text string) error {
+	if f.Adopted {
+		return db.guarded(ctx, takeAdoptedTicketSQL, f.ID, text)
+	}
+	id := f.TicketID
+	if f.ParentID != "" {
+		id = f.ParentID
+	}
+	return db.guarded(ctx, takeTicketSQL, id)
+}
+
+const (
+	takeTicketSQL        = `delete from auth.tickets where id = $1`
+	takeAdoptedTicketSQL = `update auth.users set ticket = null where id = $1 and ticket = $2`
+)
+
+// Sweep deletes what expired: tickets, sessions, counters and events whose time is over. It works
+// in small steps, so that no lock is held for long, and tells how many rows it deleted.
+func (db *DB) Sweep(ctx context.Context, now, eventsBefore time.Time) (int64, error) {
+	var total int64
+	for _, s := range []struct {
+		sql string
+		at  time.Time
+	}{
+		{sweepTicketsSQL, now}, {sweepSessionsSQL, now}, {sweepCountersSQL, now}, {sweepEventsSQL, eventsBefore},
+	} {
+		for {
+			tag, err := db.Exec(ctx, s.sql, s.at)
+			if err != nil {
+				return total, err
+			}
+			total += tag.RowsAffected()
+			if tag.RowsAffected() < sweepStep {
+				break
+			}
+		}
+	}
+	b := &pgx.Batch{}
+	b.Queue(ensureAuditPartitionsSQL, now)
+	_, err := changed(ctx, db, b)
+	return total, err
+}
+
+const (
+	sweepStep                = 1000
+	sweepTicketsSQL          = `delete from auth.tickets where id in (select id from auth.tickets where expires_at < $1 limit 1000)`
+	sweepSessionsSQL         = `delete from auth.refresh_tokens where id in (select id from auth.refresh_tokens where expires_at < $1 limit 1000)`
+	sweepCountersSQL         = `delete from auth.security_counters where key in (select key from auth.security_counters where window_ends_at < $1 limit 1000)`
+	sweepEventsSQL           = `delete from auth.events where id in (select id from auth.events where at < $1 limit 1000)`
+	ensureAuditPartitionsSQL = `select auth.ensure_audit_partitions($1)`
+)

@@ -1,0 +1,198 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"postern/auth"
+)
+
+// userColumns are the columns of an auth.User, for every statement that names the table u.
+const userColumns = `
+	u.id, u.created_at, coalesce(u.last_seen, '0001-01-01Z'::timestamptz) as last_seen, u.disabled,
+	u.display_name, u.avatar_url, u.locale, coalesce(u.email::text, '') as email, u.email_verified,
+	coalesce(u.new_email::text, '') as new_email, coalesce(u.phone_number, '') as phone_number,
+	u.phone_number_verified, u.default_role, u.is_anonymous,
+	coalesce(u.active_mfa_type, '') as active_mfa_type, u.metadata,
+	array(select r.role from auth.user_roles r where r.user_id = u.id order by r.created_at, r.role) as roles`
+
+// Login is a user with what proves them. It never leaves a flow.
+type Login struct {
+	auth.User
+	PasswordHash string // empty when the user has no password
+}
+
+// LoginByEmail looks a user up with their password hash and, in the same round trip, reads the
+// counters of failed attempts that stand in the way. An unknown address is no error: ok is false.
+func (db *DB) LoginByEmail(ctx context.Context, email string, guards []Guard, now time.Time) (login Login, ok bool, err error) {
+	b := &pgx.Batch{}
+	queueGuards(b, guards, now)
+	b.Queue(loginByEmailSQL, email)
+	results := db.SendBatch(ctx, b)
+	defer func() {
+		if e := results.Close(); e != nil && err == nil {
+			err = e
+		}
+	}()
+	if err := readGuards(results, guards, now); err != nil {
+		return Login{}, false, err
+	}
+	rows, err := results.Query()
+	if err != nil {
+		return Login{}, false, err
+	}
+	login, err = collected[Login](rows)
+	if errors.Is(err, ErrNotFound) {
+		return Login{}, false, nil
+	}
+	return login, err == nil, err
+}
+
+const loginByEmailSQL = `select` + userColumns + `, coalesce(u.password_hash, '') as password_hash
+	from auth.users u where u.email = $1::text::public.citext`
+
+// UserByEmail finds a user. The comparison ignores case.
+func (db *DB) UserByEmail(ctx context.Context, email string) (auth.User, error) {
+	return one[auth.User](ctx, db, userByEmailSQL, email)
+}
+
+const userByEmailSQL = `select` + userColumns + ` from auth.users u where u.email = $1::text::public.citext`
+
+// UserOfActor finds the user an access token speaks of, provided that its session, when it names
+// one, has not ended.
+func (db *DB) UserOfActor(ctx context.Context, a auth.Actor) (auth.User, error) {
+	return one[auth.User](ctx, db, userOfActorSQL, a.UserID, nullable(a.SessionID))
+}
+
+const userOfActorSQL = `select` + userColumns + ` from auth.users u
+	where u.id = $1 and ($2::uuid is null or exists (select from auth.refresh_tokens t where t.id = $2 and t.user_id = u.id))`
+
+// NewUser is a user about to be.
+type NewUser struct {
+	auth.User
+	PasswordHash string
+}
+
+// AddUser writes a user with their roles. It must run in a transaction.
+func (db *DB) AddUser(ctx context.Context, u NewUser) error {
+	b := &pgx.Batch{}
+	b.Queue(addUserSQL, u.ID, u.CreatedAt, u.Disabled, u.DisplayName, u.AvatarURL, u.Locale,
+		nullable(u.Email), u.EmailVerified, nullable(u.PasswordHash), u.DefaultRole, u.IsAnonymous, jsonOrNull(u.Metadata))
+	b.Queue(addRolesSQL, u.ID, u.Roles, u.CreatedAt)
+	_, err := changed(ctx, db, b)
+	return err
+}
+
+const (
+	addUserSQL = `insert into auth.users (id, created_at, updated_at, disabled, display_name, avatar_url, locale, email,
+			email_verified, password_hash, default_role, is_anonymous, metadata, ticket_expires_at, otp_hash_expires_at)
+		values ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $2, $2)`
+	addRolesSQL = `insert into auth.user_roles (user_id, role, created_at) select $1, unnest($2::text[]), $3`
+)
+
+// SetPassword changes the password hash and ends what the old password let in: every session but
+// keep (an empty keep ends all), and every one-time secret of the user. It tells how many sessions
+// it ended. It must run in a transaction.
+func (db *DB) SetPassword(ctx context.Context, userID, hash, keep string, now time.Time) (ended int64, err error) {
+	b := &pgx.Batch{}
+	b.Queue(setPasswordSQL, userID, hash, now)
+	b.Queue(endOtherSessionsSQL, userID, nullable(keep))
+	b.Queue(dropTicketsSQL, userID)
+	counts, err := changed(ctx, db, b)
+	if err != nil {
+		return 0, err
+	}
+	if counts[0] == 0 {
+		return 0, ErrChanged
+	}
+	return counts[1], nil
+}
+
+const (
+	setPasswordSQL      = `update auth.users set password_hash = $2, ticket = null, ticket_expires_at = $3 where id = $1 and not disabled`
+	endOtherSessionsSQL = `delete from auth.refresh_tokens where user_id = $1 and type = 'regular' and id is distinct from $2::uuid`
+	dropTicketsSQL      = `delete from auth.tickets where user_id = $1`
+)
+
+// AskEmailChange notes the address a user wants to change to. Nothing else changes until the new
+// address is confirmed.
+func (db *DB) AskEmailChange(ctx context.Context, userID, newEmail string) error {
+	return db.guarded(ctx, askEmailChangeSQL, userID, newEmail)
+}
+
+const askEmailChangeSQL = `update auth.users set new_email = $2 where id = $1 and not disabled`
+
+// ConfirmEmail marks the user's address as confirmed, if it is still the one that was proved.
+func (db *DB) ConfirmEmail(ctx context.Context, userID, email string) error {
+	return db.guarded(ctx, confirmEmailSQL, userID, email)
+}
+
+const confirmEmailSQL = `update auth.users set email_verified = true where id = $1 and email = $2::text::public.citext`
+
+// ChangeEmail puts the new address in the place of the old one, if it is still the one that the
+// user asked for, and drops the one-time secrets that prove the old address.
+func (db *DB) ChangeEmail(ctx context.Context, userID, newEmail string) error {
+	if err := db.guarded(ctx, changeEmailSQL, userID, newEmail); err != nil {
+		return err
+	}
+	_, err := db.Exec(ctx, dropTicketsSQL, userID)
+	return err
+}
+
+const changeEmailSQL = `update auth.users set email = new_email, new_email = null, email_verified = true
+	where id = $1 and new_email = $2::text::public.citext`
+
+// EnsureRoles makes sure that the configured roles exist.
+func (db *DB) EnsureRoles(ctx context.Context, roles []string) error {
+	if _, err := db.Exec(ctx, ensureRolesSQL, roles); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+const ensureRolesSQL = `insert into auth.roles (role) select unnest($1::text[]) on conflict do nothing`
+
+// HashKinds lists the kinds of password hashes in use, as their prefixes ("$2a$10", "$argon2id$…"),
+// so that refusals can be paced by the slowest.
+func (db *DB) HashKinds(ctx context.Context) ([]string, error) {
+	rows, err := db.Query(ctx, hashKindsSQL)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+const hashKindsSQL = `select distinct coalesce(substring(password_hash from '^(\$2[aby]\$\d\d)'), substring(password_hash from '^(\$argon2id\$v=\d+\$[^$]+)'))
+	from auth.users where password_hash like '$%' and password_hash ~ '^\$(2[aby]\$\d\d|argon2id\$v=\d+\$)'`
+
+// guarded runs a statement that must write a row.
+func (db *DB) guarded(ctx context.Context, sql string, args ...any) error {
+	tag, err := db.Exec(ctx, sql, args...)
+	if err != nil {
+		return refusal(err)
+	}
+	if tag.RowsAffected() == 0 {
+		return ErrChanged
+	}
+	return nil
+}
+
+// nullable makes an empty string an SQL null.
+func nullable(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func jsonOrNull(m json.RawMessage) any {
+	if len(m) == 0 {
+		return nil
+	}
+	return []byte(m)
+}
