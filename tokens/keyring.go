@@ -1,0 +1,121 @@
+package tokens
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// derivedWord stands, in the list of previous keys, for the key that comes from the JWT secret. An
+// installation that ran without a key of its own names it there when it gets one.
+const derivedWord = "derived"
+
+// Keyring seals what must be read back later, and holds the peppers of refresh tokens. The first
+// key seals; the others only open. It is immutable and safe for concurrent use.
+type Keyring struct {
+	keys    []sealingKey
+	peppers [][]byte
+}
+
+type sealingKey struct {
+	id   byte // first byte of whatever it sealed
+	aead cipher.AEAD
+}
+
+// NewKeyring reads the encryption key and its predecessors. An empty key is derived from the JWT
+// secret, and derived is then true so that the caller can warn: whoever changes the JWT secret
+// loses what was sealed.
+func NewKeyring(encryptionKey string, previous []string, jwtSecret Secret) (ring *Keyring, derived bool, err error) {
+	names := append([]string{encryptionKey}, previous...)
+	if encryptionKey == "" {
+		names[0], derived = derivedWord, true
+	}
+	ring = &Keyring{}
+	for i, name := range names {
+		master, err := masterKeyOr(name, jwtSecret)
+		if err != nil {
+			if i == 0 {
+				return nil, derived, fmt.Errorf("AUTH_ENCRYPTION_KEY %w", err)
+			}
+			return nil, derived, fmt.Errorf("AUTH_ENCRYPTION_KEY_PREVIOUS, entry %d, %w", i, err)
+		}
+		if err := ring.add(master); err != nil {
+			return nil, derived, err
+		}
+	}
+	return ring, derived, nil
+}
+
+func masterKeyOr(name string, jwtSecret Secret) ([]byte, error) {
+	if name != derivedWord {
+		return masterKey(name)
+	}
+	if jwtSecret.IsZero() {
+		return nil, errors.New("cannot be derived: HASURA_GRAPHQL_JWT_SECRET is not set")
+	}
+	return jwtSecret.derive("encryption key")
+}
+
+func masterKey(text string) ([]byte, error) {
+	key, err := hex.DecodeString(text)
+	if err != nil || len(key) != 32 {
+		return nil, errors.New("must be 64 hexadecimal digits; make one with: openssl rand -hex 32")
+	}
+	return key, nil
+}
+
+func (r *Keyring) add(master []byte) error {
+	sealKey, err := hkdf.Key(sha256.New, master, nil, "postern seal 1", 33)
+	if err != nil {
+		return err
+	}
+	block, err := aes.NewCipher(sealKey[:32])
+	if err != nil {
+		return err
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return err
+	}
+	pepper, err := hkdf.Key(sha256.New, master, nil, "postern refresh pepper 1", 32)
+	if err != nil {
+		return err
+	}
+	r.keys = append(r.keys, sealingKey{id: sealKey[32], aead: aead})
+	r.peppers = append(r.peppers, pepper)
+	return nil
+}
+
+// Seal encrypts with the current key. The purpose is not stored: Open must be given the same one,
+// so a sealed value moved to another column, or to another user's row where the purpose names the
+// user, does not open there.
+func (r *Keyring) Seal(purpose string, plaintext []byte) ([]byte, error) {
+	k := r.keys[0]
+	sealed := make([]byte, 1+k.aead.NonceSize(), 1+k.aead.NonceSize()+len(plaintext)+k.aead.Overhead())
+	sealed[0] = k.id
+	_, _ = rand.Read(sealed[1:])
+	return k.aead.Seal(sealed, sealed[1:], plaintext, []byte(purpose)), nil
+}
+
+// Open decrypts what Seal made under the same purpose, with the current key or an older one.
+func (r *Keyring) Open(purpose string, sealed []byte) ([]byte, error) {
+	for _, k := range r.keys {
+		if len(sealed) < 1+k.aead.NonceSize() || sealed[0] != k.id {
+			continue
+		}
+		nonce, box := sealed[1:1+k.aead.NonceSize()], sealed[1+k.aead.NonceSize():]
+		if plaintext, err := k.aead.Open(nil, nonce, box, []byte(purpose)); err == nil {
+			return plaintext, nil
+		}
+	}
+	return nil, errors.New("sealed value does not open: it was damaged, made for another purpose, or its key is neither AUTH_ENCRYPTION_KEY nor in AUTH_ENCRYPTION_KEY_PREVIOUS")
+}
+
+// Peppers gives what refresh tokens are chained with, the current one first. The callers own
+// neither the list nor its bytes.
+func (r *Keyring) Peppers() [][]byte { return r.peppers }

@@ -1,0 +1,229 @@
+package tokens
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// The claims that are ours. No custom claim takes their place.
+const (
+	claimPrefix      = "x-hasura-"
+	claimUserID      = "x-hasura-user-id"
+	claimRoles       = "x-hasura-allowed-roles"
+	claimDefaultRole = "x-hasura-default-role"
+	claimAnonymous   = "x-hasura-user-is-anonymous"
+	claimElevated    = "x-hasura-auth-elevated"
+	sessionClaim     = "session_id"
+)
+
+var builtIn = []string{claimUserID, claimRoles, claimDefaultRole, claimAnonymous, claimElevated}
+
+// registered are the members of a payload that mean the same in every token.
+var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", sessionClaim}
+
+// Access is what an access token says.
+type Access struct {
+	UserID      string
+	SessionID   string // empty for none
+	Roles       []string
+	DefaultRole string
+	IsAnonymous bool
+	Elevated    bool           // proved again just now
+	Extra       map[string]any // custom claims by name, with or without x-hasura-; built-in ones are left alone
+	Life        time.Duration
+}
+
+// Signer signs and verifies with the one key of a Secret. It is immutable and safe for concurrent
+// use.
+type Signer struct {
+	s       *secret
+	signKey any
+	readKey any
+	header  string // first part of every access token
+	jwks    []byte
+	purpose Secret // whence the keys of other purposes are derived
+}
+
+// NewSigner readies a secret for signing. It signs and verifies once, so that a key that cannot is
+// found at start.
+func NewSigner(secret Secret) (*Signer, error) {
+	if secret.IsZero() {
+		return nil, errNotSet
+	}
+	s := &Signer{s: secret.s, signKey: secret.s.hmac, readKey: secret.s.hmac, jwks: []byte(`{"keys":[]}`), purpose: secret}
+	kid := secret.s.kid
+	if secret.s.alg.family != hmacKeys {
+		s.signKey, s.readKey = secret.s.private, secret.s.public
+		key, err := newJWK(secret.s.public)
+		if err != nil {
+			return nil, err
+		}
+		if kid == "" {
+			if kid, err = key.thumbprint(); err != nil {
+				return nil, err
+			}
+		}
+		key.Kid, key.Alg, key.Use = kid, secret.s.alg.method.Alg(), "sig"
+		if s.jwks, err = json.Marshal(map[string][]jwk{"keys": {key}}); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if s.header, err = headerPart(secret.s.alg.method.Alg(), kid, "JWT"); err != nil {
+		return nil, err
+	}
+	signature, err := secret.s.alg.method.Sign(s.header, s.signKey)
+	if err == nil {
+		err = secret.s.alg.method.Verify(s.header, signature, s.readKey)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("HASURA_GRAPHQL_JWT_SECRET: the key does not sign: %w", err)
+	}
+	return s, nil
+}
+
+func headerPart(alg, kid, typ string) (string, error) {
+	header, err := json.Marshal(struct {
+		Alg string `json:"alg"`
+		Kid string `json:"kid,omitempty"`
+		Typ string `json:"typ"`
+	}{alg, kid, typ})
+	return base64.RawURLEncoding.EncodeToString(header), err
+}
+
+// JWKS is the public key set to publish. With a shared key it is empty. The caller must not change
+// the bytes.
+func (s *Signer) JWKS() []byte { return s.jwks }
+
+// Sign makes an access token that lives from now on.
+func (s *Signer) Sign(a Access, now time.Time) (string, error) {
+	if a.UserID == "" || a.DefaultRole == "" || a.Life < time.Second {
+		return "", errors.New("an access token needs a user, a default role and a life of a second at least")
+	}
+	claims := a.claims()
+	payload := map[string]any{
+		"sub": a.UserID,
+		"iss": s.s.issuer,
+		"iat": now.Unix(),
+		"exp": now.Unix() + int64(a.Life/time.Second),
+	}
+	switch {
+	case s.s.manyAud:
+		payload["aud"] = s.s.audience
+	case len(s.s.audience) == 1:
+		payload["aud"] = s.s.audience[0]
+	}
+	if a.SessionID != "" {
+		payload[sessionClaim] = a.SessionID
+	}
+	if err := s.s.place(payload, claims); err != nil {
+		return "", err
+	}
+	body, err := json.Marshal(payload, json.Deterministic(true))
+	if err != nil {
+		return "", fmt.Errorf("claims of the token: %w", err)
+	}
+	unsigned := s.header + "." + base64.RawURLEncoding.EncodeToString(body)
+	signature, err := s.s.alg.method.Sign(unsigned, s.signKey)
+	if err != nil {
+		return "", fmt.Errorf("signing: %w", err)
+	}
+	return unsigned + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}
+
+// claims gives the x-hasura claims. Custom ones come first and never replace a built-in one, in
+// any letter case; of two that differ only in case the first in alphabetical order is kept, since
+// Hasura takes them for one name.
+func (a Access) claims() map[string]any {
+	claims := make(map[string]any, len(builtIn)+len(a.Extra))
+	if len(a.Extra) > 0 {
+		taken := make(map[string]bool, len(a.Extra))
+		for _, name := range slices.Sorted(maps.Keys(a.Extra)) {
+			full, folded := name, strings.ToLower(name)
+			if !strings.HasPrefix(folded, claimPrefix) {
+				full, folded = claimPrefix+folded, claimPrefix+folded
+			}
+			if !taken[folded] && !slices.Contains(builtIn, folded) {
+				taken[folded], claims[full] = true, a.Extra[name]
+			}
+		}
+	}
+	roles := a.Roles
+	if !slices.Contains(roles, a.DefaultRole) {
+		roles = append(slices.Clip(roles), a.DefaultRole)
+	}
+	claims[claimRoles] = roles
+	claims[claimDefaultRole] = a.DefaultRole
+	claims[claimUserID] = a.UserID
+	claims[claimAnonymous] = "false"
+	if a.IsAnonymous {
+		claims[claimAnonymous] = "true"
+	}
+	if a.Elevated {
+		claims[claimElevated] = a.UserID
+	}
+	return claims
+}
+
+// IsBuiltIn tells whether a claim name, with or without x-hasura- and in any letter case, is one
+// that custom claims cannot take.
+func IsBuiltIn(name string) bool {
+	folded := strings.ToLower(name)
+	if !strings.HasPrefix(folded, claimPrefix) {
+		folded = claimPrefix + folded
+	}
+	return slices.Contains(builtIn, folded)
+}
+
+// place puts the claims where Hasura, with this secret, looks for them.
+func (s *secret) place(payload, claims map[string]any) error {
+	var folded map[string]any
+	if len(s.mappings) > 0 {
+		folded = make(map[string]any, len(claims))
+		for name, value := range claims {
+			folded[strings.ToLower(name)] = value
+		}
+	}
+	if len(s.namespace) == 0 {
+		for name, value := range claims {
+			payload[name] = value
+		}
+	} else {
+		var value any = claims
+		if s.stringified {
+			text, err := json.Marshal(claims, json.Deterministic(true))
+			if err != nil {
+				return fmt.Errorf("claims of the token: %w", err)
+			}
+			value = string(text)
+		}
+		put(payload, s.namespace, value)
+	}
+	for _, m := range s.mappings {
+		if value, ok := folded[m.claim]; ok {
+			put(payload, m.path, value)
+		}
+	}
+	return nil
+}
+
+// put sets a value at a path and makes the objects on the way. The paths were checked to meet
+// nowhere when the secret was read.
+func put(object map[string]any, path []string, value any) {
+	for _, name := range path[:len(path)-1] {
+		next, ok := object[name].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			object[name] = next
+		}
+		object = next
+	}
+	object[path[len(path)-1]] = value
+}

@@ -1,0 +1,40 @@
+// Package tokens makes and reads what proves something: access tokens, signed states, refresh
+// tokens, one-time codes and PKCE challenges. It also keeps the keys that seal what must be read
+// back later.
+//
+// It knows nothing of users in a database. A caller says who the token is for and when it is; the
+// package says whether a token that came back is one it made.
+package tokens
+
+import (
+	"fmt"
+	"time"
+)
+
+// Settings are the variables that say how tokens are signed and what seals secrets at rest.
+type Settings struct {
+	JWTSecret              Secret        `env:"HASURA_GRAPHQL_JWT_SECRET" secret:"true" doc:"The JSON object Hasura has under the same name: type, key, and for key pairs signing_key. Print a fresh one with: postern keys secret."`
+	AccessTokenLife        time.Duration `env:"AUTH_ACCESS_TOKEN_EXPIRES_IN" unit:"s" default:"900" doc:"How long an access token lives."`
+	EncryptionKey          string        `env:"AUTH_ENCRYPTION_KEY" secret:"true" doc:"Seals what must be read back later: 64 hexadecimal digits. Unset, it is derived from the JWT secret."`
+	PreviousEncryptionKeys []string      `env:"AUTH_ENCRYPTION_KEY_PREVIOUS" secret:"true" doc:"Older encryption keys, latest first, which still open what they sealed. The word derived stands for the key that comes from the JWT secret."`
+}
+
+// Check reports what a single field cannot know.
+func (s Settings) Check(report func(env, problem string)) {
+	if s.AccessTokenLife < time.Second {
+		report("AUTH_ACCESS_TOKEN_EXPIRES_IN", "must be at least 1 second")
+	}
+	if s.EncryptionKey != "" {
+		if _, err := masterKey(s.EncryptionKey); err != nil {
+			report("AUTH_ENCRYPTION_KEY", err.Error())
+		}
+	}
+	for i, k := range s.PreviousEncryptionKeys {
+		if k == derivedWord {
+			continue
+		}
+		if _, err := masterKey(k); err != nil {
+			report("AUTH_ENCRYPTION_KEY_PREVIOUS", fmt.Sprintf("entry %d %s", i+1, err))
+		}
+	}
+}

@@ -1,0 +1,265 @@
+package tokens
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"postern/auth"
+)
+
+// maxToken is the longest token that is looked at. A token with many claims has 2 KiB; proxies cut
+// headers at 8 or 16.
+const maxToken = 16 << 10
+
+// clockStep is how far the clocks of two replicas may be apart: a token signed by one a moment ago
+// is not of the future to the other. It never makes a token live longer.
+const clockStep = time.Second
+
+// Claims is what a good access token said.
+type Claims struct {
+	UserID      string
+	SessionID   string // empty in tokens that an older server issued
+	DefaultRole string
+	Roles       []string
+	IsAnonymous bool
+	Elevated    bool
+	IssuedAt    time.Time
+	ExpiresAt   time.Time
+}
+
+// Actor is the bearer of the token.
+func (c Claims) Actor() auth.Actor {
+	return auth.Actor{UserID: c.UserID, SessionID: c.SessionID, Elevated: c.Elevated}
+}
+
+// Verify reads an access token. Every refusal unwraps to auth.Unauthorized; the text says why and
+// is for the log, it repeats nothing of the token.
+func (s *Signer) Verify(token string, now time.Time) (Claims, error) {
+	claims, err := s.verify(token, now)
+	if err != nil {
+		return Claims{}, fmt.Errorf("%w: access token: %w", auth.Unauthorized, err)
+	}
+	return claims, nil
+}
+
+func (s *Signer) verify(token string, now time.Time) (Claims, error) {
+	payload, err := open(token, "JWT", s.s.alg, s.readKey)
+	if err != nil {
+		return Claims{}, err
+	}
+	var c Claims
+	if c.IssuedAt, c.ExpiresAt, err = payload.lifetime(now, s.s.skew); err != nil {
+		return Claims{}, err
+	}
+	if issuer, err := payload.text("iss"); err != nil || issuer != s.s.issuer {
+		return Claims{}, errors.New("issued by another")
+	}
+	if err := payload.audience(s.s.audience); err != nil {
+		return Claims{}, err
+	}
+	if c.UserID, err = payload.text("sub"); err != nil || !isUUID(c.UserID) {
+		return Claims{}, errors.New("sub is not the id of a user")
+	}
+	if _, ok := payload[sessionClaim]; ok {
+		if c.SessionID, err = payload.text(sessionClaim); err != nil || !isUUID(c.SessionID) {
+			return Claims{}, errors.New("session_id is not the id of a session")
+		}
+	}
+	return c, s.s.readClaims(payload, &c)
+}
+
+// readClaims reads the x-hasura claims from where place put them.
+func (s *secret) readClaims(payload members, c *Claims) error {
+	claims := payload
+	for i, name := range s.namespace {
+		raw, ok := claims[name]
+		if !ok {
+			return errors.New("no claims under the namespace")
+		}
+		if last := i == len(s.namespace)-1; last && s.stringified {
+			var text string
+			if err := json.Unmarshal(raw, &text); err != nil {
+				return errors.New("claims are not a string of JSON")
+			}
+			raw = jsontext.Value(text)
+		}
+		claims = nil
+		if err := json.Unmarshal(raw, &claims); err != nil || claims == nil {
+			return errors.New("claims are not an object")
+		}
+	}
+	userID, err := claims.text(claimUserID)
+	if err != nil || userID != c.UserID {
+		return errors.New("x-hasura-user-id is not sub")
+	}
+	if c.DefaultRole, err = claims.text(claimDefaultRole); err != nil || c.DefaultRole == "" {
+		return errors.New("no default role")
+	}
+	if err := json.Unmarshal(claims[claimRoles], &c.Roles); err != nil {
+		return errors.New("allowed roles are not a list of strings")
+	}
+	if _, ok := claims[claimAnonymous]; ok {
+		anonymous, err := claims.text(claimAnonymous)
+		if err != nil {
+			return errors.New("x-hasura-user-is-anonymous is not a string")
+		}
+		c.IsAnonymous = anonymous == "true"
+	}
+	if _, ok := claims[claimElevated]; ok {
+		elevated, err := claims.text(claimElevated)
+		c.Elevated = err == nil && elevated == c.UserID
+	}
+	return nil
+}
+
+// members is a JSON object whose values are not read yet.
+type members map[string]jsontext.Value
+
+func (m members) text(name string) (string, error) {
+	var v string
+	if m[name].Kind() != '"' {
+		return "", fmt.Errorf("%s is not a string", name)
+	}
+	err := json.Unmarshal(m[name], &v)
+	return v, err
+}
+
+// open checks shape, header and signature, in this order, and only then reads the payload. The
+// algorithm is the key's; what the header says of keys (jku, x5u, jwk, kid) is not looked at.
+func open(token, typ string, alg algorithm, key any) (members, error) {
+	if len(token) > maxToken {
+		return nil, errors.New("too long")
+	}
+	if strings.Count(token, ".") != 2 {
+		return nil, errors.New("does not have three parts")
+	}
+	unsigned, last := token[:strings.LastIndexByte(token, '.')], token[strings.LastIndexByte(token, '.')+1:]
+	first, middle, _ := strings.Cut(unsigned, ".")
+	header, err := decodePart(first)
+	if err != nil {
+		return nil, fmt.Errorf("header: %w", err)
+	}
+	if err := checkHeader(header, typ, alg.method.Alg()); err != nil {
+		return nil, err
+	}
+	signature, err := partBytes(last)
+	if err != nil {
+		return nil, fmt.Errorf("signature: %w", err)
+	}
+	if err := alg.method.Verify(unsigned, signature, key); err != nil {
+		return nil, errors.New("signature does not match")
+	}
+	payload, err := decodePart(middle)
+	if err != nil {
+		return nil, fmt.Errorf("payload: %w", err)
+	}
+	return payload, nil
+}
+
+func checkHeader(header members, typ, alg string) error {
+	if given, err := header.text("alg"); err != nil || given != alg {
+		return errors.New("alg is not that of the key")
+	}
+	given := ""
+	if _, ok := header["typ"]; ok {
+		var err error
+		if given, err = header.text("typ"); err != nil {
+			return err
+		}
+	}
+	// Older servers and other libraries write jwt, or nothing: both mean an access token.
+	if !strings.EqualFold(given, typ) && (typ != "JWT" || given != "") {
+		return errors.New("made for another purpose")
+	}
+	for _, refused := range []string{"crit", "b64", "zip", "enc", "cty"} {
+		if _, ok := header[refused]; ok {
+			return errors.New("header has " + refused + ", which is never used here")
+		}
+	}
+	return nil
+}
+
+// partBytes decodes base64url without padding in its one canonical spelling: no line breaks, no
+// stray bits, so that no second text is the same token.
+func partBytes(part string) ([]byte, error) {
+	if part == "" || strings.ContainsAny(part, "\r\n") {
+		return nil, errors.New("not base64url")
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(part)
+	if err != nil {
+		return nil, errors.New("not base64url")
+	}
+	return b, nil
+}
+
+// decodePart reads a part as a JSON object in which no name is given twice.
+func decodePart(part string) (members, error) {
+	b, err := partBytes(part)
+	if err != nil {
+		return nil, err
+	}
+	var m members
+	if err := json.Unmarshal(b, &m); err != nil || m == nil {
+		return nil, errors.New("not a JSON object")
+	}
+	return m, nil
+}
+
+// lifetime checks exp, which must be there, iat and nbf.
+func (m members) lifetime(now time.Time, skew time.Duration) (issued, expires time.Time, err error) {
+	if expires, err = m.date("exp"); err != nil {
+		return issued, expires, err
+	}
+	if !now.Before(expires.Add(skew)) {
+		return issued, expires, errors.New("expired")
+	}
+	future := now.Add(max(skew, clockStep))
+	for _, name := range []string{"iat", "nbf"} {
+		if _, ok := m[name]; !ok {
+			continue
+		}
+		date, err := m.date(name)
+		if err != nil {
+			return issued, expires, err
+		}
+		if date.After(future) {
+			return issued, expires, errors.New(name + " is in the future")
+		}
+		if name == "iat" {
+			issued = date
+		}
+	}
+	return issued, expires, nil
+}
+
+// date reads a NumericDate: whole seconds since 1970, before the year 10000.
+func (m members) date(name string) (time.Time, error) {
+	const lastSecond = 253402300799
+	seconds, err := strconv.ParseInt(string(m[name]), 10, 64)
+	if err != nil || seconds < 0 || seconds > lastSecond {
+		return time.Time{}, errors.New(name + " is not a time in whole seconds")
+	}
+	return time.Unix(seconds, 0), nil
+}
+
+// audience checks that the token is for one of us. Where no audience is configured a token that
+// names one is for somebody else (RFC 7519, 4.1.3).
+func (m members) audience(ours []string) error {
+	raw, ok := m["aud"]
+	if !ok && len(ours) == 0 {
+		return nil
+	}
+	theirs, _, err := stringOrList(raw)
+	if err != nil || !slices.ContainsFunc(theirs, func(a string) bool { return slices.Contains(ours, a) }) {
+		return errors.New("made for another audience")
+	}
+	return nil
+}
