@@ -52,10 +52,3 @@ create table auth.security_counters (
   window_ends_at timestamptz not null
 );
 create index security_counters_window_ends_at_idx on auth.security_counters (window_ends_at);
-
--- Facts about this database that all replicas share, such as how it was adopted.
-create table if not exists auth.postern_state (
-  key text primary key,
-  value jsonb not null,
-  updated_at timestamptz not null
-);
