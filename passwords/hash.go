@@ -1,0 +1,139 @@
+package passwords
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
+)
+
+// Bounds of what a stored hash may ask for. A hash comes out of the database, but it may have been
+// imported: none may take the machine's memory or minutes of its time.
+const (
+	maxMemory     = 256 << 10 // KiB
+	maxWork       = 1 << 20   // KiB gone over, memory times iterations
+	maxLanes      = 16
+	maxIterations = 64
+	maxCost       = 16
+)
+
+// hash is a stored hash taken apart. Of its two kinds one is set.
+type hash struct {
+	bcrypt []byte
+	cost   int
+
+	memory, iterations uint32
+	lanes              uint8
+	salt, key          []byte
+}
+
+// parse reads a stored hash. Its errors never repeat it.
+func parse(stored string) (hash, error) {
+	switch {
+	case strings.HasPrefix(stored, "$argon2id$"):
+		return parseArgon2id(stored)
+	case strings.HasPrefix(stored, "$2a$"), strings.HasPrefix(stored, "$2b$"), strings.HasPrefix(stored, "$2y$"):
+		return parseBcrypt(stored)
+	default:
+		return hash{}, errors.New("hash is of an unknown kind")
+	}
+}
+
+func parseBcrypt(stored string) (hash, error) {
+	if len(stored) != 60 || stored[6] != '$' {
+		return hash{}, errors.New("bcrypt hash does not have its 60 characters")
+	}
+	cost, err := strconv.ParseUint(stored[4:6], 10, 8)
+	if err != nil || cost < uint64(bcrypt.MinCost) || cost > maxCost {
+		return hash{}, fmt.Errorf("bcrypt hash has a cost outside %d to %d", bcrypt.MinCost, maxCost)
+	}
+	return hash{bcrypt: []byte(stored), cost: int(cost)}, nil
+}
+
+// parseArgon2id reads the PHC string format: $argon2id$v=19$m=19456,t=2,p=1$salt$key.
+func parseArgon2id(stored string) (hash, error) {
+	parts := strings.Split(stored, "$")
+	if len(stored) > 256 || len(parts) != 6 || parts[2] != "v=19" {
+		return hash{}, errors.New("argon2id hash is not of the form $argon2id$v=19$m=,t=,p=$salt$key")
+	}
+	settings := strings.Split(parts[3], ",")
+	if len(settings) != 3 {
+		return hash{}, errors.New("argon2id hash must have the parameters m, t and p")
+	}
+	var numbers [3]uint64
+	for i, name := range []string{"m=", "t=", "p="} {
+		digits, ok := strings.CutPrefix(settings[i], name)
+		n, err := strconv.ParseUint(digits, 10, 32)
+		if !ok || err != nil || digits != strconv.FormatUint(n, 10) {
+			return hash{}, errors.New("argon2id hash must have the parameters m, t and p as numbers")
+		}
+		numbers[i] = n
+	}
+	memory, iterations, lanes := numbers[0], numbers[1], numbers[2]
+	if lanes < 1 || lanes > maxLanes || memory < 8*lanes || memory > maxMemory ||
+		iterations < 1 || iterations > maxIterations || memory*iterations > maxWork {
+		return hash{}, errors.New("argon2id hash has parameters beyond what one sign-in may cost")
+	}
+	salt, err := base64.RawStdEncoding.Strict().DecodeString(parts[4])
+	if err != nil || len(salt) < 8 || len(salt) > 64 {
+		return hash{}, errors.New("argon2id hash must have a salt of 8 to 64 bytes")
+	}
+	key, err := base64.RawStdEncoding.Strict().DecodeString(parts[5])
+	if err != nil || len(key) < 16 || len(key) > 64 {
+		return hash{}, errors.New("argon2id hash must have a key of 16 to 64 bytes")
+	}
+	return hash{memory: uint32(memory), iterations: uint32(iterations), lanes: uint8(lanes), salt: salt, key: key}, nil
+}
+
+// kind is what the time of a comparison depends on: the algorithm and its parameters.
+func (h hash) kind() string {
+	if h.bcrypt != nil {
+		return fmt.Sprintf("$2a$%02d", h.cost)
+	}
+	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d", h.memory, h.iterations, h.lanes)
+}
+
+// matches compares, which takes the whole time of a hash whatever the outcome.
+func (h hash) matches(password string) (bool, error) {
+	if h.bcrypt != nil {
+		// Hasura Auth of the Node generation let bcrypt cut what it does not read.
+		err := bcrypt.CompareHashAndPassword(h.bcrypt, []byte(password[:min(len(password), bcryptBytes)]))
+		if err == nil || errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+			return err == nil, nil
+		}
+		return false, errors.New("bcrypt hash is damaged")
+	}
+	key := argon2.IDKey([]byte(password), h.salt, h.iterations, h.memory, h.lanes, uint32(len(h.key))) //#nosec G115 -- parse allows 64 at most
+	return subtle.ConstantTimeCompare(key, h.key) == 1, nil
+}
+
+// newHash hashes a password in the way of the settings.
+func newHash(s Settings, password string) (string, error) {
+	if s.Hash == Bcrypt {
+		stored, err := bcrypt.GenerateFromPassword([]byte(password), s.BcryptCost)
+		return string(stored), err
+	}
+	salt := make([]byte, 16)
+	_, _ = rand.Read(salt)
+	h := hash{memory: uint32(s.Memory), iterations: uint32(s.Iterations), lanes: uint8(s.Parallelism), salt: salt} //#nosec G115 -- the settings have these bounds
+	h.key = argon2.IDKey([]byte(password), salt, h.iterations, h.memory, h.lanes, 32)
+	b64 := base64.RawStdEncoding.EncodeToString
+	return h.kind() + "$" + b64(h.salt) + "$" + b64(h.key), nil
+}
+
+// stale tells whether a hash whose password has just been seen should be made anew: another kind
+// than the settings ask for, or weaker than they ask for.
+func (h hash) stale(s Settings, password string) bool {
+	if s.Hash == Bcrypt {
+		// A password that bcrypt would not take whole keeps the hash it has.
+		return len(password) <= bcryptBytes && (h.bcrypt == nil || h.cost < s.BcryptCost)
+	}
+	return h.bcrypt != nil || int64(h.memory) < int64(s.Memory) || len(h.key) < 32 ||
+		int64(h.memory)*int64(h.iterations) < int64(s.Memory)*int64(s.Iterations)
+}
