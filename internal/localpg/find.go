@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -293,5 +292,3 @@ func installCommand(goos, osRelease string, root bool) string {
 	}
 	return "docker run --rm -p 127.0.0.1:5432:5432 -e POSTGRES_PASSWORD=postgres postgres:17"
 }
-
-var errNoDownload = errors.New("the download was not allowed")

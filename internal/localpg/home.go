@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // A home is the folder a server lives in:
@@ -33,7 +34,7 @@ type home struct {
 // ErrInUse says that another process has a server in the same folder.
 var ErrInUse = errors.New("another process uses this data folder")
 
-func openHome(dir string) (*home, error) {
+func openHome(ctx context.Context, dir string) (*home, error) {
 	if dir == "" {
 		return nil, errors.New("no folder for the database was given")
 	}
@@ -52,7 +53,7 @@ func openHome(dir string) (*home, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := flock(ctx, lock); err != nil {
 		holder, _ := io.ReadAll(io.LimitReader(lock, 20)) // only to be helpful
 		_ = lock.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -70,6 +71,19 @@ func openHome(dir string) (*home, error) {
 		return nil, err
 	}
 	return h, nil
+}
+
+// flock takes the lock. A process that is just dying still holds it, so it waits a moment.
+func flock(ctx context.Context, f *os.File) error {
+	for attempt := 0; ; attempt++ {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil || !errors.Is(err, syscall.EWOULDBLOCK) || attempt == 50 {
+			return err
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 func (h *home) close() { _ = unlock(h.lock) }

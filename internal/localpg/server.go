@@ -69,7 +69,7 @@ type Server struct {
 //
 // A server that an earlier process left behind on the same data is ended first.
 func Start(ctx context.Context, c Config) (_ *Server, err error) {
-	h, err := openHome(c.Dir)
+	h, err := openHome(ctx, c.Dir)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package shared
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -237,7 +239,12 @@ func callKeeper(ctx context.Context, address string) error {
 // ownFolder is a folder of this account alone, and the same in every process of it.
 func ownFolder() (string, error) {
 	uid := os.Geteuid()
-	dir := filepath.Join(os.TempDir(), "postern-testpg-"+strconv.Itoa(uid))
+	name := "postern-testpg-" + strconv.Itoa(uid)
+	if bin := os.Getenv("POSTGRES_BIN"); bin != "" { // another Postgres, another server
+		sum := sha256.Sum256([]byte(bin))
+		name += "-" + hex.EncodeToString(sum[:4])
+	}
+	dir := filepath.Join(os.TempDir(), name)
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
 	}
