@@ -1,0 +1,49 @@
+// Package config gathers the settings of all rooms. Each room declares its own struct with tags;
+// one walk over them reads flags, environment and env file, reports all mistakes together, shows
+// what is in effect and writes the documentation.
+package config
+
+import (
+	"postern/emails"
+	"postern/limits"
+	"postern/passwords"
+	"postern/store"
+	"postern/tokens"
+)
+
+// Config is every setting of the house, room by room.
+type Config struct {
+	Store     store.Settings     `title:"Database" doc:"Where users and sessions are kept."`
+	Tokens    tokens.Settings    `title:"Tokens and keys" doc:"What signs access tokens, and what seals secrets at rest."`
+	Passwords passwords.Settings `title:"Passwords" doc:"What a password must be, and how it is hashed."`
+	Limits    limits.Settings    `title:"Rate limits" doc:"How often one client may ask. An interval begins with a client's first request."`
+	Emails    emails.Settings    `title:"Mail" doc:"How mails leave the house, and what they say."`
+}
+
+// Load reads every setting. The Config is whole even when the report has errors, with the default
+// in place of each wrong value, so that commands which need only a part may go on.
+func Load(src Source) (*Config, *Report) {
+	c := &Config{}
+	report := load(c, src)
+	return c, report
+}
+
+// Require adds to the report what a server cannot start without. Commands that need less do
+// without this.
+func (c *Config) Require(r *Report) {
+	said := map[string]bool{}
+	for _, p := range r.Errors {
+		said[p.Name] = true
+	}
+	missing := func(name, right string) {
+		if !said[name] && !said[name+fileSuffix] {
+			r.fail(Problem{Name: name, What: "it is not set, and there is no start without it", Right: right})
+		}
+	}
+	if c.Store.URL() == "" && !said["HASURA_GRAPHQL_DATABASE_URL"] && !said["HASURA_GRAPHQL_DATABASE_URL"+fileSuffix] {
+		missing("POSTGRES_CONNECTION", "a connection such as postgres://user:password@host:5432/database; or try 'postern dev', which brings its own")
+	}
+	if c.Tokens.JWTSecret.IsZero() {
+		missing("HASURA_GRAPHQL_JWT_SECRET", "the JSON object that Hasura has under the same name; 'postern keys secret' prints a fresh one")
+	}
+}

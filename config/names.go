@@ -1,0 +1,259 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// prefixes begin the names that are meant for an auth service. A name with one of them that
+// nobody knows is probably a typing mistake.
+var prefixes = []string{"AUTH_", "HASURA_", "GOTRUE_", "POSTERN_"}
+
+// capability is something that settings of Hasura Auth are for and that this version does not do.
+type capability struct {
+	what  string
+	names string // separated by blanks
+}
+
+// waiting lists the capabilities to come. A name moves out of here when a room declares it.
+var waiting = []capability{
+	{"multi-factor sign-in with TOTP", "AUTH_MFA_ENABLED AUTH_MFA_TOTP_ISSUER"},
+	{"passkeys and security keys", `AUTH_WEBAUTHN_ENABLED AUTH_WEBAUTHN_RP_NAME AUTH_WEBAUTHN_RP_ID
+		AUTH_WEBAUTHN_RP_ORIGINS AUTH_WEBAUTHN_ATTESTATION_TIMEOUT`},
+	{"sign-in by mail link", "AUTH_EMAIL_PASSWORDLESS_ENABLED"},
+	{"sign-in by mailed code", "AUTH_OTP_EMAIL_ENABLED"},
+	{"guests", "AUTH_ANONYMOUS_USERS_ENABLED"},
+	{"explicit sign-up alone", "AUTH_DISABLE_AUTO_SIGNUP"},
+	{"sign-in by text message", `AUTH_SMS_PASSWORDLESS_ENABLED AUTH_SMS_PROVIDER
+		AUTH_SMS_TWILIO_ACCOUNT_SID AUTH_SMS_TWILIO_AUTH_TOKEN AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID
+		AUTH_SMS_MODICA_USERNAME AUTH_SMS_MODICA_PASSWORD AUTH_SMS_GENERIC_URL
+		AUTH_SMS_GENERIC_CONTENT_TYPE AUTH_SMS_GENERIC_HEADERS AUTH_SMS_GENERIC_TIMEOUT
+		AUTH_SMS_GENERIC_BODY_TEMPLATE AUTH_SMS_DEV_OUTPUT_DIR`},
+	{"custom claims", `AUTH_JWT_CUSTOM_CLAIMS AUTH_JWT_CUSTOM_CLAIMS_DEFAULTS
+		HASURA_GRAPHQL_GRAPHQL_URL HASURA_GRAPHQL_ADMIN_SECRET`},
+	{"Cloudflare Turnstile", "AUTH_TURNSTILE_SECRET"},
+	{"sign-in at other providers", providerNames},
+	{"being an OAuth2 provider itself", `AUTH_OAUTH2_PROVIDER_ENABLED AUTH_OAUTH2_PROVIDER_LOGIN_URL
+		AUTH_OAUTH2_PROVIDER_ACCESS_TOKEN_TTL AUTH_OAUTH2_PROVIDER_REFRESH_TOKEN_TTL
+		AUTH_OAUTH2_PROVIDER_CIMD_ENABLED AUTH_OAUTH2_PROVIDER_CIMD_ALLOW_INSECURE_TRANSPORT
+		AUTH_RATE_LIMIT_OAUTH2_SERVER_BURST AUTH_RATE_LIMIT_OAUTH2_SERVER_INTERVAL`},
+	{"the test door /change-env", "AUTH_ENABLE_CHANGE_ENV"},
+}
+
+// providerNames are the settings of sign-in providers. Most have the same four.
+const providerNames = `AUTH_PROVIDER_CUSTOM
+	AUTH_PROVIDER_GITHUB_* AUTH_PROVIDER_GITHUB_AUTHORIZATION_URL AUTH_PROVIDER_GITHUB_TOKEN_URL
+	AUTH_PROVIDER_GITHUB_USER_PROFILE_URL
+	AUTH_PROVIDER_GOOGLE_* AUTH_PROVIDER_GOOGLE_AUDIENCE
+	AUTH_PROVIDER_APPLE_* AUTH_PROVIDER_APPLE_AUDIENCE AUTH_PROVIDER_APPLE_TEAM_ID
+	AUTH_PROVIDER_APPLE_KEY_ID AUTH_PROVIDER_APPLE_PRIVATE_KEY
+	AUTH_PROVIDER_FACEBOOK_*
+	AUTH_PROVIDER_TWITTER_ENABLED AUTH_PROVIDER_TWITTER_CONSUMER_KEY AUTH_PROVIDER_TWITTER_CONSUMER_SECRET
+	AUTH_PROVIDER_LINKEDIN_* AUTH_PROVIDER_WINDOWS_LIVE_* AUTH_PROVIDER_SPOTIFY_*
+	AUTH_PROVIDER_STRAVA_* AUTH_PROVIDER_GITLAB_* AUTH_PROVIDER_BITBUCKET_*
+	AUTH_PROVIDER_DISCORD_* AUTH_PROVIDER_TWITCH_*
+	AUTH_PROVIDER_WORKOS_* AUTH_PROVIDER_WORKOS_DEFAULT_ORGANIZATION
+	AUTH_PROVIDER_WORKOS_DEFAULT_CONNECTION AUTH_PROVIDER_WORKOS_DEFAULT_DOMAIN
+	AUTH_PROVIDER_AZUREAD_* AUTH_PROVIDER_AZUREAD_TENANT
+	AUTH_PROVIDER_ENTRAID_* AUTH_PROVIDER_ENTRAID_TENANT`
+
+// supabase is the capability that every GOTRUE_ name is for.
+const supabase = "the settings of Supabase Auth"
+
+// expand lists names, with the four endings of a provider for each that ends in a star.
+func expand(names string) []string {
+	var list []string
+	for _, name := range strings.Fields(names) {
+		stem, star := strings.CutSuffix(name, "*")
+		if !star {
+			list = append(list, name)
+			continue
+		}
+		for _, ending := range []string{"ENABLED", "CLIENT_ID", "CLIENT_SECRET", "SCOPE"} {
+			list = append(list, stem+ending)
+		}
+	}
+	return list
+}
+
+// past says what became of settings that an auth service once had.
+var past = map[string]string{
+	"AUTH_LOG_LEVEL":             "Hasura Auth dropped it with its Node generation; AUTH_DEBUG=true shows more",
+	"AUTH_SHOW_LOG_QUERY_PARAMS": "Hasura Auth dropped it with its Node generation; Postern never logs query values, which may be secrets",
+	"AUTH_HOST":                  "Hasura Auth dropped it in 0.6.1; Postern listens on every interface",
+	"AUTH_SKIP_INIT":             "it never had an effect; AUTH_MIGRATE_AT_START=false leaves migrations out",
+	"AUTH_SKIP_SERVE":            "it never had an effect; 'postern migrate' prepares the database and ends",
+	"AUTH_NODE_SERVER_PATH":      "it was part of Hasura Auth's mixed builds; Postern is one binary",
+	"AUTH_VERSION":               "it was part of Hasura Auth's mixed builds; 'postern version' says which this is",
+
+	"AUTH_USER_SESSION_VARIABLE_FIELDS": "Hasura Auth replaced it with AUTH_JWT_CUSTOM_CLAIMS in 0.2.0",
+
+	"AUTH_SIGNIN_PHONE_NUMBER_VERIFIED_REQUIRED": "it never had an effect",
+	"AUTH_USER_ALLOWED_ROLES":                    "it is called AUTH_USER_DEFAULT_ALLOWED_ROLES now",
+	"AUTH_ALLOWED_USER_ROLES":                    "it is called AUTH_USER_DEFAULT_ALLOWED_ROLES now",
+	"AUTH_LOCAL_USERS":                           "Hasura Auth dropped it before its first version; users with passwords are always possible",
+	"AUTH_LOCAL_USERS_ENABLE":                    "Hasura Auth dropped it before its first version; users with passwords are always possible",
+	"AUTH_LOCAL_USERS_ENABLED":                   "Hasura Auth dropped it before its first version; users with passwords are always possible",
+	"AUTH_ENABLE":                                "Hasura Auth dropped it before its first version; a running Postern is enabled",
+	"AUTH_ENABLED":                               "Hasura Auth dropped it before its first version; a running Postern is enabled",
+
+	"AUTH_SMS_TWILIO_FROM":        "Hasura Auth dropped it after 0.8 for AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID",
+	"AUTH_SMS_TEST_PHONE_NUMBERS": "Hasura Auth dropped it with its Node generation",
+
+	"AUTH_PROVIDER_FACEBOOK_PROFILE_FIELDS":   "Hasura Auth dropped it after 0.15",
+	"AUTH_PROVIDER_GITLAB_BASE_URL":           "Hasura Auth dropped it after 0.15",
+	"AUTH_PROVIDER_WORKOKS_DEFAULT_DOMAIN":    "a misspelt name of old; it is AUTH_PROVIDER_WORKOS_DEFAULT_DOMAIN",
+	"AUTH_PROVIDER_WINDOWSLIVE_ENABLED":       "it is called AUTH_PROVIDER_WINDOWS_LIVE_ENABLED",
+	"AUTH_PROVIDER_WINDOWSLIVE_CLIENT_ID":     "it is called AUTH_PROVIDER_WINDOWS_LIVE_CLIENT_ID",
+	"AUTH_PROVIDER_WINDOWSLIVE_CLIENT_SECRET": "it is called AUTH_PROVIDER_WINDOWS_LIVE_CLIENT_SECRET",
+	"AUTH_PROVIDER_WINDOWSLIVE_SCOPE":         "it is called AUTH_PROVIDER_WINDOWS_LIVE_SCOPE",
+
+	"HASURA_ENDPOINT": "Hasura Auth dropped it before its first version; it is called HASURA_GRAPHQL_GRAPHQL_URL",
+}
+
+// engine lists settings of Hasura's engine itself, without their prefix HASURA_GRAPHQL_. They are
+// often in the same file and no business of ours.
+const engine = `
+ADMIN_INTERNAL_ERRORS ADMIN_SECRETS ASYNC_ACTIONS_FETCH_INTERVAL ASYNC_ACTIONS_FETCH_BATCH_SIZE
+AUTH_HOOK AUTH_HOOK_MODE AUTH_HOOK_SEND_REQUEST_BODY CLI_ENVIRONMENT CLOSE_WEBSOCKETS_ON_METADATA_CHANGE
+CONNECTION_COMPRESSION CONNECTIONS_PER_READ_REPLICA CONSOLE_ASSETS_DIR CORS_DOMAIN DEFAULT_NAMING_CONVENTION
+DEV_MODE DISABLE_CORS DISABLE_EVENTING DISABLE_INTERACTIVITY DISABLE_NATIVE_QUERY_VALIDATION ENABLE_ALLOWLIST
+ENABLE_APOLLO_FEDERATION ENABLE_CONSOLE ENABLED_APIS ENABLED_LOG_TYPES ENABLE_MAINTENANCE_MODE
+ENABLE_METADATA_QUERY_LOGGING ENABLE_REMOTE_SCHEMA_PERMISSIONS ENABLE_TELEMETRY ENABLE_TRIGGERS_ERROR_LOG_LEVEL
+ENDPOINT EVENTS_FETCH_BATCH_SIZE EVENTS_FETCH_INTERVAL EVENTS_HTTP_POOL_SIZE EXPERIMENTAL_FEATURES
+GRACEFUL_SHUTDOWN_TIMEOUT INFER_FUNCTION_PERMISSIONS JWT_SECRETS LIVE_QUERIES_MULTIPLEXED_BATCH_SIZE
+LIVE_QUERIES_MULTIPLEXED_REFETCH_INTERVAL LOG_HEADERS_FROM_ENV LOG_LEVEL MAX_CACHE_SIZE
+METADATA_DATABASE_EXTENSIONS_SCHEMA METADATA_DATABASE_URL METADATA_DEFAULTS METADATA_DIR MIGRATIONS_DIR
+MIGRATIONS_SERVER_TIMEOUT NO_OF_RETRIES OPTIMIZE_PERMISSION_FILTERS PG_CONNECTIONS PG_CONN_LIFETIME
+PG_POOL_TIMEOUT PG_STRIPES PG_TIMEOUT QUERY_PLAN_CACHE_SIZE READ_REPLICA_URLS REMOTE_SCHEMA_PRIORITIZE_DATA
+RATE_LIMIT_REDIS_URL REDIS_URL SCHEMA_SYNC_POLL_INTERVAL SERVER_HOST SERVER_PORT STREAMING_QUERIES_MULTIPLEXED_BATCH_SIZE
+STREAMING_QUERIES_MULTIPLEXED_REFETCH_INTERVAL STRINGIFY_NUMERIC_TYPES TX_ISOLATION UNAUTHORIZED_ROLE
+USE_PREPARED_STATEMENTS V1_BOOLEAN_NULL_COLLAPSE WEBSOCKET_CONNECTION_INIT_TIMEOUT WEBSOCKET_KEEPALIVE WS_READ_COOKIE
+`
+
+// verdict is what there is to say about a name that is no setting. At most one field is filled.
+type verdict struct {
+	capability string // what the name is for, when that is still to come
+	notice     string
+}
+
+// strangers are the names that are not settings of this version and yet known.
+func strangers() map[string]verdict {
+	names := map[string]verdict{}
+	for _, c := range waiting {
+		for _, name := range expand(c.names) {
+			names[name] = verdict{capability: c.what}
+		}
+	}
+	for name := range strings.FieldsSeq(supabaseNames) {
+		names["GOTRUE_"+name] = verdict{capability: supabase}
+	}
+	for name, became := range past {
+		names[name] = verdict{notice: "without effect: " + became}
+	}
+	for name := range strings.FieldsSeq(engine) {
+		names["HASURA_GRAPHQL_"+name] = verdict{}
+	}
+	return names
+}
+
+// known is strangers, made once for each tree.
+func (t *tree) known() map[string]verdict {
+	if t.others == nil {
+		t.others = strangers()
+	}
+	return t.others
+}
+
+// judge says what there is to say about a variable by its name alone.
+func judge(t *tree, name string) verdict {
+	if t.byName[name] != nil || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+		return verdict{}
+	}
+	base, isFile := strings.CutSuffix(name, fileSuffix)
+	s := t.byName[base]
+	switch {
+	case isFile && s != nil && s.secret:
+		return verdict{}
+	case isFile && s != nil:
+		return verdict{notice: fmt.Sprintf("without effect: only secrets are read from files, and %s is none", base)}
+	}
+	known := t.known()
+	if v, ok := known[name]; ok {
+		return v
+	}
+	if v, ok := known[base]; ok && isFile {
+		return v
+	}
+	for _, p := range supabasePrefixes {
+		if strings.HasPrefix(name, p) {
+			return verdict{capability: supabase}
+		}
+	}
+	candidates := slices.Concat(slices.Collect(maps.Keys(t.byName)), slices.Collect(maps.Keys(known)))
+	for _, s := range t.settings {
+		if s.secret {
+			for _, n := range s.names {
+				candidates = append(candidates, n+fileSuffix)
+			}
+		}
+	}
+	return verdict{notice: "without effect: there is no such setting" + suggestion(name, candidates, "")}
+}
+
+// asksForNothing says whether a setting only states that something is off, as it is.
+func asksForNothing(name, value string) bool {
+	if !isSwitch(name) {
+		return false
+	}
+	on, ok := parseBool(value)
+	return ok && !on
+}
+
+// isSwitch guesses from its name whether a setting that we do not have is true or false.
+func isSwitch(name string) bool {
+	return strings.HasSuffix(name, "_ENABLED") || strings.HasSuffix(name, "_ENABLE") ||
+		strings.HasPrefix(name, "AUTH_ENABLE_") || strings.HasPrefix(name, "AUTH_DISABLE_") ||
+		strings.HasSuffix(name, "_ALLOW_INSECURE_TRANSPORT")
+}
+
+// suggestion ends a sentence about an unknown name with the nearest known one, if one is near.
+func suggestion(name string, known []string, prefix string) string {
+	best, least := "", max(2, len(name)/4)+1
+	slices.Sort(known)
+	for _, candidate := range known {
+		if d := distance(name, candidate); d < least {
+			best, least = candidate, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + prefix + best + "?"
+}
+
+// distance counts the letters to insert, delete, replace or swap with their neighbour to turn one
+// word into the other.
+func distance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			replace := last[j-1]
+			if a[i-1] != b[j-1] {
+				replace++
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, replace)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

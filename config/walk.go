@@ -1,0 +1,187 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// setting is one thing an operator can set, as its room declared it with tags.
+type setting struct {
+	names   []string // the canonical name first
+	room    string   // title of the room that declared it
+	preset  string   // the default, as text
+	unit    time.Duration
+	unitTag string
+	oneof   []string
+	min     string
+	max     string
+	format  string
+	secret  bool
+	doc     string
+	fields  []reflect.Value // more than one when two rooms need the same setting
+}
+
+// name is the canonical name.
+func (s *setting) name() string { return s.names[0] }
+
+// isBool says whether the setting is a switch, which as a flag needs no value.
+func (s *setting) isBool() bool {
+	return s.fields[0].Kind() == reflect.Bool && !s.isText()
+}
+
+// isText says whether the field's type reads itself from text.
+func (s *setting) isText() bool { return isText(s.fields[0].Type()) }
+
+func isText(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// room is one struct of settings with the words that head it in the documentation.
+type room struct {
+	title    string
+	doc      string
+	settings []*setting
+}
+
+// checker is what a room's Settings may have: rules that concern more than one field.
+type checker interface {
+	Check(report func(env, problem string))
+}
+
+// tree is everything one walk finds.
+type tree struct {
+	rooms    []*room
+	settings []*setting // in the order of declaration
+	byName   map[string]*setting
+	checkers []checker
+	faults   []string           // mistakes in the tags: ours, not the operator's
+	flags    map[string]Flag    // built when first asked for
+	others   map[string]verdict // as flags
+}
+
+// units are the words a unit tag may use.
+var units = map[string]time.Duration{
+	"ns": time.Nanosecond, "ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour,
+}
+
+// walk reads the tags of target, a pointer to a struct whose fields are the rooms' structs.
+func walk(target any) *tree {
+	t := &tree{byName: map[string]*setting{}}
+	v := reflect.ValueOf(target).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		title := f.Tag.Get("title")
+		if title == "" {
+			title = f.Name
+		}
+		r := &room{title: title, doc: f.Tag.Get("doc")}
+		t.structure(r, v.Field(i))
+		t.rooms = append(t.rooms, r)
+	}
+	return t
+}
+
+// structure reads one struct, and the structs inside it.
+func (t *tree) structure(r *room, v reflect.Value) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		switch names := strings.Fields(f.Tag.Get("env")); {
+		case len(names) > 0:
+			t.add(r, names, f, v.Field(i))
+		case f.Type.Kind() == reflect.Struct && !isText(f.Type):
+			t.structure(r, v.Field(i))
+		}
+	}
+	if c, ok := v.Addr().Interface().(checker); ok {
+		t.checkers = append(t.checkers, c)
+	}
+}
+
+// add takes one field in.
+func (t *tree) add(r *room, names []string, f reflect.StructField, v reflect.Value) {
+	tag := f.Tag
+	s := &setting{
+		names: names, room: r.title, preset: tag.Get("default"), unitTag: tag.Get("unit"),
+		oneof: strings.Fields(tag.Get("oneof")), min: tag.Get("min"), max: tag.Get("max"),
+		format: tag.Get("format"), secret: tag.Get("secret") == "true", doc: tag.Get("doc"),
+		fields: []reflect.Value{v},
+	}
+	s.unit = units[s.unitTag]
+	t.inspect(s)
+	if first := t.byName[s.name()]; first != nil {
+		t.again(first, s)
+		return
+	}
+	for _, name := range names {
+		if other := t.byName[name]; other != nil {
+			t.faults = append(t.faults, fmt.Sprintf("%s belongs to %s and to %s", name, other.name(), s.name()))
+			continue
+		}
+		t.byName[name] = s
+	}
+	t.settings = append(t.settings, s)
+	r.settings = append(r.settings, s)
+}
+
+// again joins a second declaration of the same setting to the first. Rooms do not import each
+// other, so two of them may need the same value; then they must mean the same by it.
+func (t *tree) again(first, second *setting) {
+	same := first.preset == second.preset && first.unit == second.unit &&
+		first.secret == second.secret && slices.Equal(first.names, second.names) &&
+		first.fields[0].Type() == second.fields[0].Type()
+	if !same {
+		t.faults = append(t.faults, fmt.Sprintf("%s is declared in %s and, differently, in %s",
+			first.name(), first.room, second.room))
+	}
+	first.fields = append(first.fields, second.fields...)
+}
+
+// inspect notes what is wrong with the tags of one field.
+func (t *tree) inspect(s *setting) {
+	fault := func(format string, args ...any) {
+		t.faults = append(t.faults, s.name()+" "+fmt.Sprintf(format, args...))
+	}
+	if s.doc == "" {
+		fault("has no doc tag")
+	}
+	if s.unitTag != "" && s.unit == 0 {
+		fault("has the unknown unit %q", s.unitTag)
+	}
+	if s.format != "" && formats[s.format].check == nil {
+		fault("has the unknown format %q", s.format)
+	}
+	if !s.readable() {
+		fault("has a field of type %s, which settings cannot have", s.fields[0].Type())
+		return
+	}
+	if s.preset == "" {
+		return
+	}
+	probe := reflect.New(s.fields[0].Type()).Elem()
+	if w := s.parse(s.preset, probe); w != nil {
+		fault("has a default that is wrong: %s", w.what)
+	}
+}
+
+// readable says whether parse knows the field's type.
+func (s *setting) readable() bool {
+	if s.isText() {
+		return true
+	}
+	t := s.fields[0].Type()
+	switch t.Kind() {
+	case reflect.String, reflect.Bool, reflect.Int, reflect.Int64, reflect.Float64:
+		return true
+	case reflect.Slice:
+		return t.Elem().Kind() == reflect.String
+	default:
+		return false
+	}
+}
