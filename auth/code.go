@@ -28,6 +28,7 @@ const (
 	NotElevated          Code = "not-elevated"         // the token must be of a fresh proof
 	TooManyRequests      Code = "too-many-requests"    // see TooSoon for when to come back
 	Overloaded           Code = "overloaded"           // the queue for password hashing is full; see TooSoon
+	NotReady             Code = "not-ready"            // starting, stopping, or without a database
 	EndpointDisabled     Code = "endpoint-disabled"    // the operator did not turn this on
 	SignUpDisabled       Code = "signup-disabled"      // the operator takes no new users
 	InvalidCredentials   Code = "invalid-credentials"  // unknown address or wrong password: one answer for both
@@ -57,7 +58,7 @@ func Codes() []Code {
 
 var codes = []Code{
 	Internal, BadRequest, NotFound, Unauthorized, NotElevated, TooManyRequests, Overloaded,
-	EndpointDisabled, SignUpDisabled, InvalidCredentials, EmailNotAllowed, UserDisabled,
+	NotReady, EndpointDisabled, SignUpDisabled, InvalidCredentials, EmailNotAllowed, UserDisabled,
 	UserUnverified, UserAnonymous, EmailTaken, EmailVerified, PasswordTooShort, PasswordTooLong,
 	PasswordLeaked, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,

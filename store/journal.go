@@ -39,7 +39,7 @@ func (db *DB) Record(ctx context.Context, entries ...Entry) error {
 func queueEntry(b *pgx.Batch, e Entry) {
 	detail := e.detail()
 	b.Queue(addAuditSQL, e.At, e.Event, e.UserID, nullable(e.ActorID), nullable(e.SessionID),
-		nullable(e.Client.Prefix()), nullable(userAgent(e.Client)), detail)
+		nullable(e.Client.Prefix()), nullable(UserAgent(e.Client)), detail)
 	b.Queue(addEventSQL, e.UserID, e.Event, e.payload(), e.At)
 }
 
@@ -82,7 +82,7 @@ func mustJSON(v map[string]any) []byte {
 	return b
 }
 
-// userAgent is the client's user agent as Postgres takes it: bounded, valid UTF-8, no NUL.
-func userAgent(c auth.Client) string {
+// UserAgent is the client's user agent as it is kept: bounded, valid UTF-8, no control characters.
+func UserAgent(c auth.Client) string {
 	return clean(c.UserAgent, maxUserAgent)
 }

@@ -35,7 +35,7 @@ func (db *DB) OpenSession(ctx context.Context, s NewSession) error {
 	keys, most := spread(s.Guards)
 	return db.guarded(ctx, openSessionSQL,
 		s.ID, s.UserID, s.RefreshHash, s.CreatedAt, s.ExpiresAt, nullableTime(s.EndsAt), s.AAL, amr, // 1-8
-		nullable(userAgent(s.Client)), nullable(s.Client.Prefix()), // 9-10
+		nullable(UserAgent(s.Client)), nullable(s.Client.Prefix()), // 9-10
 		nullable(s.CheckedHash), nullable(s.NewHash), keys, most, // 11-14
 		s.Entry.Event, s.Entry.detail(), s.Entry.payload()) // 15-17
 }
@@ -87,7 +87,7 @@ type Refreshed struct {
 // not the current one of a session that may go on, nothing is written: ErrNotFound.
 func (db *DB) Rotate(ctx context.Context, r Rotation) (Refreshed, error) {
 	return one[Refreshed](ctx, db, rotateSQL, r.Hash, r.NextHash, r.Now, r.ExpiresAt,
-		nullable(userAgent(r.Client)), nullable(r.Client.Prefix()), r.RequireEmail)
+		nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()), r.RequireEmail)
 }
 
 const (
@@ -116,7 +116,6 @@ type Held struct {
 	EndsAt        *time.Time
 	UserAgent     string
 	AddressPrefix string
-	Tripped       bool // one of the hashes asked for is a tripwire of this session
 }
 
 // HoldSession locks the session that one of the hashes belongs to, as its current token or as one
@@ -128,8 +127,7 @@ func (db *DB) HoldSession(ctx context.Context, hashes []string) (Held, error) {
 const holdSessionSQL = `select` + userColumns + `,
 		t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr,
 		t.refresh_token_hash as current_hash, t.rotated_at, t.ends_at,
-		coalesce(t.user_agent, '') as user_agent, coalesce(t.address_prefix, '') as address_prefix,
-		exists (select from auth.refresh_tripwires w where w.session_id = t.id and w.hash = any($1::text[])) as tripped
+		coalesce(t.user_agent, '') as user_agent, coalesce(t.address_prefix, '') as address_prefix
 	from auth.refresh_tokens t join auth.users u on u.id = t.user_id
 	where t.type = 'regular' and (t.refresh_token_hash = any($1::text[])
 		or t.id in (select w.session_id from auth.refresh_tripwires w where w.hash = any($1::text[])))
@@ -139,13 +137,9 @@ const holdSessionSQL = `select` + userColumns + `,
 // that nobody used. It must run in a transaction.
 func (db *DB) Branch(ctx context.Context, sessionID, unusedHash string, r Rotation) error {
 	b := &pgx.Batch{}
-	b.Queue(branchSQL, sessionID, unusedHash, r.NextHash, r.Now, r.ExpiresAt, nullable(userAgent(r.Client)), nullable(r.Client.Prefix()))
+	b.Queue(branchSQL, sessionID, unusedHash, r.NextHash, r.Now, r.ExpiresAt, nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()))
 	b.Queue(addTripwireSQL, unusedHash, sessionID, r.Now)
-	counts, err := changed(ctx, db, b)
-	if err == nil && counts[0] == 0 {
-		return ErrChanged
-	}
-	return err
+	return guardedBatch(ctx, db, b)
 }
 
 const (
@@ -170,7 +164,7 @@ const endSessionSQL = `delete from auth.refresh_tokens where id = $1 and type = 
 // unknown token ends nothing and is no error.
 func (db *DB) EndSessionOfToken(ctx context.Context, hashes []string, e Entry) error {
 	_, err := one[struct{ ID string }](ctx, db, endSessionOfTokenSQL, hashes, e.At, e.Event,
-		nullable(e.Client.Prefix()), nullable(userAgent(e.Client)), e.detail())
+		nullable(e.Client.Prefix()), nullable(UserAgent(e.Client)), e.detail())
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

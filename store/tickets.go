@@ -46,20 +46,28 @@ type Found struct {
 	Adopted         bool   // Hasura Auth wrote it, as auth.users.ticket
 }
 
-// FindTicket looks for a live ticket of one purpose without using it up. The text is what Hasura
-// Auth would have stored, for the tickets that it wrote before it was replaced.
-func (db *DB) FindTicket(ctx context.Context, p auth.Purpose, hash []byte, text string, now time.Time) (Found, error) {
-	return one[Found](ctx, db, findTicketSQL, p, hash, now, text)
+// FindTicket looks for a live ticket of one purpose without using it up.
+func (db *DB) FindTicket(ctx context.Context, p auth.Purpose, hash []byte, now time.Time) (Found, error) {
+	return one[Found](ctx, db, findTicketSQL, p, hash, now)
 }
 
 const findTicketSQL = `select` + userColumns + `,
-		coalesce(k.id::text, '') as ticket_id, $1::text as ticket_purpose, coalesce(k.email, u.email::text, '') as ticket_email,
-		coalesce(k.challenge, '') as ticket_challenge, '' as parent_id, k.id is null as adopted
-	from auth.users u
-	left join auth.tickets k on k.user_id = u.id and k.purpose = $1 and k.secret_hash = $2 and k.expires_at > $3
-	where u.id = (select user_id from auth.tickets where purpose = $1 and secret_hash = $2 and expires_at > $3)
-		or ($4 <> '' and u.ticket = $4 and u.ticket_expires_at > $3)
-	order by k.id is null limit 1`
+		k.id::text as ticket_id, k.purpose as ticket_purpose, coalesce(k.email, '') as ticket_email,
+		coalesce(k.challenge, '') as ticket_challenge, '' as parent_id, false as adopted
+	from auth.tickets k join auth.users u on u.id = k.user_id
+	where k.purpose = $1 and k.secret_hash = $2 and k.expires_at > $3`
+
+// FindAdoptedTicket looks for a live ticket that Hasura Auth wrote before it was replaced. There is
+// no index for it, as there never was: ask only while such tickets can still be alive.
+func (db *DB) FindAdoptedTicket(ctx context.Context, p auth.Purpose, text string, now time.Time) (Found, error) {
+	return one[Found](ctx, db, findAdoptedTicketSQL, p, text, now)
+}
+
+const findAdoptedTicketSQL = `select` + userColumns + `,
+		'' as ticket_id, $1::text as ticket_purpose,
+		coalesce(case when $1 = 'emailConfirmChange' then u.new_email::text else u.email::text end, '') as ticket_email,
+		'' as ticket_challenge, '' as parent_id, true as adopted
+	from auth.users u where u.ticket = $2 and u.ticket_expires_at > $3`
 
 // FindCode looks for a live code that the challenge redeems, with the ticket it came from. A wrong
 // verifier finds nothing and uses nothing up.

@@ -78,12 +78,14 @@ type NewUser struct {
 	PasswordHash string
 }
 
-// AddUser writes a user with their roles. It must run in a transaction.
-func (db *DB) AddUser(ctx context.Context, u NewUser) error {
+// AddUser writes a user with their roles and the entry that tells of it. It must run in a
+// transaction.
+func (db *DB) AddUser(ctx context.Context, u NewUser, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(addUserSQL, u.ID, u.CreatedAt, u.Disabled, u.DisplayName, u.AvatarURL, u.Locale,
 		nullable(u.Email), u.EmailVerified, nullable(u.PasswordHash), u.DefaultRole, u.IsAnonymous, jsonOrNull(u.Metadata))
 	b.Queue(addRolesSQL, u.ID, u.Roles, u.CreatedAt)
+	queueEntry(b, e)
 	_, err := changed(ctx, db, b)
 	return err
 }
@@ -96,56 +98,68 @@ const (
 )
 
 // SetPassword changes the password hash and ends what the old password let in: every session but
-// keep (an empty keep ends all), and every one-time secret of the user. It tells how many sessions
-// it ended. It must run in a transaction.
-func (db *DB) SetPassword(ctx context.Context, userID, hash, keep string, now time.Time) (ended int64, err error) {
+// keep (an empty keep ends all), and every one-time secret of the user. It lifts the lockout that
+// wrong guesses of the old one caused. It must run in a transaction.
+func (db *DB) SetPassword(ctx context.Context, userID, hash, keep, lockoutKey string, e Entry) error {
 	b := &pgx.Batch{}
-	b.Queue(setPasswordSQL, userID, hash, now)
+	b.Queue(setPasswordSQL, userID, hash, e.At)
 	b.Queue(endOtherSessionsSQL, userID, nullable(keep))
 	b.Queue(dropTicketsSQL, userID)
-	counts, err := changed(ctx, db, b)
-	if err != nil {
-		return 0, err
-	}
-	if counts[0] == 0 {
-		return 0, ErrChanged
-	}
-	return counts[1], nil
+	b.Queue(dropCounterSQL, lockoutKey)
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b)
 }
 
 const (
 	setPasswordSQL      = `update auth.users set password_hash = $2, ticket = null, ticket_expires_at = $3 where id = $1 and not disabled`
 	endOtherSessionsSQL = `delete from auth.refresh_tokens where user_id = $1 and type = 'regular' and id is distinct from $2::uuid`
 	dropTicketsSQL      = `delete from auth.tickets where user_id = $1`
+	dropCounterSQL      = `delete from auth.security_counters where key = $1`
 )
 
 // AskEmailChange notes the address a user wants to change to. Nothing else changes until the new
-// address is confirmed.
-func (db *DB) AskEmailChange(ctx context.Context, userID, newEmail string) error {
-	return db.guarded(ctx, askEmailChangeSQL, userID, newEmail)
+// address is confirmed. It must run in a transaction.
+func (db *DB) AskEmailChange(ctx context.Context, userID, newEmail string, e Entry) error {
+	b := &pgx.Batch{}
+	b.Queue(askEmailChangeSQL, userID, newEmail)
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b)
 }
 
 const askEmailChangeSQL = `update auth.users set new_email = $2 where id = $1 and not disabled`
 
-// ConfirmEmail marks the user's address as confirmed, if it is still the one that was proved.
-func (db *DB) ConfirmEmail(ctx context.Context, userID, email string) error {
-	return db.guarded(ctx, confirmEmailSQL, userID, email)
+// ConfirmEmail marks the user's address as confirmed, if it is still the one that was proved. It
+// must run in a transaction.
+func (db *DB) ConfirmEmail(ctx context.Context, userID, email string, e Entry) error {
+	b := &pgx.Batch{}
+	b.Queue(confirmEmailSQL, userID, email)
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b)
 }
 
 const confirmEmailSQL = `update auth.users set email_verified = true where id = $1 and email = $2::text::public.citext`
 
 // ChangeEmail puts the new address in the place of the old one, if it is still the one that the
-// user asked for, and drops the one-time secrets that prove the old address.
-func (db *DB) ChangeEmail(ctx context.Context, userID, newEmail string) error {
-	if err := db.guarded(ctx, changeEmailSQL, userID, newEmail); err != nil {
-		return err
-	}
-	_, err := db.Exec(ctx, dropTicketsSQL, userID)
-	return err
+// user asked for, and drops the one-time secrets that prove the old address. It must run in a
+// transaction.
+func (db *DB) ChangeEmail(ctx context.Context, userID, newEmail string, e Entry) error {
+	b := &pgx.Batch{}
+	b.Queue(changeEmailSQL, userID, newEmail)
+	b.Queue(dropTicketsSQL, userID)
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b)
 }
 
-const changeEmailSQL = `update auth.users set email = new_email, new_email = null, email_verified = true
+const changeEmailSQL = `update auth.users set email = new_email, new_email = null, email_verified = true, ticket = null
 	where id = $1 and new_email = $2::text::public.citext`
+
+// OwnsSecurityKey tells whether a user has registered a security key.
+func (db *DB) OwnsSecurityKey(ctx context.Context, userID string) (owns bool, err error) {
+	err = db.QueryRow(ctx, ownsSecurityKeySQL, userID).Scan(&owns)
+	return owns, err
+}
+
+const ownsSecurityKeySQL = `select exists (select from auth.user_security_keys where user_id = $1)`
 
 // EnsureRoles makes sure that the configured roles exist.
 func (db *DB) EnsureRoles(ctx context.Context, roles []string) error {
@@ -180,6 +194,15 @@ func (db *DB) guarded(ctx context.Context, sql string, args ...any) error {
 		return ErrChanged
 	}
 	return nil
+}
+
+// guardedBatch runs statements of which the first must write a row.
+func guardedBatch(ctx context.Context, q querier, b *pgx.Batch) error {
+	counts, err := changed(ctx, q, b)
+	if err == nil && counts[0] == 0 {
+		return ErrChanged
+	}
+	return err
 }
 
 // nullable makes an empty string an SQL null.

@@ -1,0 +1,195 @@
+// Package deliver carries what the house owes to the outside: queued mail. It also sweeps what
+// expired. Jobs are rows of River's tables, inserted in the transaction that caused them, so a
+// crash at any moment loses none; a mail may go out twice when the crash comes between the mail
+// server's yes and the job's end, then with the same Message-ID.
+package deliver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+
+	"postern/emails"
+	"postern/flow"
+	"postern/store"
+	"postern/tokens"
+)
+
+// Settings say how the carriers work.
+type Settings struct {
+	Workers     int           `env:"AUTH_MAIL_WORKERS" default:"8" min:"1" max:"100" doc:"How many mails are sent at the same time."`
+	Attempts    int           `env:"AUTH_MAIL_ATTEMPTS" default:"15" min:"1" max:"100" doc:"How often a mail is tried, with growing pauses (about three days with 15), before it is kept as a dead letter."`
+	KeepDead    time.Duration `env:"AUTH_MAIL_DEAD_LETTERS_KEPT" default:"2160h" min:"1h" doc:"How long mails that could not be delivered are kept."`
+	EventsKept  time.Duration `env:"AUTH_EVENTS_KEPT" default:"720h" min:"1h" doc:"How long events are kept."`
+	SweepPeriod time.Duration `env:"AUTH_SWEEP_INTERVAL" default:"10m" min:"1s" doc:"How often expired sessions, tickets and counters are deleted."`
+}
+
+// Carriers take the jobs that are due and do them.
+type Carriers struct {
+	Settings
+	Store  *store.DB
+	Mailer *emails.Mailer
+	Keys   *tokens.Keyring
+	Log    *slog.Logger
+	Now    func() time.Time
+
+	client *river.Client[pgx.Tx]
+}
+
+// Start begins to work. It returns once the carriers listen for jobs; Stop ends them.
+func (c *Carriers) Start(ctx context.Context) error {
+	workers := river.NewWorkers()
+	if err := river.AddWorkerSafely(workers, &mailWorker{carriers: c}); err != nil {
+		return fmt.Errorf("deliver: %w", err)
+	}
+	if err := river.AddWorkerSafely(workers, &sweepWorker{carriers: c}); err != nil {
+		return fmt.Errorf("deliver: %w", err)
+	}
+	client, err := river.NewClient(riverpgxv5.New(c.Store.Pool()), &river.Config{
+		Schema:                      store.JobSchema(),
+		Logger:                      slog.New(quiet{c.Log.Handler()}),
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}},
+		Workers:                     workers,
+		FetchCooldown:               20 * time.Millisecond, // a mail is attempted at once
+		MaxAttempts:                 c.Attempts,
+		DiscardedJobRetentionPeriod: c.KeepDead,
+		ErrorHandler:                &reporter{c.Log},
+		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(
+			river.PeriodicInterval(c.SweepPeriod),
+			func() (river.JobArgs, *river.InsertOpts) { return sweepJob{}, nil },
+			&river.PeriodicJobOpts{RunOnStart: true},
+		)},
+	})
+	if err != nil {
+		return fmt.Errorf("deliver: %w", err)
+	}
+	c.client = client
+	// The carriers outlive the context that started them: Stop lets the jobs under way finish.
+	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("deliver: %w", err)
+	}
+	return nil
+}
+
+// Stop takes no new jobs, waits for those under way until the context ends, and then cuts them off;
+// they are tried again later, by this server or another.
+func (c *Carriers) Stop(ctx context.Context) error {
+	if c.client == nil {
+		return nil
+	}
+	err := c.client.Stop(ctx)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return c.client.StopAndCancel(context.WithoutCancel(ctx))
+	}
+	return err
+}
+
+// mailWorker sends one mail.
+type mailWorker struct {
+	river.WorkerDefaults[store.MailJob]
+	carriers *Carriers
+}
+
+// Work sends the mail, or says whether it is worth another try.
+func (w *mailWorker) Work(ctx context.Context, job *river.Job[store.MailJob]) error {
+	c := w.carriers
+	plain, err := c.Keys.Open(flow.SealedMail, job.Args.Sealed)
+	if err != nil {
+		return river.JobCancel(errors.New("deliver: the mail was sealed with an encryption key that is no longer known; set AUTH_ENCRYPTION_KEY_PREVIOUS"))
+	}
+	var m emails.Message
+	if err := json.Unmarshal(plain, &m); err != nil {
+		return river.JobCancel(fmt.Errorf("deliver: %w", err))
+	}
+	if !c.Mailer.Configured() {
+		return errors.New("deliver: no mail server is configured (AUTH_SMTP_HOST, AUTH_SMTP_SENDER)")
+	}
+	rendered, err := c.Mailer.Send(ctx, m)
+	for _, warning := range rendered.Warnings {
+		c.Log.WarnContext(ctx, "mail template", slog.String("template", m.Template), slog.String("reason", warning.Error()))
+	}
+	if err != nil && emails.IsPermanent(err) {
+		return river.JobCancel(err)
+	}
+	return err
+}
+
+// Timeout bounds one attempt.
+func (w *mailWorker) Timeout(*river.Job[store.MailJob]) time.Duration { return time.Minute }
+
+// NextRetry waits 1 s, 4 s, 15 s, 1 min, 4 min … up to 8 hours between attempts: a greylisting
+// server is asked again soon, a broken one is not pestered.
+func (w *mailWorker) NextRetry(job *river.Job[store.MailJob]) time.Time {
+	const longest = 8 * time.Hour
+	wait := longest
+	if n := job.Attempt - 1; n < 8 {
+		wait = min(longest, time.Second<<(2*n))
+	}
+	return w.carriers.Now().Add(wait)
+}
+
+// sweepJob deletes what expired.
+type sweepJob struct{}
+
+// Kind names the job to River.
+func (sweepJob) Kind() string { return "postern_sweep" }
+
+// InsertOpts makes one sweep serve all replicas.
+func (sweepJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByState: []rivertype.JobState{
+		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning, rivertype.JobStateScheduled, rivertype.JobStateRetryable,
+	}}}
+}
+
+type sweepWorker struct {
+	river.WorkerDefaults[sweepJob]
+	carriers *Carriers
+}
+
+// Work sweeps once.
+func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
+	now := w.carriers.Now()
+	swept, err := w.carriers.Store.Sweep(ctx, now, now.Add(-w.carriers.EventsKept))
+	if swept > 0 {
+		w.carriers.Log.DebugContext(ctx, "swept expired rows", slog.Int64("rows", swept))
+	}
+	return err
+}
+
+// reporter tells the log of every failed attempt, and loudly of the last.
+type reporter struct{ log *slog.Logger }
+
+// HandleError logs a failed attempt.
+func (r *reporter) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+	level, message := slog.LevelWarn, "job failed, will be tried again"
+	var cancelled *rivertype.JobCancelError
+	if job.Attempt >= job.MaxAttempts || errors.As(err, &cancelled) {
+		level, message = slog.LevelError, "job given up, kept as a dead letter"
+	}
+	r.log.Log(ctx, level, message, slog.String("job", job.Kind), slog.Int64("id", job.ID),
+		slog.Int("attempt", job.Attempt), slog.String("reason", err.Error()))
+	return nil
+}
+
+// HandlePanic logs a panic of a worker; the job is tried again.
+func (r *reporter) HandlePanic(ctx context.Context, job *rivertype.JobRow, panicked any, trace string) *river.ErrorHandlerResult {
+	r.log.ErrorContext(ctx, "job panicked", slog.String("job", job.Kind), slog.Int64("id", job.ID),
+		slog.Any("panic", panicked), slog.String("trace", trace))
+	return nil
+}
+
+// quiet keeps River's own chatter below warnings out of the log.
+type quiet struct{ slog.Handler }
+
+// Enabled lets warnings and errors through.
+func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && q.Handler.Enabled(ctx, l)
+}

@@ -1,0 +1,148 @@
+// Package flow holds the verbs: one file for each thing a person does. A flow speaks plain structs;
+// it has never heard of HTTP. Each reads in one order:
+//
+//	load    what is known
+//	decide  what follows from it, in plain code
+//	ask     whoever else has a say, while no transaction is open
+//	commit  the change, guarded against what changed since it was loaded
+//	speak   the answer
+package flow
+
+import (
+	"context"
+	"time"
+
+	"postern/auth"
+	"postern/passwords"
+	"postern/store"
+	"postern/tokens"
+)
+
+// Settings are the policy that flows decide by.
+type Settings struct {
+	ServerURL            string        `env:"AUTH_SERVER_URL" format:"url" doc:"Public address of this service, its path prefix included; links in mails start with it."`
+	ClientURL            string        `env:"AUTH_CLIENT_URL" format:"url" doc:"Address of the application; links lead there unless a request says otherwise."`
+	AllowedRedirects     []string      `env:"AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS" doc:"Further addresses that links may lead to, with all that lies below them; * stands for one label or path segment, ** for any."`
+	RefreshTokenLife     time.Duration `env:"AUTH_REFRESH_TOKEN_EXPIRES_IN" default:"2592000" unit:"s" min:"1s" doc:"How long a session lasts without a refresh."`
+	RefreshWindow        time.Duration `env:"AUTH_REFRESH_TOKEN_REUSE_INTERVAL" default:"10s" min:"0s" max:"5m" doc:"How long the refresh token before the current one gets the same answer again, so that tabs and retries throw nobody out."`
+	DisableSignUp        bool          `env:"AUTH_DISABLE_SIGNUP" default:"false" doc:"Take no new users."`
+	DisableNewUsers      bool          `env:"AUTH_DISABLE_NEW_USERS" default:"false" doc:"Create new users locked, until an operator enables them."`
+	RequireVerifiedEmail bool          `env:"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED" default:"true" doc:"Users must confirm their e-mail address before they can sign in."`
+	DefaultRole          string        `env:"AUTH_USER_DEFAULT_ROLE" default:"user" doc:"Role of a new user."`
+	AllowedRoles         []string      `env:"AUTH_USER_DEFAULT_ALLOWED_ROLES" default:"me" doc:"Roles that a new user may take; the default role is added."`
+	DefaultLocale        string        `env:"AUTH_LOCALE_DEFAULT" default:"en" doc:"Locale of mails when a user has none that is allowed."`
+	AllowedLocales       []string      `env:"AUTH_LOCALE_ALLOWED_LOCALES" default:"en" doc:"Locales that a user may choose; the default is added."`
+	Gravatar             bool          `env:"AUTH_GRAVATAR_ENABLED" default:"true" doc:"Give new users their picture from Gravatar."`
+	GravatarDefault      string        `env:"AUTH_GRAVATAR_DEFAULT" default:"blank" oneof:"blank identicon monsterid wavatar retro robohash mp 404" doc:"Picture for addresses that Gravatar does not know."`
+	GravatarRating       string        `env:"AUTH_GRAVATAR_RATING" default:"g" oneof:"g pg r x" doc:"Strongest content rating of Gravatar pictures."`
+	BlockedEmails        []string      `env:"AUTH_ACCESS_CONTROL_BLOCKED_EMAILS" doc:"Addresses that may not sign up or in."`
+	AllowedEmails        []string      `env:"AUTH_ACCESS_CONTROL_ALLOWED_EMAILS" doc:"Addresses that may sign up and in, even from a blocked domain; when this or the allowed domains are set, all others may not."`
+	BlockedDomains       []string      `env:"AUTH_ACCESS_CONTROL_BLOCKED_EMAIL_DOMAINS" doc:"Domains whose addresses may not sign up or in."`
+	AllowedDomains       []string      `env:"AUTH_ACCESS_CONTROL_ALLOWED_EMAIL_DOMAINS" doc:"Domains whose addresses may sign up and in; when this or the allowed addresses are set, all others may not."`
+	Elevation            string        `env:"AUTH_REQUIRE_ELEVATED_CLAIM" default:"disabled" oneof:"disabled recommended required" doc:"Whether changing credentials needs a fresh proof: never, for users who own a security key, or always."`
+	MailsPerHour         int           `env:"AUTH_EMAIL_USER_HOURLY_LIMIT" default:"10" min:"1" doc:"Most mails of one kind that one user is sent in an hour, whoever asks for them."`
+}
+
+// Check reports what the settings contradict.
+func (s Settings) Check(report func(env, problem string)) {
+	if _, err := newRedirects(s.ClientURL, s.AllowedRedirects); err != nil {
+		report("AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS", err.Error())
+	}
+	if n := len(s.DefaultLocale); n < 2 || n > 3 {
+		report("AUTH_LOCALE_DEFAULT", "must be a locale of 2 or 3 letters, such as en")
+	}
+}
+
+// Kit is what every flow may use.
+type Kit struct {
+	Store     *store.DB
+	Signer    *tokens.Signer
+	Keys      *tokens.Keyring
+	Passwords *passwords.Hasher
+	Policy    *Policy
+	Now       func() time.Time
+
+	PasswordPolicy  *passwords.Policy
+	Pacer           *passwords.Pacer
+	AccessTokenLife time.Duration
+	MailReady       bool      // there is a mail server to send through
+	AdoptedUntil    time.Time // until when tickets of the Hasura Auth that was replaced may still live
+}
+
+// Policy is Settings made ready: lists as sets, the redirect allow-list compiled.
+type Policy struct {
+	Settings
+	Failures  store.Guard // how many attempts may fail, per client; Key is not used
+	Lockout   store.Guard // how many attempts may fail, per account; Key is not used
+	redirects redirects
+	access    access
+}
+
+// NewPolicy makes settings ready. The errors are those that Settings.Check reports.
+func NewPolicy(s Settings, failures, lockout store.Guard) (*Policy, error) {
+	r, err := newRedirects(s.ClientURL, s.AllowedRedirects)
+	if err != nil {
+		return nil, err
+	}
+	s.AllowedRoles = with(s.AllowedRoles, s.DefaultRole)
+	s.AllowedLocales = with(s.AllowedLocales, s.DefaultLocale)
+	return &Policy{Settings: s, Failures: failures, Lockout: lockout, redirects: r, access: newAccess(s)}, nil
+}
+
+// SignUp is the desk for people who come for the first time.
+type SignUp struct{ Kit }
+
+// SignIn is the desk for people who come back.
+type SignIn struct{ Kit }
+
+// Sessions is the desk where sessions go on and end.
+type Sessions struct{ Kit }
+
+// Account is the desk where signed-in users change what is theirs, and where those who cannot
+// sign in ask for help.
+type Account struct{ Kit }
+
+// Links is the desk for whoever opens a link of a mail.
+type Links struct{ Kit }
+
+// with appends x to list unless it is there.
+func with(list []string, x string) []string {
+	for _, s := range list {
+		if s == x {
+			return list
+		}
+	}
+	return append(append(make([]string, 0, len(list)+1), list...), x)
+}
+
+// settle waits until d has passed since start, so that an answer tells nothing by its time.
+func (k *Kit) settle(ctx context.Context, start time.Time, d time.Duration) error {
+	wait := d - k.Now().Sub(start)
+	if wait <= 0 {
+		return nil
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// entry begins a journal entry about a user.
+func (k *Kit) entry(event, userID string, c auth.Client, now time.Time) store.Entry {
+	return store.Entry{Event: event, UserID: userID, Client: c, At: now}
+}
+
+// TrustsOrigin tells whether a web origin belongs to the application: to its own address or to one
+// of the allowed redirects.
+func (p *Policy) TrustsOrigin(origin string) bool {
+	for _, r := range p.redirects {
+		if r.origin.MatchString(origin) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,102 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"time"
+
+	"postern/auth"
+	"postern/emails"
+	"postern/store"
+	"postern/tokens"
+)
+
+// mailKind is what a purpose means for a mail: its template, what the link calls itself, and how
+// long the link is good for.
+type mailKind struct {
+	template string
+	linkType string
+	life     time.Duration
+}
+
+// mailKinds are Hasura Auth's.
+var mailKinds = map[auth.Purpose]mailKind{
+	auth.VerifyEmail:        {"email-verify", "emailVerify", 30 * 24 * time.Hour},
+	auth.ConfirmEmailChange: {"email-confirm-change", "emailConfirmChange", time.Hour},
+	auth.SignInByEmail:      {"signin-passwordless", "signinPasswordless", time.Hour},
+	auth.ResetPassword:      {"password-reset", "passwordReset", time.Hour},
+}
+
+// SealedMail is the purpose that the content of queued mails is sealed for.
+const SealedMail = "mail"
+
+// link is a mail with a link that somebody asked for.
+type link struct {
+	user       auth.User
+	to         string
+	purpose    auth.Purpose
+	redirectTo string
+	challenge  string
+	now        time.Time
+}
+
+// sendLink writes the ticket and queues the mail, both in the transaction. A user who was sent too
+// many of the kind lately is sent no more, and whoever asked learns nothing of it.
+func (k *Kit) sendLink(ctx context.Context, tx *store.DB, l link) error {
+	kind := mailKinds[l.purpose]
+	ticket := string(l.purpose) + ":" + tokens.NewUUID()
+	added, err := tx.AddTicket(ctx, store.Ticket{
+		ID: tokens.NewUUID(), Purpose: l.purpose, SecretHash: tokens.HashSecret(ticket), UserID: l.user.ID,
+		Email: l.to, Challenge: l.challenge, CreatedAt: l.now, ExpiresAt: l.now.Add(kind.life),
+	}, k.Policy.MailsPerHour, l.now.Add(-time.Hour))
+	if err != nil || !added {
+		return err
+	}
+	return k.queueMail(ctx, tx, emails.Message{
+		ID: tokens.NewUUID(), To: l.to, Template: kind.template, Locale: l.user.Locale,
+		Variables: map[string]string{
+			"link": k.linkURL(ticket, kind.linkType, l), "ticket": ticket, "redirectTo": l.redirectTo,
+			"displayName": l.user.DisplayName, "email": l.user.Email, "newEmail": l.user.NewEmail, "locale": l.user.Locale,
+			"serverUrl": k.Policy.ServerURL, "clientUrl": k.Policy.ClientURL,
+		},
+	})
+}
+
+// linkURL is where the mail's button leads.
+func (k *Kit) linkURL(ticket, linkType string, l link) string {
+	q := url.Values{"redirectTo": {l.redirectTo}, "ticket": {ticket}, "type": {linkType}}
+	if l.challenge != "" {
+		q.Set("codeChallenge", l.challenge)
+	}
+	return k.Policy.ServerURL + "/verify?" + q.Encode()
+}
+
+// queueMail makes the mail a job of the transaction. Its content is sealed, since a queue is no
+// place for a link that signs somebody in.
+func (k *Kit) queueMail(ctx context.Context, tx *store.DB, m emails.Message) error {
+	plain, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("flow: %w", err)
+	}
+	sealed, err := k.Keys.Seal(SealedMail, plain)
+	if err != nil {
+		return fmt.Errorf("flow: %w", err)
+	}
+	return tx.Enqueue(ctx, store.MailJob{ID: m.ID, Sealed: sealed}, nil)
+}
+
+// notify queues a mail that tells somebody of a change, when mails can be sent.
+func (k *Kit) notify(ctx context.Context, tx *store.DB, template, to string, u auth.User) error {
+	if !k.MailReady || to == "" {
+		return nil
+	}
+	return k.queueMail(ctx, tx, emails.Message{
+		ID: tokens.NewUUID(), To: to, Template: template, Locale: u.Locale,
+		Variables: map[string]string{
+			"displayName": u.DisplayName, "email": u.Email, "newEmail": u.NewEmail, "locale": u.Locale,
+			"serverUrl": k.Policy.ServerURL, "clientUrl": k.Policy.ClientURL,
+		},
+	})
+}

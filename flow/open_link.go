@@ -1,0 +1,171 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"postern/auth"
+	"postern/store"
+	"postern/tokens"
+)
+
+// codeLife is how long a PKCE code is good for: the time of a redirect.
+const codeLife = 5 * time.Minute
+
+// Visit is somebody who opened the link of a mail.
+type Visit struct {
+	Ticket        string
+	CodeChallenge string // of the link; the one that counts is stored with the ticket
+	Client        auth.Client
+}
+
+// Visited says what opening the link led to: a session, or a code that the application exchanges
+// for one.
+type Visited struct {
+	Purpose auth.Purpose
+	Grant   *auth.Grant // nil when there is a code
+	Code    string
+}
+
+// PurposeOf reads what a ticket is for off its text.
+func PurposeOf(ticket string) (auth.Purpose, bool) {
+	prefix, _, ok := strings.Cut(ticket, ":")
+	p := auth.Purpose(prefix)
+	_, known := mailKinds[p]
+	return p, ok && known
+}
+
+// NeedsExchange tells whether opening the link gives a code, so that it may be opened any number
+// of times without using the ticket up. It changes nothing.
+func (f *Links) NeedsExchange(ctx context.Context, in Visit) (bool, error) {
+	found, err := f.visited(ctx, in, f.Now())
+	return found.TicketChallenge != "", err
+}
+
+// Open opens a link. With PKCE nothing changes but that there is one more code; without, the
+// ticket is used up for what it is for, and whoever opened it is signed in.
+func (f *Links) Open(ctx context.Context, in Visit) (Visited, error) {
+	now := f.Now()
+	found, err := f.visited(ctx, in, now)
+	if err != nil {
+		return Visited{}, err
+	}
+	if found.TicketChallenge == "" {
+		grant, err := f.redeem(ctx, found, in.Ticket, in.Client, now)
+		return Visited{Purpose: found.TicketPurpose, Grant: grant}, err
+	}
+	code := tokens.NewUUID()
+	_, err = f.Store.AddTicket(ctx, store.Ticket{
+		ID: tokens.NewUUID(), Purpose: auth.ExchangeCode, SecretHash: tokens.HashSecret(code), UserID: found.User.ID,
+		ParentID: found.TicketID, Challenge: found.TicketChallenge, CreatedAt: now, ExpiresAt: now.Add(codeLife),
+	}, maxCodes, now.Add(-codeLife))
+	return Visited{Purpose: found.TicketPurpose, Code: code}, err
+}
+
+// maxCodes bounds the codes of one user that wait to be exchanged.
+const maxCodes = 1000
+
+// visited finds the ticket of a visit and decides whether it may be opened.
+func (f *Links) visited(ctx context.Context, in Visit, now time.Time) (store.Found, error) {
+	purpose, ok := PurposeOf(in.Ticket)
+	if !ok {
+		return store.Found{}, fmt.Errorf("%w: no purpose of that name", auth.InvalidTicket)
+	}
+	found, err := f.findTicket(ctx, purpose, in.Ticket, now)
+	if err != nil {
+		return found, err
+	}
+	if in.CodeChallenge != "" && in.CodeChallenge != found.TicketChallenge {
+		return found, fmt.Errorf("%w: the link's challenge is not the ticket's", auth.InvalidTicket)
+	}
+	return found, f.Policy.gateHolder(found)
+}
+
+// gateHolder is the gate for whoever holds a ticket: an address that the ticket proves need not be
+// verified yet.
+func (p *Policy) gateHolder(found store.Found) error {
+	err := p.gateMember(found.User)
+	if auth.CodeOf(err) == auth.UserUnverified && proves(found.TicketPurpose) {
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return factorGate(found.User)
+}
+
+// proves tells whether opening a mail of the purpose verifies the address that it went to.
+func proves(p auth.Purpose) bool {
+	return p == auth.VerifyEmail || p == auth.SignInByEmail || p == auth.ConfirmEmailChange
+}
+
+// redeem uses a ticket up, does what it is for and opens a session, all in one transaction. Of many
+// who come at once, one wins.
+func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth.Client, now time.Time) (grant *auth.Grant, err error) {
+	user := found.User
+	err = k.Store.InTx(ctx, func(tx *store.DB) error {
+		if err := tx.TakeTicket(ctx, found, text); err != nil {
+			return err
+		}
+		switch found.TicketPurpose {
+		case auth.VerifyEmail, auth.SignInByEmail:
+			if err := k.confirmEmail(ctx, tx, found, c, now); err != nil {
+				return err
+			}
+			user.EmailVerified = true
+		case auth.ConfirmEmailChange:
+			if err := tx.ChangeEmail(ctx, user.ID, found.TicketEmail, k.entry("email.changed", user.ID, c, now)); err != nil {
+				return err
+			}
+			old := user.Email
+			user.Email, user.NewEmail, user.EmailVerified = found.TicketEmail, "", true
+			if err := k.notify(ctx, tx, "email-changed", old, user); err != nil {
+				return err
+			}
+		}
+		grant, err = k.open(ctx, tx, opening{user: user, method: "link", client: c, now: now})
+		return err
+	})
+	if errors.Is(err, store.ErrChanged) {
+		return nil, fmt.Errorf("%w: used up or changed meanwhile", auth.InvalidTicket)
+	}
+	return grant, err
+}
+
+func (k *Kit) confirmEmail(ctx context.Context, tx *store.DB, found store.Found, c auth.Client, now time.Time) error {
+	if found.User.EmailVerified {
+		return nil
+	}
+	return tx.ConfirmEmail(ctx, found.User.ID, found.TicketEmail, k.entry("user.confirmed", found.User.ID, c, now))
+}
+
+// Exchange is an application that swaps the code of a redirect for a session (RFC 7636).
+type Exchange struct {
+	Code     string
+	Verifier string
+	Client   auth.Client
+}
+
+// Exchange redeems a code. The first that is redeemed uses up the ticket and all its other codes; a
+// wrong verifier uses up nothing and is told nothing.
+func (f *Links) Exchange(ctx context.Context, in Exchange) (*auth.Grant, error) {
+	now := f.Now()
+	found, err := f.Store.FindCode(ctx, tokens.HashSecret(in.Code), tokens.ChallengeOf(in.Verifier), now)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("%w: unknown, expired or used up, or not this verifier", auth.InvalidExchange)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Policy.gateHolder(found); err != nil {
+		return nil, err
+	}
+	grant, err := f.redeem(ctx, found, "", in.Client, now)
+	if auth.CodeOf(err) == auth.InvalidTicket {
+		return nil, fmt.Errorf("%w: %w", auth.InvalidExchange, err)
+	}
+	return grant, err
+}

@@ -1,0 +1,68 @@
+package flow
+
+import (
+	"crypto/md5" // #nosec G501 -- Gravatar names pictures by MD5
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postern/auth"
+)
+
+// Options are what a person may say about themselves when they sign up.
+type Options struct {
+	AllowedRoles []string
+	DefaultRole  string
+	DisplayName  string
+	Locale       string
+	Metadata     json.RawMessage
+	RedirectTo   string
+}
+
+// newcomer turns options into a user, or refuses them.
+func (p *Policy) newcomer(id, email string, o Options, now time.Time) (auth.User, error) {
+	u := auth.User{
+		ID: id, CreatedAt: now, LastSeen: now, Disabled: p.DisableNewUsers, Email: email,
+		DisplayName: o.DisplayName, Locale: p.locale(o.Locale), Metadata: o.Metadata,
+		DefaultRole: o.DefaultRole, Roles: o.AllowedRoles, AvatarURL: p.gravatar(email),
+	}
+	if u.DisplayName == "" {
+		u.DisplayName = email
+	}
+	if u.DefaultRole == "" {
+		u.DefaultRole = p.DefaultRole
+	}
+	if len(u.Roles) == 0 {
+		u.Roles = p.AllowedRoles
+	}
+	for _, r := range u.Roles {
+		if !slices.Contains(p.AllowedRoles, r) {
+			return auth.User{}, fmt.Errorf("%w: %q", auth.RoleNotAllowed, r)
+		}
+	}
+	if !slices.Contains(u.Roles, u.DefaultRole) {
+		return auth.User{}, fmt.Errorf("%w: %q", auth.DefaultRoleNotInList, u.DefaultRole)
+	}
+	u.Roles = slices.Compact(slices.Sorted(slices.Values(u.Roles)))
+	return u, nil
+}
+
+// locale is the one asked for, when it is allowed, else the default.
+func (p *Policy) locale(asked string) string {
+	if slices.Contains(p.AllowedLocales, asked) {
+		return asked
+	}
+	return p.DefaultLocale
+}
+
+// gravatar is the address of the picture that people keep for their mail address.
+func (p *Policy) gravatar(email string) string {
+	if !p.Gravatar {
+		return ""
+	}
+	sum := md5.Sum([]byte(strings.ToLower(email))) // #nosec G401 -- Gravatar's scheme; nothing secret hangs on it
+	return "https://www.gravatar.com/avatar/" + hex.EncodeToString(sum[:]) + "?d=" + p.GravatarDefault + "&r=" + p.GravatarRating
+}

@@ -1,0 +1,204 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/auth"
+	"postern/store"
+	"postern/tokens"
+)
+
+const (
+	branches = 8   // successors a token may have before its session ends
+	lookback = 128 // successors of an old token that are looked for in the living
+)
+
+// Refresh exchanges a refresh token for the next one and a new access token.
+type Refresh struct {
+	Token  string
+	Client auth.Client
+}
+
+// Refresh goes on with a session. The current token takes one statement. Any other is judged with
+// the session's row locked: the one before the current gets the same answer again while that can
+// only be the owner, and a token that only a second holder of the session can have ends it.
+func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error) {
+	now := f.Now()
+	pepper := f.Keys.Peppers()[0]
+	next := tokens.NextRefresh(pepper, in.Token, 0)
+	s, err := f.Store.Rotate(ctx, f.rotation(in, next, now))
+	if errors.Is(err, store.ErrNotFound) {
+		s, next, err = f.judge(ctx, in, now)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.grant(s.User, sessionOf(s), next, now)
+}
+
+func (f *Sessions) rotation(in Refresh, next string, now time.Time) store.Rotation {
+	return store.Rotation{
+		Hash: tokens.HashRefresh(in.Token), NextHash: tokens.HashRefresh(next), ExpiresAt: now.Add(f.Policy.RefreshTokenLife),
+		RequireEmail: f.Policy.RequireVerifiedEmail, Client: in.Client, Now: now,
+	}
+}
+
+// judge decides about a token that is not the current one of a session that may go on.
+func (f *Sessions) judge(ctx context.Context, in Refresh, now time.Time) (s store.Refreshed, next string, err error) {
+	kin := kinOf(in.Token, f.Keys.Peppers())
+	var refusal error // given after the commit, since what led to it must be kept
+	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+		refusal = nil
+		held, err := tx.HoldSession(ctx, kin.hashes)
+		if errors.Is(err, store.ErrNotFound) {
+			refusal = fmt.Errorf("%w: unknown", auth.InvalidRefreshToken)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s = held.Refreshed
+		v := f.Policy.weigh(held, kin, in.Client, now)
+		switch v.verdict {
+		case rotateAgain:
+			next = tokens.NextRefresh(f.Keys.Peppers()[0], in.Token, 0)
+			s, err = tx.Rotate(ctx, f.rotation(in, next, now))
+			return err
+		case repeat:
+			next = v.next
+			return nil
+		case branchOff:
+			next = v.next
+			return tx.Branch(ctx, held.SessionID, held.CurrentHash, f.rotation(in, next, now))
+		case endReplayed:
+			e := f.entry("session.replayed", held.User.ID, in.Client, now)
+			e.SessionID = held.SessionID
+			refusal = fmt.Errorf("%w: %w", auth.InvalidRefreshToken, v.reason)
+			return tx.EndSession(ctx, held.SessionID, e)
+		default:
+			refusal = v.reason
+			return nil
+		}
+	})
+	if err == nil {
+		err = refusal
+	}
+	return s, next, err
+}
+
+// kin are the tokens related to the one presented.
+type kin struct {
+	token      string
+	self       string               // its hash
+	successors map[string]successor // by hash
+	hashes     []string             // of all the kin, to look for
+}
+
+// successor is next(t, branch) under one pepper.
+type successor struct {
+	token  string
+	branch int
+	pepper []byte
+}
+
+// kinOf computes what the holder of a token could be the predecessor of: its successors by each
+// branch, and the line of first successors. Two peppers live while the encryption key is replaced.
+func kinOf(token string, peppers [][]byte) kin {
+	self := tokens.HashRefresh(token)
+	k := kin{token: token, self: self, successors: map[string]successor{}, hashes: []string{self}}
+	for _, pepper := range peppers {
+		for i := range branches {
+			t := tokens.NextRefresh(pepper, token, i)
+			h := tokens.HashRefresh(t)
+			k.successors[h] = successor{t, i, pepper}
+			k.hashes = append(k.hashes, h)
+		}
+		t := tokens.NextRefresh(pepper, token, 0)
+		for range lookback - 1 {
+			t = tokens.NextRefresh(pepper, t, 0)
+			k.hashes = append(k.hashes, tokens.HashRefresh(t))
+		}
+	}
+	return k
+}
+
+type verdict int
+
+const (
+	refuse      verdict = iota
+	rotateAgain         // it is the current one after all
+	repeat              // the same successor, computed again
+	branchOff           // another successor; the unused one becomes a tripwire
+	endReplayed         // two parties hold the session
+)
+
+type weighed struct {
+	verdict verdict
+	next    string
+	reason  error
+}
+
+var errReplayed = errors.New("two parties hold the session, so it has ended")
+
+// weigh is the table of the refresh rules, row by row. It is pure: the session's row is held and
+// nothing else counts.
+func (p *Policy) weigh(h store.Held, k kin, c auth.Client, now time.Time) weighed {
+	next, isPredecessor := k.successors[h.CurrentHash]
+	switch {
+	case !h.SessionExpiresAt.After(now) || h.EndsAt != nil && !h.EndsAt.After(now):
+		return weighed{reason: fmt.Errorf("%w: session %s is over", auth.InvalidRefreshToken, h.SessionID)}
+	case h.CurrentHash != k.self && !isPredecessor: // an ancestor, or a tripwire
+		return weighed{verdict: endReplayed, reason: errReplayed}
+	}
+	// The access lists do not stop a refresh, as in Hasura Auth: they are about coming in.
+	if err := p.gate(h.User); err != nil && auth.CodeOf(err) != auth.EmailNotAllowed {
+		return weighed{reason: err}
+	}
+	switch {
+	case !isPredecessor:
+		return weighed{verdict: rotateAgain}
+	case h.RotatedAt != nil && now.Sub(*h.RotatedAt) <= p.RefreshWindow || sameDevice(h, c):
+		return weighed{verdict: repeat, next: next.token}
+	case next.branch+1 == branches:
+		return weighed{verdict: endReplayed, reason: errReplayed}
+	}
+	return weighed{verdict: branchOff, next: tokens.NextRefresh(next.pepper, k.token, next.branch+1)}
+}
+
+// sameDevice tells whether a request looks like the one that the session was last refreshed by.
+func sameDevice(h store.Held, c auth.Client) bool {
+	return h.AddressPrefix != "" && h.AddressPrefix == c.Prefix() && h.UserAgent == store.UserAgent(c)
+}
+
+func sessionOf(s store.Refreshed) auth.Session {
+	return auth.Session{
+		ID: s.SessionID, UserID: s.User.ID, CreatedAt: s.SessionCreatedAt, ExpiresAt: s.SessionExpiresAt, AAL: s.AAL, AMR: s.AMR,
+	}
+}
+
+// SignOut ends a session by its refresh token.
+type SignOut struct {
+	Token  string
+	Client auth.Client
+}
+
+// SignOut ends the session of a token, current or the one before: what refreshes, signs out. A
+// token that is neither ends nothing, and nobody learns which it was.
+func (f *Sessions) SignOut(ctx context.Context, in SignOut) error {
+	k := kinOf(in.Token, f.Keys.Peppers())
+	hashes := make([]string, 0, len(k.successors)+1)
+	for h := range k.successors {
+		hashes = append(hashes, h)
+	}
+	return f.Store.EndSessionOfToken(ctx, append(hashes, k.self), f.entry("session.ended", "", in.Client, f.Now()))
+}
+
+// SignOutEverywhere ends every session of a user.
+func (f *Sessions) SignOutEverywhere(ctx context.Context, a auth.Actor, c auth.Client) error {
+	e := f.entry("session.ended", a.UserID, c, f.Now())
+	e.Detail = map[string]any{"all": true}
+	return f.Store.EndAllSessions(ctx, a.UserID, e)
+}

@@ -1,0 +1,72 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+
+	"postern/auth"
+	"postern/store"
+	"postern/tokens"
+)
+
+// PasswordSignUp is a person who wants an account.
+type PasswordSignUp struct {
+	Email         string
+	Password      string
+	Options       Options
+	CodeChallenge string // PKCE: the link in the mail then leads to a code instead of a session
+	Client        auth.Client
+}
+
+// WithPassword creates a user. It gives a nil grant when the user must confirm the address first.
+func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (*auth.Grant, error) {
+	if f.Policy.DisableSignUp {
+		return nil, auth.SignUpDisabled
+	}
+	if err := f.Policy.admit(in.Email); err != nil {
+		return nil, err
+	}
+	now := f.Now()
+	redirectTo, err := f.Policy.Redirect(in.Options.RedirectTo)
+	if err != nil {
+		return nil, err
+	}
+	user, err := f.Policy.newcomer(tokens.NewUUID(), in.Email, in.Options, now)
+	if err != nil {
+		return nil, err
+	}
+	if f.Policy.RequireVerifiedEmail && !f.MailReady {
+		return nil, auth.MailNotConfigured
+	}
+	if err := f.PasswordPolicy.Check(ctx, in.Password); err != nil {
+		return nil, err
+	}
+	hash, err := f.Passwords.Hash(ctx, in.Password)
+	if err != nil {
+		return nil, err
+	}
+
+	var grant *auth.Grant
+	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+		created := f.entry("user.created", user.ID, in.Client, now)
+		created.Detail = map[string]any{"method": "password"}
+		if err := tx.AddUser(ctx, store.NewUser{User: user, PasswordHash: hash}, created); err != nil {
+			return err
+		}
+		switch {
+		case user.Disabled:
+			return nil
+		case f.Policy.RequireVerifiedEmail:
+			return f.sendLink(ctx, tx, link{
+				user: user, to: user.Email, purpose: auth.VerifyEmail,
+				redirectTo: redirectTo, challenge: in.CodeChallenge, now: now,
+			})
+		}
+		grant, err = f.open(ctx, tx, opening{user: user, method: "password", client: in.Client, now: now})
+		return err
+	})
+	if err == nil && user.Disabled {
+		return nil, fmt.Errorf("%w: new users wait for an operator", auth.UserDisabled)
+	}
+	return grant, err
+}

@@ -1,0 +1,187 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"postern/auth"
+)
+
+// maxDepth is how deep a body may be nested, metadata included.
+const maxDepth = 32
+
+// Body says how the body of one kind of request is read.
+type Body struct {
+	Optional bool     // nothing at all is as good as {}
+	Lenient  bool     // members that the struct does not have are ignored instead of refused
+	Free     []string // members that hold any JSON object: "options.metadata"
+}
+
+// checked is a wire struct that knows what its members must be.
+type checked interface{ Check() error }
+
+// Decode reads a JSON body into a T and checks it. Every refusal names the member that is wrong and
+// says what would be right, and repeats nothing of what was sent.
+func Decode[T any](r *http.Request, how Body) (T, error) {
+	var in T
+	raw, err := readBody(r)
+	if err != nil {
+		return in, err
+	}
+	if len(bytes.TrimSpace(raw)) == 0 {
+		if !how.Optional {
+			return in, auth.Invalid{Field: "body", Problem: "must be a JSON object"}
+		}
+		raw = []byte("{}")
+	} else if err := isJSON(r.Header); err != nil {
+		return in, err
+	}
+	if err := scan(raw, how.Free); err != nil {
+		return in, err
+	}
+	if err := json.Unmarshal(raw, &in, json.RejectUnknownMembers(!how.Lenient)); err != nil {
+		return in, semantic(err)
+	}
+	if c, ok := any(&in).(checked); ok {
+		return in, c.Check()
+	}
+	return in, nil
+}
+
+func isJSON(h http.Header) error {
+	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return auth.Invalid{Field: "body", Problem: "must not be compressed"}
+	}
+	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return auth.Invalid{Field: "Content-Type", Problem: "must be application/json"}
+	}
+	if c, ok := params["charset"]; ok && !strings.EqualFold(c, "utf-8") {
+		return auth.Invalid{Field: "Content-Type", Problem: "must have the charset utf-8, if any"}
+	}
+	return nil
+}
+
+func readBody(r *http.Request) ([]byte, error) {
+	raw, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, errTooLarge
+	}
+	if err != nil {
+		return nil, auth.Invalid{Field: "body", Problem: "broke off"}
+	}
+	return raw, nil
+}
+
+// scan walks through a body once and refuses what no struct would notice: members twice, invalid
+// UTF-8, a NUL, nulls in the place of a value, a depth or a second value that nobody needs.
+func scan(raw []byte, free []string) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(raw))
+	for {
+		t, err := dec.ReadToken()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return syntactic(err)
+		}
+		switch t.Kind() {
+		case '{', '[':
+			if dec.StackDepth() > maxDepth {
+				return auth.Invalid{Field: "body", Problem: fmt.Sprintf("must not be nested deeper than %d levels", maxDepth)}
+			}
+			if dec.StackDepth() == 1 && t.Kind() == '[' {
+				return auth.Invalid{Field: "body", Problem: "must be a JSON object"}
+			}
+		case '"':
+			if strings.ContainsRune(t.String(), 0) {
+				return auth.Invalid{Field: member(dec.StackPointer()), Problem: "must not hold a NUL character"}
+			}
+		case 'n':
+			if field := member(dec.StackPointer()); !under(field, free) {
+				return auth.Invalid{Field: field, Problem: "must not be null; leave it out instead"}
+			}
+		}
+		if dec.StackDepth() == 0 {
+			if t.Kind() != '}' {
+				return auth.Invalid{Field: "body", Problem: "must be a JSON object"}
+			}
+			if dec.PeekKind() != 0 {
+				return auth.Invalid{Field: "body", Problem: "must be a single JSON object"}
+			}
+		}
+	}
+}
+
+// under tells whether a member lies inside one of the free ones.
+func under(field string, free []string) bool {
+	for _, f := range free {
+		if strings.HasPrefix(field, f+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// member names a member the way people write it: /options/redirectTo is options.redirectTo.
+func member(p jsontext.Pointer) string {
+	var parts []string
+	for part := range p.Tokens() {
+		parts = append(parts, clip(part, 64))
+	}
+	if len(parts) == 0 {
+		return "body"
+	}
+	return clip(strings.Join(parts, "."), 200)
+}
+
+func syntactic(err error) error {
+	var s *jsontext.SyntacticError
+	if errors.As(err, &s) {
+		field := member(s.JSONPointer)
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			return auth.Invalid{Field: field, Problem: "must not appear twice"}
+		}
+		if strings.Contains(s.Err.Error(), "UTF-8") {
+			return auth.Invalid{Field: field, Problem: "must be valid UTF-8"}
+		}
+		return auth.Invalid{Field: "body", Problem: fmt.Sprintf("must be valid JSON (it breaks at byte %d)", s.ByteOffset)}
+	}
+	return auth.Invalid{Field: "body", Problem: "must be valid JSON"}
+}
+
+func semantic(err error) error {
+	var s *json.SemanticError
+	if !errors.As(err, &s) {
+		return syntactic(err)
+	}
+	field := member(s.JSONPointer)
+	if errors.Is(err, json.ErrUnknownName) {
+		return auth.Invalid{Field: field, Problem: "is not a member of this request"}
+	}
+	want := "another type"
+	if s.GoType != nil {
+		switch s.GoType.Kind().String() {
+		case "string":
+			want = "a string"
+		case "bool":
+			want = "true or false"
+		case "slice", "array":
+			want = "a list"
+		case "struct", "map", "ptr":
+			want = "an object"
+		case "int", "int64", "float64":
+			want = "a number"
+		}
+	}
+	return auth.Invalid{Field: field, Problem: "must be " + want}
+}

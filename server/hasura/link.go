@@ -1,0 +1,156 @@
+package hasura
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"postern/auth"
+	"postern/flow"
+	"postern/server"
+)
+
+// visit is what the link of a mail opens. A HEAD never changes anything. Without PKCE a browser
+// gets a page with a button first, since mail scanners follow links but press no buttons.
+func (d *Door) visit(w http.ResponseWriter, r *http.Request) error {
+	in, err := d.visitIn(w, r)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Vary", "Accept")
+	if r.Method == http.MethodHead {
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	if in.blocked != "" {
+		return d.redirect(w, http.StatusFound, in.blocked, refused(d.word(auth.RedirectNotAllowed)))
+	}
+	pkce, err := d.Links.NeedsExchange(r.Context(), in.Visit)
+	if err != nil {
+		return d.redirectRefusal(w, http.StatusFound, in.redirectTo, err)
+	}
+	if !pkce && d.asksFirst(r) {
+		return d.askToConfirm(w, r, in)
+	}
+	return d.open(w, r, http.StatusFound, in)
+}
+
+// confirmVisit is the button of the page.
+func (d *Door) confirmVisit(w http.ResponseWriter, r *http.Request) error {
+	in, err := d.visitIn(w, r)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	if in.blocked != "" {
+		return d.redirect(w, http.StatusSeeOther, in.blocked, refused(d.word(auth.RedirectNotAllowed)))
+	}
+	return d.open(w, r, http.StatusSeeOther, in)
+}
+
+// open opens the link and sends the browser on.
+func (d *Door) open(w http.ResponseWriter, r *http.Request, status int, in visitRequest) error {
+	visited, err := d.Links.Open(r.Context(), in.Visit)
+	if err != nil {
+		return d.redirectRefusal(w, status, in.redirectTo, err)
+	}
+	q := url.Values{"type": {string(visited.Purpose)}}
+	if visited.Code != "" {
+		q.Set("code", visited.Code)
+	} else {
+		q.Set("refreshToken", visited.Grant.RefreshToken)
+	}
+	return d.redirect(w, status, in.redirectTo, q)
+}
+
+// visitRequest is the query of a link.
+type visitRequest struct {
+	flow.Visit
+	redirectTo string
+	blocked    string // where to go instead, when redirectTo is not allowed
+}
+
+func (d *Door) visitIn(w http.ResponseWriter, r *http.Request) (visitRequest, error) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return visitRequest{}, auth.Invalid{Field: "query", Problem: "must be percent-encoded"}
+	}
+	for _, name := range []string{"ticket", "redirectTo", "type", "codeChallenge"} {
+		if len(q[name]) > 1 {
+			return visitRequest{}, auth.Invalid{Field: name, Problem: "must not appear twice"}
+		}
+		if strings.ContainsRune(q.Get(name), 0) {
+			return visitRequest{}, auth.Invalid{Field: name, Problem: "must not hold a NUL character"}
+		}
+	}
+	in := visitRequest{Visit: flow.Visit{Ticket: q.Get("ticket"), CodeChallenge: q.Get("codeChallenge"), Client: server.Client(w)}}
+	if in.Ticket == "" || len(in.Ticket) > maxTicket {
+		return in, auth.Invalid{Field: "ticket", Problem: "must be the ticket of a mail, such as verifyEmail:<uuid>"}
+	}
+	if q.Get("redirectTo") == "" {
+		return in, auth.Invalid{Field: "redirectTo", Problem: "must be the address to go on to"}
+	}
+	in.redirectTo, err = d.Policy.Redirect(q.Get("redirectTo"))
+	if err != nil {
+		if d.Policy.ClientURL == "" {
+			return in, err
+		}
+		in.blocked = d.Policy.ClientURL
+	}
+	return in, nil
+}
+
+// asksFirst tells whether whoever opens the link gets the page with the button.
+func (d *Door) asksFirst(r *http.Request) bool {
+	switch d.LinkConfirmation {
+	case "always":
+		return true
+	case "off":
+		return false
+	}
+	return strings.Contains(r.Header.Get("Accept"), "text/html") || prefetches(r.Header)
+}
+
+// prefetches tells whether a program looks at a link before a person has asked it to.
+func prefetches(h http.Header) bool {
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		v := strings.ToLower(h.Get(name))
+		if strings.Contains(v, "prefetch") || strings.Contains(v, "preview") {
+			return true
+		}
+	}
+	return false
+}
+
+// redirectRefusal sends the browser on with the refusal in the address. What is no refusal but our
+// own trouble is answered here instead: the link is still good and may be tried again.
+func (d *Door) redirectRefusal(w http.ResponseWriter, status int, to string, err error) error {
+	code := auth.CodeOf(err)
+	if no := d.word(code); no.status >= 500 || code == auth.TooManyRequests {
+		return err
+	}
+	server.Note(w, err)
+	return d.redirect(w, status, to, refused(d.word(code)))
+}
+
+func refused(no refusal) url.Values {
+	return url.Values{"error": {no.id}, "errorDescription": {no.message}}
+}
+
+// redirect sends the browser to an address with more in its query; what the query held stays.
+func (d *Door) redirect(w http.ResponseWriter, status int, to string, more url.Values) error {
+	u, err := url.Parse(to)
+	if err != nil {
+		return auth.RedirectNotAllowed
+	}
+	q := u.Query()
+	for name, values := range more {
+		q[name] = values
+	}
+	u.RawQuery = q.Encode()
+	w.Header().Set("Location", u.String())
+	w.WriteHeader(status)
+	return nil
+}

@@ -1,0 +1,314 @@
+// Package server holds what the REST doors share: how a handler answers, how bodies are read, who
+// the client is, what one client may ask for in a minute, health, and how the house opens and
+// closes. A door (package server/hasura) decodes, calls one flow and encodes.
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"path"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"postern/auth"
+	"postern/limits"
+	"postern/tokens"
+)
+
+// Settings are the server's own.
+type Settings struct {
+	Port            int           `env:"AUTH_PORT" default:"4000" min:"0" max:"65535" doc:"Port to listen on; 0 takes a free one."`
+	Host            string        `env:"AUTH_LISTEN_ADDRESS" doc:"Address to listen on; empty means every address of the machine."`
+	APIPrefix       string        `env:"AUTH_API_PREFIX" doc:"Path before every route, such as /v1, which the nhost clients expect."`
+	TrustedProxies  []string      `env:"AUTH_TRUSTED_PROXIES" doc:"Networks (CIDR) or addresses of reverse proxies whose X-Forwarded-For is believed; the client address is taken from nowhere else."`
+	ShutdownTimeout time.Duration `env:"AUTH_SHUTDOWN_TIMEOUT" default:"20s" min:"0s" doc:"How long requests and jobs under way may take to finish after a stop signal."`
+	LogText         bool          `env:"AUTH_LOG_FORMAT_TEXT" default:"false" doc:"Write the log as text for people instead of JSON."`
+	Debug           bool          `env:"AUTH_DEBUG" default:"false" doc:"Write debug lines to the log too."`
+}
+
+// Check reports what is wrong beyond a single value.
+func (s Settings) Check(report func(env, problem string)) {
+	if _, err := parseProxies(s.TrustedProxies); err != nil {
+		report("AUTH_TRUSTED_PROXIES", err.Error())
+	}
+	if p := s.APIPrefix; p != "" && p != "/" && (!strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?#{} ") || strings.Contains(p, "//")) {
+		report("AUTH_API_PREFIX", "must be a path that starts with a slash, such as /v1")
+	}
+}
+
+// Prefix is the API prefix without a slash at its end.
+func (s Settings) Prefix() string { return strings.TrimRight(s.APIPrefix, "/") }
+
+// A Handler answers a request or says why not. Whoever handles it logs the error, once, and words
+// the refusal in the dialect of the door.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// Refuse answers with a refusal in a door's own words.
+type Refuse func(w http.ResponseWriter, r *http.Request, code auth.Code, err error)
+
+// Front is the wall around a door: what happens to every request before the door sees it.
+type Front struct {
+	Log     *slog.Logger
+	Now     func() time.Time
+	Limits  *limits.Memory
+	Global  limits.Limit
+	Proxies []netip.Prefix
+	// TrustsOrigin tells whether a web origin may send credentials. Every other origin may ask,
+	// but without them.
+	TrustsOrigin func(origin string) bool
+	Refuse       Refuse
+
+	untrusted onceEvery
+}
+
+// maxBody is how many bytes of a request are read: far more than any request of the API needs.
+const maxBody = 1 << 20
+
+// Wrap puts the wall around a handler.
+func (f *Front) Wrap(inner http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := f.Now()
+		id := requestID(r)
+		client := f.client(r)
+		rec := &recorder{ResponseWriter: w, client: client}
+		h := rec.Header()
+		h.Set("X-Request-Id", id)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				f.panicked(rec, r, p)
+			}
+			f.logRequest(r, rec, id, f.Now().Sub(start))
+		}()
+		f.pass(rec, r, inner)
+	})
+}
+
+// pass lets a request through to the door, or stops it at the wall.
+func (f *Front) pass(rec *recorder, r *http.Request, inner http.Handler) {
+	if f.cors(rec, r) {
+		return
+	}
+	if r.ContentLength > maxBody {
+		rec.Header().Set("Connection", "close")
+		f.refuse(rec, r, errTooLarge)
+		return
+	}
+	r.Body = http.MaxBytesReader(rec, r.Body, maxBody)
+	inner.ServeHTTP(rec, r)
+}
+
+// Handle makes a Handler an http.Handler: its error is noted for the log and refused in the door's
+// words. Only the code crosses; the text stays in the log.
+func (f *Front) Handle(h Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			f.refuse(w, r, err)
+		}
+	})
+}
+
+// Limited is Handle within the limit on requests of any kind.
+func (f *Front) Limited(h Handler) http.Handler {
+	return f.Handle(func(w http.ResponseWriter, r *http.Request) error {
+		if wait, ok := f.Limits.Take("global", Client(w).Bucket(), f.Global, f.Now()); !ok {
+			return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
+		}
+		return h(w, r)
+	})
+}
+
+// Canonical passes requests on whose path is written in the one way that routes are: what has dot
+// segments, empty segments or encoded slashes in it is nowhere, and nothing is redirected.
+func Canonical(inner, nowhere http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := r.URL.Path
+		if p == "" || path.Clean(p) != p && path.Clean(p)+"/" != p || r.URL.RawPath != "" || strings.ContainsAny(p, "\\;\x00") {
+			nowhere.ServeHTTP(w, r)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})
+}
+
+func (f *Front) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	code := auth.CodeOf(err)
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		code = auth.BadRequest // nobody is left to read it
+	}
+	if rec := recorderOf(w); rec != nil {
+		rec.err = err
+		if rec.status != 0 {
+			return // the answer has begun
+		}
+	}
+	var wait auth.TooSoon
+	if errors.As(err, &wait) {
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int((wait.RetryAfter+time.Second-1)/time.Second))))
+	}
+	f.Refuse(w, r, code, err)
+}
+
+func (f *Front) panicked(rec *recorder, r *http.Request, p any) {
+	f.Log.ErrorContext(r.Context(), "panic", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+	f.refuse(rec, r, errPanic)
+}
+
+var (
+	errPanic    = errors.New("the handler panicked")
+	errTooLarge = auth.Invalid{Field: "body", Problem: "must not be longer than 1 MiB"}
+)
+
+// logRequest writes the one line that a request leaves. It holds no query, no header and no body.
+func (f *Front) logRequest(r *http.Request, rec *recorder, id string, took time.Duration) {
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("method", clip(r.Method, 16)), slog.String("path", clip(r.URL.Path, 256)), slog.Int("status", rec.statusOr200()),
+		slog.Duration("took", took), slog.String("request_id", id), slog.String("client", rec.client.Address.String()),
+	}
+	if rec.err != nil {
+		code := auth.CodeOf(rec.err)
+		attrs = append(attrs, slog.String("code", string(code)), slog.String("reason", rec.err.Error()))
+		if code == auth.Internal && rec.statusOr200() >= 500 {
+			level = slog.LevelError
+		}
+	}
+	f.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// cors answers preflights and says which origins may read the answers. It tells whether the request
+// is answered.
+func (f *Front) cors(w http.ResponseWriter, r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	h := w.Header()
+	if origin != "" {
+		h.Add("Vary", "Origin, Access-Control-Request-Method")
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After")
+		if f.TrustsOrigin != nil && f.TrustsOrigin(origin) {
+			h.Set("Access-Control-Allow-Credentials", "true")
+		}
+	}
+	if r.Method != http.MethodOptions {
+		return false
+	}
+	if origin != "" {
+		h.Set("Access-Control-Allow-Methods", "POST, GET")
+		if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+			h.Set("Access-Control-Allow-Headers", asked)
+		}
+		h.Set("Access-Control-Max-Age", "86400")
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// JSON answers with a value.
+func JSON(w http.ResponseWriter, status int, v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	return Raw(w, status, b.Bytes())
+}
+
+// Raw answers with JSON that is encoded already.
+func Raw(w http.ResponseWriter, status int, body []byte) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, err := w.Write(body)
+	if err != nil {
+		return nil //nolint:nilerr // the client went away; there is nobody to tell
+	}
+	return nil
+}
+
+// requestID is the caller's request id, when it is one that may stand in a log, or a new one.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	if id == "" || len(id) > 64 {
+		return tokens.NewUUID()
+	}
+	for _, c := range id {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' && c != '.' {
+			return tokens.NewUUID()
+		}
+	}
+	return id
+}
+
+// recorder remembers what a handler answered, for the log.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	client auth.Client
+	err    error
+}
+
+// WriteHeader remembers the status.
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write remembers the status that an answer without one has.
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the writer beneath.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *recorder) statusOr200() int {
+	if r.status == 0 {
+		return http.StatusOK
+	}
+	return r.status
+}
+
+func recorderOf(w http.ResponseWriter) *recorder {
+	for {
+		if rec, ok := w.(*recorder); ok {
+			return rec
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return nil
+		}
+		w = u.Unwrap()
+	}
+}
+
+// clip shortens a text from outside for the log.
+func clip(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "") + "…"
+	}
+	return strings.ToValidUTF8(s, "�")
+}
+
+// Note keeps a refusal for the log that is answered in another way than in an error body.
+func Note(w http.ResponseWriter, err error) {
+	if rec := recorderOf(w); rec != nil {
+		rec.err = err
+	}
+}
