@@ -9,8 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
+
+	"postern/passwords/argon2"
 )
 
 // Bounds of what a stored hash may ask for. A hash comes out of the database, but it may have been
@@ -100,7 +101,7 @@ func (h hash) kind() string {
 }
 
 // matches compares, which takes the whole time of a hash whatever the outcome.
-func (h hash) matches(password string) (bool, error) {
+func (h hash) matches(password string, a *argon2.Hasher) (bool, error) {
 	if h.bcrypt != nil {
 		// Hasura Auth of the Node generation let bcrypt cut what it does not read.
 		err := bcrypt.CompareHashAndPassword(h.bcrypt, []byte(password[:min(len(password), bcryptBytes)]))
@@ -109,12 +110,12 @@ func (h hash) matches(password string) (bool, error) {
 		}
 		return false, errors.New("bcrypt hash is damaged")
 	}
-	key := argon2.IDKey([]byte(password), h.salt, h.iterations, h.memory, h.lanes, uint32(len(h.key))) //#nosec G115 -- parse allows 64 at most
+	key := a.ID([]byte(password), h.salt, h.iterations, h.memory, h.lanes, uint32(len(h.key))) //#nosec G115 -- parse allows 64 at most
 	return subtle.ConstantTimeCompare(key, h.key) == 1, nil
 }
 
 // newHash hashes a password in the way of the settings.
-func newHash(s Settings, password string) (string, error) {
+func newHash(s Settings, password string, a *argon2.Hasher) (string, error) {
 	if s.Hash == Bcrypt {
 		stored, err := bcrypt.GenerateFromPassword([]byte(password), s.BcryptCost)
 		return string(stored), err
@@ -122,7 +123,7 @@ func newHash(s Settings, password string) (string, error) {
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt)
 	h := hash{memory: uint32(s.Memory), iterations: uint32(s.Iterations), lanes: uint8(s.Parallelism), salt: salt} //#nosec G115 -- the settings have these bounds
-	h.key = argon2.IDKey([]byte(password), salt, h.iterations, h.memory, h.lanes, 32)
+	h.key = a.ID([]byte(password), salt, h.iterations, h.memory, h.lanes, 32)
 	b64 := base64.RawStdEncoding.EncodeToString
 	return h.kind() + "$" + b64(h.salt) + "$" + b64(h.key), nil
 }

@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/passwords/argon2"
 )
 
 // Hasher hashes and compares passwords, a few at once. Make it with NewHasher.
 type Hasher struct {
 	settings Settings
 	gate     *gate
+	argon2   *argon2.Hasher
 	times    *times
 	now      clock
 }
@@ -23,10 +25,26 @@ func NewHasher(settings Settings, now func() time.Time) *Hasher {
 	settings = settings.defaults()
 	places := settings.Concurrency
 	if places <= 0 {
-		places = runtime.NumCPU()
+		places = runtime.GOMAXPROCS(0)
 	}
-	return &Hasher{settings: settings, gate: newGate(places, settings.Queue), times: newTimes(), now: now}
+	return &Hasher{
+		settings: settings,
+		gate:     newGate(places, settings.Queue),
+		argon2:   &argon2.Hasher{Memory: uint32(settings.Memory), Lanes: uint8(settings.Parallelism)}, //#nosec G115 -- the settings have these bounds
+		times:    newTimes(),
+		now:      now,
+	}
 }
+
+// Threads is how many passwords are hashed at once. The program should let Go run as many threads
+// more than there are processors:
+//
+//	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + hasher.Threads())
+//
+// Hashing steps back behind other threads as far as the system is concerned, but Go's own
+// scheduler knows no priorities: with hashes on all its processors, a request would wait for the
+// end of their time slice (10 ms) at every step it makes.
+func (h *Hasher) Threads() int { return h.gate.places }
 
 // Hash hashes a new password. It refuses with auth.PasswordTooLong what the hash would not take
 // whole, and with auth.Overloaded when too many wait.
@@ -36,7 +54,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	}
 	var stored string
 	err := h.inside(ctx, func() (err error) {
-		stored, err = newHash(h.settings, password)
+		stored, err = newHash(h.settings, password, h.argon2)
 		return err
 	})
 	return stored, err
@@ -77,7 +95,7 @@ func (h *Hasher) Verify(ctx context.Context, stored, password string) (ok, stale
 	var hashing time.Duration
 	err = h.inside(ctx, func() (err error) {
 		entered := h.now()
-		ok, err = parsed.matches(password)
+		ok, err = parsed.matches(password, h.argon2)
 		hashing = h.now().Sub(entered)
 		return err
 	})
@@ -88,12 +106,15 @@ func (h *Hasher) Verify(ctx context.Context, stored, password string) (ok, stale
 	return ok, ok && parsed.stale(h.settings, password), nil
 }
 
-// inside does work that takes a processor, when its turn has come.
+// inside does work that takes a processor, when its turn has come. Once begun it is finished: the
+// place at the gate is free when the processor is.
 func (h *Hasher) inside(ctx context.Context, work func() error) error {
 	if err := h.gate.enter(ctx); err != nil {
 		return err
 	}
 	entered := h.now()
 	defer func() { h.gate.leave(h.now().Sub(entered)) }()
-	return work()
+	var err error
+	inBackground(func() { err = work() })
+	return err
 }

@@ -81,7 +81,7 @@ func (p *Pacer) Calibrate(ctx context.Context, kinds ...string) error {
 		for range 3 {
 			err := p.hasher.inside(ctx, func() error {
 				began := p.now()
-				_, err := h.matches("a password that nobody has")
+				_, err := h.matches("a password that nobody has", p.hasher.argon2)
 				slowest = max(slowest, p.now().Sub(began))
 				return err
 			})

@@ -90,7 +90,7 @@ func (p *Policy) leaked(ctx context.Context, password string) (bool, error) {
 		}
 		return false, err
 	}
-	defer answer.Body.Close() //nolint:errcheck // nothing was written
+	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
 		return false, fmt.Errorf("status %d", answer.StatusCode)
 	}
