@@ -41,9 +41,11 @@ begin
     partition := 'audit_entries_' || to_char(month + make_interval(months => i), 'YYYY_MM');
     continue when to_regclass(format('auth.%I', partition)) is not null;
 
-    -- One maker at a time; whoever waited finds the work done.
-    perform pg_advisory_xact_lock(hashtextextended('auth.ensure_audit_partitions', 0));
+    -- One maker at a time; whoever waited finds the work done. Nobody may add to the default
+    -- partition meanwhile, since what belongs into the new one could no longer go there.
+    lock table auth.audit_entries in share update exclusive mode;
     continue when to_regclass(format('auth.%I', partition)) is not null;
+    lock table auth.audit_entries_default in access exclusive mode;
 
     execute format('create table auth.%I (like auth.audit_entries including defaults including constraints)', partition);
     execute format(

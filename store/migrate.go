@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,13 @@ import (
 // migrationsTable is where goose notes which of our migrations were applied. The tables in which
 // Hasura Auth notes its own are never written.
 const migrationsTable = "auth.postern_migrations"
+
+// The migrations that adoption knows by number, and the one that is never reached.
+const (
+	stateMigration    int64 = 1 // makes the table where an adoption is recorded
+	baselineMigration int64 = 2 // makes what an adopted database has already
+	lastMigration     int64 = math.MaxInt64
+)
 
 // MigrationState is one migration and when it was applied.
 type MigrationState struct {
@@ -50,10 +58,11 @@ func Migrate(ctx context.Context, databaseURL string) error {
 	if err := m.lock(ctx); err != nil {
 		return err
 	}
-	if err := m.prepare(ctx); err != nil {
+	p, err := plan(ctx, m.held.Conn(), false)
+	if err != nil {
 		return err
 	}
-	return m.up(ctx)
+	return m.carryOut(ctx, p, false)
 }
 
 // MigrationStatus lists every migration this program knows, those of River after our own. It
@@ -71,7 +80,7 @@ func MigrationStatus(ctx context.Context, databaseURL string) ([]MigrationState,
 	applied := map[MigrationState]time.Time{}
 	for source, sql := range map[string]string{
 		"postern": `select version_id, min(tstamp at time zone 'UTC') from auth.postern_migrations where is_applied group by 1`,
-		"river":   `select version, min(created_at) from postern_river.river_migration where line = 'main' group by 1`,
+		"river":   `select version, min(created_at) from postern_river.river_migration m where ` + mainLine + ` group by 1`,
 	} {
 		rows, _ := conn.Query(ctx, sql)
 		var s MigrationState
@@ -114,14 +123,17 @@ func migrated(ctx context.Context, databaseURL string) (bool, error) {
 	err = conn.QueryRow(ctx, `
 		select (select count(distinct version_id) from auth.postern_migrations
 		        where is_applied and version_id = any($1)) = cardinality($1::bigint[])
-		   and (select count(distinct version) from postern_river.river_migration
-		        where line = 'main' and version = any($2)) = cardinality($2::bigint[])`,
+		   and (select count(distinct version) from postern_river.river_migration m
+		        where `+mainLine+` and version = any($2)) = cardinality($2::bigint[])`,
 		ours, rivers).Scan(&current)
 	if err != nil && !isMissing(err) {
 		return false, explain(err)
 	}
 	return current, nil
 }
+
+// mainLine picks River's own migrations. Its first ones had no lines.
+const mainLine = `coalesce(to_jsonb(m) ->> 'line', 'main') = 'main'`
 
 // knownMigrations lists what this program carries.
 func knownMigrations() ([]MigrationState, error) {
@@ -191,18 +203,23 @@ func (m *migrator) close() {
 	m.pool.Close()
 }
 
-// settle makes a session independent of what the role or the database has set: building an index
-// may take long, waiting for a table that somebody else holds may not.
+// settle makes a session independent of what the role or the database has set. Building an index
+// may take long; waiting for a table that somebody else holds may not, since everybody else who
+// needs the table waits behind us (see patiently).
 func settle(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, `
 		set statement_timeout = 0; set idle_in_transaction_session_timeout = 0;
-		set lock_timeout = '30s'; set time zone 'UTC'; set search_path = public;
+		set lock_timeout = '3s'; set time zone 'UTC'; set search_path = public;
 		set client_min_messages = warning; set default_transaction_read_only = off`)
 	return err
 }
 
-// up applies what is pending, ours and River's.
-func (m *migrator) up(ctx context.Context) error {
+// up applies our own migrations up to a version, and after the last of them River's.
+func (m *migrator) up(ctx context.Context, version int64) error {
+	return patiently(ctx, func() error { return m.tryUp(ctx, version) })
+}
+
+func (m *migrator) tryUp(ctx context.Context, version int64) error {
 	db := stdlib.OpenDBFromPool(m.pool)
 	defer func() { _ = db.Close() }()
 	ours, err := goose.NewProvider(goose.DialectPostgres, db, migrations.FS,
@@ -212,8 +229,11 @@ func (m *migrator) up(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if _, err := ours.Up(ctx); err != nil {
+	if _, err := ours.UpTo(ctx, version); err != nil {
 		return explain(err)
+	}
+	if version < lastMigration {
+		return nil
 	}
 	rivers, err := riverMigrator(m.pool)
 	if err != nil {
@@ -261,7 +281,7 @@ func explain(err error) error {
 		switch pg.Code {
 		case "42501": // insufficient_privilege
 			return fmt.Errorf("store: the database role lacks a right: %w; migrate with the role that owns schema auth and its tables (POSTGRES_MIGRATIONS_CONNECTION may name another role than the server's)", err)
-		case "55P03": // lock_not_available
+		case lockNotAvailable:
 			return fmt.Errorf("store: another session keeps a table busy (%w); nothing of this step was changed, so run the migration again when its transaction has ended", err)
 		}
 	}

@@ -42,11 +42,35 @@ func (m *migrator) advisoryLock(ctx context.Context, key int64, limit time.Durat
 		return err
 	}
 	_, err = m.held.Exec(ctx, `select pg_advisory_lock($1)`, key)
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == "55P03" {
+	if lockTimedOut(err) {
 		return fmt.Errorf("waited %v", limit)
 	}
 	return err
+}
+
+// patiently tries again when a table was busy. Each attempt is short, so that the application gets
+// its turn in between: a long wait for a table would make everybody wait.
+func patiently(ctx context.Context, attempt func() error) error {
+	const attempts, pause = 10, time.Second
+	for range attempts - 1 {
+		err := attempt()
+		if !lockTimedOut(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+	return attempt()
+}
+
+const lockNotAvailable = "55P03"
+
+func lockTimedOut(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == lockNotAvailable
 }
 
 // hasuraAuthLock is the key that golang-migrate computes for schema auth of a database.

@@ -17,10 +17,11 @@ func (m *migrator) prepare(ctx context.Context) error {
 		select current_user, current_database(),
 		       has_database_privilege(current_database(), 'CREATE'),
 		       to_regnamespace('auth') is not null,
+		       coalesce(has_schema_privilege(to_regnamespace('auth'), 'CREATE'), true),
 		       to_regnamespace('postern_river') is not null,
 		       coalesce((select extnamespace::regnamespace::text from pg_extension where extname = 'citext'), ''),
 		       coalesce((select extnamespace::regnamespace::text from pg_extension where extname = 'pgcrypto'), '')`)
-	err := row.Scan(&has.role, &has.database, &has.mayCreate, &has.auth, &has.river, &has.citext, &has.pgcrypto)
+	err := row.Scan(&has.role, &has.database, &has.mayCreate, &has.auth, &has.mayFill, &has.river, &has.citext, &has.pgcrypto)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
@@ -40,6 +41,7 @@ type foundation struct {
 	role, database   string
 	mayCreate        bool // schemas and extensions
 	auth, river      bool
+	mayFill          bool   // create tables in schema auth
 	citext, pgcrypto string // the schema each extension is in; empty when it is not installed
 }
 
@@ -72,6 +74,10 @@ func (f foundation) problem() string {
 	if sql := f.missing(); len(sql) > 0 && !f.mayCreate {
 		return fmt.Sprintf("role %s may not create what database %s lacks; run this as the owner of the database: %s; or: grant create on database %s to %s",
 			f.role, f.database, f.withOwner(sql), pgx.Identifier{f.database}.Sanitize(), pgx.Identifier{f.role}.Sanitize())
+	}
+	if !f.mayFill {
+		return fmt.Sprintf("role %s may not create tables in schema auth; its owner can allow it: grant create, usage on schema auth to %s",
+			f.role, pgx.Identifier{f.role}.Sanitize())
 	}
 	return ""
 }
