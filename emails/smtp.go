@@ -29,6 +29,8 @@ type SMTP struct {
 	Timeout    time.Duration // of one mail, from dialling to the last answer; zero means ten seconds
 	SMTPAPI    string
 	TLSConfig  *tls.Config // nil means the system's roots
+	// Dial opens the connection, for a proxy on the way; nil dials directly.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Send hands the mail to the server, over a connection of its own. It ends with the context or the
@@ -145,12 +147,20 @@ func (s *SMTP) tls() *tls.Config {
 }
 
 func (s *SMTP) dial(ctx context.Context) (net.Conn, error) {
-	address := net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
-	d := &net.Dialer{}
-	if s.Implicit {
-		return (&tls.Dialer{NetDialer: d, Config: s.tls()}).DialContext(ctx, "tcp", address)
+	dial := s.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
 	}
-	return d.DialContext(ctx, "tcp", address)
+	conn, err := dial(ctx, "tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
+	if err != nil || !s.Implicit {
+		return conn, err
+	}
+	encrypted := tls.Client(conn, s.tls())
+	if err := encrypted.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return encrypted, nil
 }
 
 // message builds the mail: the same bytes at every attempt, but for the date and the boundary.
