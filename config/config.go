@@ -4,20 +4,28 @@
 package config
 
 import (
+	"postern/deliver"
 	"postern/emails"
+	"postern/flow"
 	"postern/limits"
 	"postern/passwords"
+	"postern/server"
+	"postern/server/hasura"
 	"postern/store"
 	"postern/tokens"
 )
 
 // Config is every setting of the house, room by room.
 type Config struct {
+	Server    server.Settings    `title:"Server" doc:"Where the service listens, whom it trusts and what it logs."`
+	Hasura    hasura.Settings    `title:"Hasura Auth dialect" doc:"How the door for clients of Hasura Auth speaks."`
 	Store     store.Settings     `title:"Database" doc:"Where users and sessions are kept."`
 	Tokens    tokens.Settings    `title:"Tokens and keys" doc:"What signs access tokens, and what seals secrets at rest."`
+	Flow      flow.Settings      `title:"Users and sessions" doc:"Who may sign up and in, how long a session lasts and where links may lead."`
 	Passwords passwords.Settings `title:"Passwords" doc:"What a password must be, and how it is hashed."`
 	Limits    limits.Settings    `title:"Rate limits" doc:"How often one client may ask. An interval begins with a client's first request."`
 	Emails    emails.Settings    `title:"Mail" doc:"How mails leave the house, and what they say."`
+	Deliver   deliver.Settings   `title:"Background work" doc:"How queued mails are carried out, and how what expired is swept."`
 }
 
 // Load reads every setting. The Config is whole even when the report has errors, with the default

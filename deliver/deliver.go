@@ -18,7 +18,6 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"postern/emails"
-	"postern/flow"
 	"postern/store"
 	"postern/tokens"
 )
@@ -101,7 +100,7 @@ type mailWorker struct {
 // Work sends the mail, or says whether it is worth another try.
 func (w *mailWorker) Work(ctx context.Context, job *river.Job[store.MailJob]) error {
 	c := w.carriers
-	plain, err := c.Keys.Open(flow.SealedMail, job.Args.Sealed)
+	plain, err := c.Keys.Open(store.MailSeal, job.Args.Sealed)
 	if err != nil {
 		return river.JobCancel(errors.New("deliver: the mail was sealed with an encryption key that is no longer known; set AUTH_ENCRYPTION_KEY_PREVIOUS"))
 	}

@@ -29,9 +29,6 @@ var mailKinds = map[auth.Purpose]mailKind{
 	auth.ResetPassword:      {"password-reset", "passwordReset", time.Hour},
 }
 
-// SealedMail is the purpose that the content of queued mails is sealed for.
-const SealedMail = "mail"
-
 // link is a mail with a link that somebody asked for.
 type link struct {
 	user       auth.User
@@ -80,7 +77,7 @@ func (k *Kit) queueMail(ctx context.Context, tx *store.DB, m emails.Message) err
 	if err != nil {
 		return fmt.Errorf("flow: %w", err)
 	}
-	sealed, err := k.Keys.Seal(SealedMail, plain)
+	sealed, err := k.Keys.Seal(store.MailSeal, plain)
 	if err != nil {
 		return fmt.Errorf("flow: %w", err)
 	}

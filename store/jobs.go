@@ -14,6 +14,9 @@ const jobSchema = "postern_river"
 // JobSchema names the schema of River's tables, for the carriers.
 func JobSchema() string { return jobSchema }
 
+// MailSeal is the purpose that the content of a MailJob is sealed for.
+const MailSeal = "mail"
+
 // MailJob is a mail that somebody is owed. It is inserted in the transaction that causes it, so
 // that it exists exactly when its cause does. Its content is sealed: it holds a link that signs
 // somebody in.

@@ -49,7 +49,7 @@ const openSessionSQL = `
 		returning u.id
 	), session as (
 		insert into auth.refresh_tokens (id, user_id, refresh_token_hash, created_at, expires_at, ends_at, aal, amr, user_agent, address_prefix, rotated_at, type)
-		select $1, id, $3, $4, least($5, coalesce($6, $5)), $6, $7, $8::jsonb, $9, $10, $4, 'regular' from owner
+		select $1, id, $3, $4, least($5::timestamptz, coalesce($6::timestamptz, $5)), $6, $7, $8::jsonb, $9, $10, $4, 'regular' from owner
 		returning id, user_id
 	), cleared as (
 		delete from auth.security_counters where key = any($13::text[]) and exists (select from session)
@@ -94,7 +94,7 @@ const (
 	rotateSQL = `
 	with turned as (
 		update auth.refresh_tokens t
-		set refresh_token_hash = $2, rotated_at = $3, expires_at = least($4, coalesce(t.ends_at, $4)), user_agent = $5, address_prefix = $6
+		set refresh_token_hash = $2, rotated_at = $3, expires_at = least($4::timestamptz, coalesce(t.ends_at, $4)), user_agent = $5, address_prefix = $6
 		from auth.users u
 		where t.refresh_token_hash = $1 and t.type = 'regular' and t.expires_at > $3 and (t.ends_at is null or t.ends_at > $3)
 			and u.id = t.user_id and not u.disabled and (not $7 or u.email_verified or u.email is null or u.is_anonymous)
@@ -144,7 +144,7 @@ func (db *DB) Branch(ctx context.Context, sessionID, unusedHash string, r Rotati
 
 const (
 	branchSQL = `update auth.refresh_tokens set refresh_token_hash = $3, rotated_at = $4,
-		expires_at = least($5, coalesce(ends_at, $5)), user_agent = $6, address_prefix = $7
+		expires_at = least($5::timestamptz, coalesce(ends_at, $5)), user_agent = $6, address_prefix = $7
 		where id = $1 and refresh_token_hash = $2`
 	addTripwireSQL = `insert into auth.refresh_tripwires (hash, session_id, created_at) values ($1, $2, $3)`
 )

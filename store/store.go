@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -212,4 +213,18 @@ func changed(ctx context.Context, q querier, b *pgx.Batch) ([]int64, error) {
 		return nil, refusal(err)
 	}
 	return counts, nil
+}
+
+// IsUnreachable tells whether an error means that the database did not answer, or not yet: it is
+// starting, or the network is not there. Trying again may help.
+func IsUnreachable(err error) bool {
+	switch sqlState(err) {
+	case "57P03", "57P01", "53300": // cannot_connect_now, admin_shutdown, too_many_connections
+		return true
+	case "":
+		var connect *pgconn.ConnectError
+		var network net.Error
+		return errors.As(err, &connect) || errors.As(err, &network)
+	}
+	return false
 }

@@ -1,0 +1,294 @@
+// Package house puts the rooms together: from settings to a running server. The commands use it,
+// and tests that want the whole house.
+package house
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"postern/config"
+	"postern/deliver"
+	"postern/docs/openapi"
+	"postern/emails"
+	"postern/flow"
+	"postern/limits"
+	"postern/passwords"
+	"postern/server"
+	"postern/server/hasura"
+	"postern/store"
+	"postern/tokens"
+)
+
+// adoptedTicketLife is how long the longest-lived ticket of Hasura Auth lives: links in mails that
+// it sent work until then.
+const adoptedTicketLife = 30 * 24 * time.Hour
+
+// lockout is how many wrong passwords one account takes in a day, wherever they come from (NIST SP
+// 800-63B-4 asks for no more than 100 in a row). A right password, or a reset, clears the count.
+var lockout = store.Guard{Max: 100, Window: 24 * time.Hour}
+
+// Options are what the settings don't say.
+type Options struct {
+	Version     string
+	Development bool // sample secrets are allowed, and Extra is served
+	Log         *slog.Logger
+	Now         func() time.Time
+	// Extra are handlers outside the API prefix, by pattern: the inbox of the development machine.
+	Extra map[string]http.Handler
+	// Pool changes the database pool: tests count round trips with it.
+	Pool func(*pgxpool.Config)
+}
+
+// House is a server that is built and not yet open.
+type House struct {
+	Handler  http.Handler
+	Store    *store.DB
+	Kit      flow.Kit
+	Carriers *deliver.Carriers
+
+	settings server.Settings
+	log      *slog.Logger
+	working  atomic.Bool // the carriers run
+	closing  atomic.Bool // a stop was asked for
+}
+
+// Build connects the rooms. The database is migrated, if the settings say so, and must be there.
+func Build(ctx context.Context, c *config.Config, o Options) (*House, error) {
+	secret := c.Tokens.JWTSecret
+	if secret.IsSample() && !o.Development {
+		return nil, errors.New("HASURA_GRAPHQL_JWT_SECRET is a sample that anybody can read in documentation; run 'postern keys secret' for one of your own")
+	}
+	for _, w := range secret.Weaknesses() {
+		o.Log.WarnContext(ctx, w)
+	}
+	signer, err := tokens.NewSigner(secret)
+	if err != nil {
+		return nil, err
+	}
+	keys, derived, err := tokens.NewKeyring(c.Tokens.EncryptionKey, c.Tokens.PreviousEncryptionKeys, secret)
+	if err != nil {
+		return nil, err
+	}
+	if derived && !o.Development {
+		o.Log.WarnContext(ctx, "AUTH_ENCRYPTION_KEY is not set, so it is derived from HASURA_GRAPHQL_JWT_SECRET: changing that secret will then end every session; set one with 'openssl rand -hex 32'")
+	}
+
+	if c.Store.MigrateAtStart {
+		if err := waitFor(ctx, o.Log, func() error { return store.Migrate(ctx, c.Store.MigrationsURL()) }); err != nil {
+			return nil, err
+		}
+	}
+	var poolOptions []func(*pgxpool.Config)
+	if o.Pool != nil {
+		poolOptions = append(poolOptions, o.Pool)
+	}
+	db, err := store.Open(ctx, c.Store, poolOptions...)
+	if err != nil {
+		return nil, err
+	}
+	h, err := furnish(ctx, c, o, db, signer, keys)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// furnish builds everything above the database.
+func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, signer *tokens.Signer, keys *tokens.Keyring) (*House, error) {
+	var adoption store.Adoption
+	err := waitFor(ctx, o.Log, func() (err error) { adoption, err = db.Adoption(ctx); return err })
+	if err != nil {
+		return nil, err
+	}
+	if adoption.MayHandBack() {
+		c.Passwords.Hash = "bcrypt" // Hasura Auth must be able to read what is written
+		o.Log.InfoContext(ctx, "this database was adopted from Hasura Auth and may be handed back: passwords stay bcrypt until 'postern adopt --commit'")
+	}
+
+	defaults(&c.Flow, c.Server)
+	guess := c.Limits.BruteForce()
+	policy, err := flow.NewPolicy(c.Flow, store.Guard{Max: guess.Burst, Window: guess.Interval}, lockout)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.EnsureRoles(ctx, policy.AllowedRoles); err != nil {
+		return nil, err
+	}
+	mailer, err := emails.Open(c.Emails, policy.DefaultLocale, o.Now)
+	if err != nil {
+		return nil, err
+	}
+	if !mailer.Configured() {
+		o.Log.WarnContext(ctx, "no mail server: AUTH_SMTP_HOST and AUTH_SMTP_SENDER are not set, so whatever needs mail answers mail-not-configured")
+	}
+	hasher := passwords.NewHasher(c.Passwords, o.Now)
+	kit := flow.Kit{
+		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
+		Passwords: hasher, PasswordPolicy: passwords.NewPolicy(c.Passwords), Pacer: passwords.NewPacer(hasher, o.Now),
+		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured(),
+	}
+	if adoption.From != "" {
+		kit.AdoptedUntil = adoption.AdoptedAt.Add(adoptedTicketLife)
+	}
+	h := &House{
+		Store: db, Kit: kit, settings: c.Server, log: o.Log,
+		Carriers: &deliver.Carriers{Settings: c.Deliver, Store: db, Mailer: mailer, Keys: keys, Log: o.Log, Now: o.Now},
+	}
+	h.Handler, err = h.doors(c, o, kit)
+	return h, err
+}
+
+// doors hangs the doors into their frames.
+func (h *House) doors(c *config.Config, o Options, kit flow.Kit) (http.Handler, error) {
+	proxies, err := c.Server.ParseProxies()
+	if err != nil {
+		return nil, err
+	}
+	front := &server.Front{
+		Log: o.Log, Now: o.Now, Limits: &limits.Memory{}, Global: c.Limits.Global(), Proxies: proxies,
+		TrustsOrigin: kit.Policy.TrustsOrigin, Refuse: c.Hasura.Refuse,
+	}
+	door := &hasura.Door{
+		Settings: c.Hasura, Front: front, Policy: kit.Policy, Signer: kit.Signer, Limits: c.Limits,
+		Health: &server.Health{Version: o.Version, JWKS: kit.Signer.JWKS(), OpenAPI: openapi.Hasura(), Ready: h.ready},
+		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
+		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit},
+	}
+	routes := door.Routes(c.Server.Prefix())
+	if len(o.Extra) == 0 {
+		return routes, nil
+	}
+	mux := http.NewServeMux()
+	for pattern, extra := range o.Extra {
+		mux.Handle(pattern, extra)
+	}
+	mux.Handle("/", routes)
+	return mux, nil
+}
+
+// defaults fills in what follows from other settings.
+func defaults(f *flow.Settings, s server.Settings) {
+	if f.ServerURL == "" {
+		f.ServerURL = "http://localhost:" + strconv.Itoa(s.Port) + s.Prefix()
+	}
+	if f.ClientURL == "" {
+		f.ClientURL = f.ServerURL
+	}
+}
+
+// ready tells why the house should get no traffic, or nil.
+func (h *House) ready(ctx context.Context) error {
+	switch {
+	case h.closing.Load():
+		return errors.New("stopping")
+	case !h.working.Load():
+		return errors.New("the carriers of background work are starting")
+	}
+	return h.Store.Ping(ctx)
+}
+
+// Start begins the background work. It does not wait until it runs: the server is healthy before,
+// and ready after.
+func (h *House) Start(ctx context.Context) {
+	go func() {
+		for ctx.Err() == nil && !h.closing.Load() {
+			err := h.Carriers.Start(ctx)
+			if err == nil {
+				h.working.Store(true)
+				break
+			}
+			h.log.ErrorContext(ctx, "background work cannot start, trying again", slog.String("reason", err.Error()))
+			pause(ctx, time.Second)
+		}
+		kinds, err := h.Store.HashKinds(ctx)
+		if err == nil {
+			err = h.Kit.Pacer.Calibrate(ctx, kinds...)
+		}
+		if err != nil && ctx.Err() == nil {
+			h.log.WarnContext(ctx, "could not measure the password hashes in use", slog.String("reason", err.Error()))
+		}
+	}()
+}
+
+// Serve answers on the listener until the context ends, then lets what is under way finish.
+func (h *House) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:           h.Handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	h.closing.Store(true)
+	h.log.Info("stopping: requests and jobs under way finish, new ones are refused")
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.settings.ShutdownTimeout)
+	defer cancel()
+	err := srv.Shutdown(grace)
+	return errors.Join(err, h.Close(grace))
+}
+
+// Close stops the background work and leaves the database.
+func (h *House) Close(ctx context.Context) error {
+	h.closing.Store(true)
+	err := h.Carriers.Stop(ctx)
+	h.Store.Close()
+	return err
+}
+
+// Listen opens the port of the settings.
+func (h *House) Listen(ctx context.Context) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(h.settings.Host, strconv.Itoa(h.settings.Port)))
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on port %d: %w; set AUTH_PORT to another one", h.settings.Port, err)
+	}
+	return l, nil
+}
+
+// waitFor tries until the database answers, for as long as a database may take to start. An answer
+// that says no is final at once.
+func waitFor(ctx context.Context, log *slog.Logger, f func() error) error {
+	const tries = 30
+	var err error
+	for i := range tries {
+		if err = f(); err == nil || !store.IsUnreachable(err) {
+			return err
+		}
+		if i == 0 {
+			log.InfoContext(ctx, "waiting for the database", slog.String("reason", err.Error()))
+		}
+		pause(ctx, time.Second)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return err
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,187 @@
+// Package testhouse opens a whole Postern for a test: its own database, a mail server that keeps
+// what it gets, the real handlers on a real port.
+package testhouse
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"postern/config"
+	"postern/house"
+	"postern/internal/testmail"
+	"postern/internal/testpg"
+	"postern/tokens"
+)
+
+// House is an open house.
+type House struct {
+	*house.House
+	URL      string // of the API, its prefix included
+	Database string
+	Mail     *testmail.Server
+	Clock    *Clock
+	Log      *Log
+	Env      map[string]string
+}
+
+// Clock is the time of a house: the real one, moved by what a test adds.
+type Clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+// Now is the time in the house.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+// Advance lets time pass.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
+
+// Log keeps what the house wrote to its log.
+type Log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write keeps one line.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// String is all that was written.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// Open opens a house with settings beside those that every test has. A setting with an empty value
+// is left out.
+func Open(t testing.TB, settings map[string]string, options ...func(*house.Options)) *House {
+	t.Helper()
+	return open(t, testpg.New(t), testmail.New(t), settings, options)
+}
+
+// Beside opens a second house on the same database and with the same settings: another replica.
+func (h *House) Beside(t testing.TB, options ...func(*house.Options)) *House {
+	t.Helper()
+	return open(t, h.Database, h.Mail, h.Env, options)
+}
+
+func open(t testing.TB, database string, mail *testmail.Server, settings map[string]string, options []func(*house.Options)) *House {
+	t.Helper()
+	env := map[string]string{
+		"POSTGRES_CONNECTION":       database,
+		"HASURA_GRAPHQL_JWT_SECRET": `{"type":"HS256","key":"` + strings.Repeat("test-key-", 8) + `"}`,
+		"AUTH_ENCRYPTION_KEY":       strings.Repeat("0123456789abcdef", 4),
+		"AUTH_API_PREFIX":           "/v1",
+		"AUTH_PORT":                 "0",
+		"AUTH_CLIENT_URL":           "https://app.example.com",
+		"AUTH_SMTP_HOST":            mail.Host,
+		"AUTH_SMTP_PORT":            strconv.Itoa(mail.Port),
+		"AUTH_SMTP_SENDER":          "Postern <auth@example.com>",
+		"AUTH_RATE_LIMIT_ENABLE":    "false",
+		// The cheapest hash: these tests are not about its strength.
+		"AUTH_PASSWORD_ARGON2_MEMORY":     "1024",
+		"AUTH_PASSWORD_ARGON2_ITERATIONS": "1",
+	}
+	for name, value := range settings {
+		env[name] = value
+		if value == "" {
+			delete(env, name)
+		}
+	}
+	c, report := config.Load(config.Source{Env: env})
+	if err := report.Err(); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Server.Port = listener.Addr().(*net.TCPAddr).Port
+	clock, log := &Clock{}, &Log{}
+	o := house.Options{Version: "test", Now: clock.Now, Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	for _, option := range options {
+		option(&o)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	built, err := house.Build(ctx, c, o)
+	if err != nil {
+		stop()
+		t.Fatal(err)
+	}
+	built.Start(ctx)
+	done := make(chan error, 1)
+	go func() { done <- built.Serve(ctx, listener) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("the house did not close well: %v", err)
+		}
+		if t.Failed() && testing.Verbose() {
+			t.Logf("log of the house:\n%s", log)
+		}
+	})
+	return &House{
+		House: built, URL: "http://" + listener.Addr().String() + c.Server.Prefix(), Database: database,
+		Mail: mail, Clock: clock, Log: log, Env: settings,
+	}
+}
+
+// Client is an HTTP client of the house that follows no redirect.
+func (h *House) Client() *http.Client {
+	return &http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// Do sends a request with a JSON body ("" for none) and gives back status, headers and body.
+func (h *House) Do(t testing.TB, method, path, body string, header ...string) (*http.Response, string) {
+	t.Helper()
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, h.URL+path, reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := h.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(got)
+}
+
+// Verifier is a PKCE verifier with its challenge.
+func Verifier() (verifier, challenge string) {
+	verifier = tokens.NewUUID() + tokens.NewUUID()
+	return verifier, tokens.ChallengeOf(verifier)
+}
