@@ -136,10 +136,10 @@ func TestWrongValuesAreExplained(t *testing.T) {
 		{"AUTH_SERVER_URL", "a.example", `"a.example" is not an absolute URL; right: an absolute URL such as https://example.com`},
 		{"AUTH_SERVER_URL", "ftp://a.example", `"ftp://a.example" is a URL, but neither http nor https; right: an absolute URL such as https://example.com`},
 		{"AUTH_SERVER_URL", "ftp://me:hush@a.example", `"ftp://me:xxxxx@a.example" is a URL, but neither http nor https; right: an absolute URL such as https://example.com`},
-		{"AUTH_LIFE", "soon", `"soon" is not a duration; right: a number of seconds, or a duration such as 90s, 15m or 2h from 1s to 2h`},
-		{"AUTH_LIFE", "0", `"0" is less than 1s; right: a number of seconds, or a duration such as 90s, 15m or 2h from 1s to 2h`},
-		{"AUTH_LIFE", "7201", `"7201" is more than 2h; right: a number of seconds, or a duration such as 90s, 15m or 2h from 1s to 2h`},
-		{"AUTH_LIFE", "9223372036854775807", `"9223372036854775807" is too long a time; right: a number of seconds, or a duration such as 90s, 15m or 2h from 1s to 2h`},
+		{"AUTH_LIFE", "soon", `"soon" is not a duration; right: a number of seconds, or a duration such as 90s, 15m or 2h; from 1s to 2h`},
+		{"AUTH_LIFE", "0", `"0" is less than 1s; right: a number of seconds, or a duration such as 90s, 15m or 2h; from 1s to 2h`},
+		{"AUTH_LIFE", "7201", `"7201" is more than 2h; right: a number of seconds, or a duration such as 90s, 15m or 2h; from 1s to 2h`},
+		{"AUTH_LIFE", "9223372036854775807", `"9223372036854775807" is too long a time; right: a number of seconds, or a duration such as 90s, 15m or 2h; from 1s to 2h`},
 		{"AUTH_WAIT", "10", `"10" has no unit; right: a duration such as 90s, 15m or 2h`},
 		{"AUTH_WAIT", "-1s", `"-1s" is less than 0s; right: a duration such as 90s, 15m or 2h`},
 		{"AUTH_SHARE", "NaN", `"NaN" is not a number; right: a number of at most 1`},
@@ -179,7 +179,7 @@ func TestAllMistakesAreReportedTogether(t *testing.T) {
 		`.env:3: the line opens a ' after AUTH_WAIT= that is never closed`,
 		`AUTH_PORT (environment): "x" is not a whole number; right: a whole number from 1 to 65535`,
 		`AUTH_DEBUG (.env:1): "x" is neither true nor false; right: true or false`,
-		`AUTH_LIFE (--life): "x" is not a duration; right: a number of seconds, or a duration such as 90s, 15m or 2h from 1s to 2h`,
+		`AUTH_LIFE (--life): "x" is not a duration; right: a number of seconds, or a duration such as 90s, 15m or 2h; from 1s to 2h`,
 		`AUTH_SECRET_FILE (environment): the file "/none" cannot be read: file does not exist`,
 	}
 	if diff := cmp.Diff(want, lines(report.Errors)); diff != "" {

@@ -221,17 +221,23 @@ func isSwitch(name string) bool {
 
 // suggestion ends a sentence about an unknown name with the nearest known one, if one is near.
 func suggestion(name string, known []string, prefix string) string {
-	best, least := "", max(2, len(name)/4)+1
-	slices.Sort(known)
-	for _, candidate := range known {
-		if d := distance(name, candidate); d < least {
-			best, least = candidate, d
-		}
-	}
+	best := Nearest(name, known)
 	if best == "" {
 		return ""
 	}
 	return "; did you mean " + prefix + best + "?"
+}
+
+// Nearest is the known word that a mistyped one was probably meant to be, or nothing when none is
+// near.
+func Nearest(mistyped string, known []string) string {
+	best, least := "", max(2, len(mistyped)/4)+1
+	for _, candidate := range slices.Sorted(slices.Values(known)) {
+		if d := distance(mistyped, candidate); d < least {
+			best, least = candidate, d
+		}
+	}
+	return best
 }
 
 // distance counts the letters to insert, delete, replace or swap with their neighbour to turn one

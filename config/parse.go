@@ -224,12 +224,15 @@ func (s *setting) expected() string {
 func (s *setting) expectedDuration() string {
 	bound := func(tag string) string {
 		d, problem := parseDuration(tag, s.unit)
-		if problem != "" {
-			return ""
+		if problem != "" || d == 0 {
+			return "" // less than nothing is never taken
 		}
 		return humane(d)
 	}
 	limits := span(bound(s.min), bound(s.max), "")
+	if limits != "" {
+		limits = ";" + strings.Replace(limits, " of at", " at", 1)
+	}
 	if s.unit == 0 {
 		return "a duration such as 90s, 15m or 2h" + limits
 	}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"postern/emails"
+	"postern/tokens"
+)
+
+type emailsCmds struct {
+	Preview  previewCmd  `cmd:"" help:"Write a page with every mail in every language."`
+	SendTest sendTestCmd `cmd:"" help:"Send one mail with sample values."`
+}
+
+// mailer is the mailer that a server would have.
+func (a *app) mailer() (*emails.Mailer, error) {
+	c, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	return emails.Open(c.Emails, c.Flow.DefaultLocale, time.Now)
+}
+
+type previewCmd struct {
+	File string `arg:"" optional:"" default:"emails.html" help:"Where to write the page; - is the standard output."`
+}
+
+// Run renders every template. Templates of the operator are among them.
+func (c previewCmd) Run(a *app) error {
+	m, err := a.mailer()
+	if err != nil {
+		return err
+	}
+	var page bytes.Buffer
+	if err := m.Renderer.Preview(&page); err != nil {
+		return err
+	}
+	if c.File == "-" {
+		_, err := a.stdout.Write(page.Bytes())
+		return err
+	}
+	if err := os.WriteFile(c.File, page.Bytes(), 0o644); err != nil { // #nosec G306 -- sample values alone
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "Open %s in a browser.\n", c.File)
+	return err
+}
+
+type sendTestCmd struct {
+	To       string `arg:"" help:"Address to send to."`
+	Template string `default:"email-verify" help:"Which mail."`
+	Locale   string `help:"In which language; the default locale if not given."`
+}
+
+// Run sends one mail now, past the queue, so that what the mail server says is seen.
+func (c sendTestCmd) Run(ctx context.Context, a *app) error {
+	m, err := a.mailer()
+	if err != nil {
+		return err
+	}
+	if !m.Configured() {
+		return stepError{errors.New("no mail server is configured"), "set AUTH_SMTP_HOST and AUTH_SMTP_SENDER"}
+	}
+	sent, err := m.Send(ctx, emails.Message{
+		ID: tokens.NewUUID(), To: c.To, Template: c.Template, Locale: c.Locale,
+		Variables: map[string]string{
+			"link": "https://example.com/a-test-link", "displayName": "Ada Example", "email": c.To, "newEmail": c.To,
+			"code": "123456", "ticket": "a-test", "redirectTo": "https://example.com", "locale": c.Locale,
+			"serverUrl": "https://example.com", "clientUrl": "https://example.com",
+		},
+	})
+	for _, w := range sent.Warnings {
+		_, _ = fmt.Fprintf(a.stderr, "Notice: %s.\n", w)
+	}
+	if err != nil {
+		return stepError{fmt.Errorf("the mail was not sent: %w", err), "look at AUTH_SMTP_* with 'postern config show'"}
+	}
+	_, err = fmt.Fprintf(a.stdout, "Sent %s (%s, %s) to %s.\n", c.Template, sent.Locale, sent.Source, c.To)
+	return err
+}
