@@ -293,7 +293,7 @@ func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 	}
 	if leaked > 0 {
 		p.Changes[3] = "leave every table, column and constraint of Hasura Auth as it is, its record of migrations too"
-		p.Changes = append(p.Changes, fmt.Sprintf("give %d sessions from before migration 15 a new id, since their id is their secret token; no token becomes invalid", leaked))
+		p.Changes = append(p.Changes, fmt.Sprintf("give sessions from before migration 15 a new id, since their id is their secret token; no token becomes invalid (now: %d)", leaked))
 	}
 	return nil
 }

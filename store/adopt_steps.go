@@ -126,7 +126,8 @@ const widenLocaleSQL = `
 
 // localeViewsSQL lists the views that stand on auth.users.locale.
 const localeViewsSQL = `
-	select r.ev_class::regclass::text from pg_depend d
+	select format('%I.%I', v.relnamespace::regnamespace, v.relname) from pg_depend d
 	join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
+	join pg_class v on v.oid = r.ev_class
 	join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
 	where d.refclassid = 'pg_class'::regclass and d.refobjid = 'auth.users'::regclass and a.attname = 'locale'`
