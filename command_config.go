@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"postern/config"
 )
@@ -22,6 +23,10 @@ func (checkCmd) Run(a *app) error {
 	c.Require(report)
 	if !report.OK() {
 		return a.refuse(report)
+	}
+	for _, w := range c.Tokens.JWTSecret.Weaknesses() {
+		name, problem, _ := strings.Cut(w, " ")
+		report.Warnings = append(report.Warnings, config.Problem{Name: name, What: "it " + problem})
 	}
 	set := 0
 	for _, v := range report.Values {

@@ -118,6 +118,19 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
+func TestCheckWarnsOfAWeakSecret(t *testing.T) {
+	t.Parallel()
+	got := runPostern(t, map[string]string{
+		"POSTGRES_CONNECTION": "postgres://me@db/app", "HASURA_GRAPHQL_JWT_SECRET": `{"type":"HS256","key":"kx81nqp0"}`,
+	}, "config", "check")
+	if got.Code != exitOK || !strings.Contains(got.Stdout, "1 notice") || !strings.Contains(got.Stdout, "It has a key of 8 bytes") {
+		t.Errorf("%+v", got)
+	}
+	if strings.Contains(got.Stdout+got.Stderr, "kx81nqp0") {
+		t.Error("the secret was printed")
+	}
+}
+
 func TestNoArgumentsPrintHelp(t *testing.T) {
 	t.Parallel()
 	got := runPostern(t, nil)

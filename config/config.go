@@ -36,8 +36,8 @@ func Load(src Source) (*Config, *Report) {
 	return c, report
 }
 
-// Require adds to the report what a server cannot start without. Commands that need less do
-// without this.
+// Require adds to the report what a server for real users cannot start without, or with. Commands
+// that need less do without this, and so does the development machine.
 func (c *Config) Require(r *Report) {
 	said := map[string]bool{}
 	for _, p := range r.Errors {
@@ -50,6 +50,9 @@ func (c *Config) Require(r *Report) {
 	}
 	if c.Store.URL() == "" && !said["HASURA_GRAPHQL_DATABASE_URL"] && !said["HASURA_GRAPHQL_DATABASE_URL"+fileSuffix] {
 		missing("POSTGRES_CONNECTION", "a connection such as postgres://user:password@host:5432/database; or try 'postern dev', which brings its own")
+	}
+	if c.Tokens.JWTSecret.IsSample() {
+		r.fail(Problem{Name: "HASURA_GRAPHQL_JWT_SECRET", What: "it is a sample that anybody can read in documentation", Right: "a secret of your own; 'postern keys secret' prints a fresh one"})
 	}
 	if c.Tokens.JWTSecret.IsZero() {
 		missing("HASURA_GRAPHQL_JWT_SECRET", "the JSON object that Hasura has under the same name; 'postern keys secret' prints a fresh one")

@@ -218,6 +218,15 @@ func TestWhatAServerNeeds(t *testing.T) {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
 	c, report = Load(Source{Env: map[string]string{
+		"POSTGRES_CONNECTION":       "postgres://me@db/app",
+		"HASURA_GRAPHQL_JWT_SECRET": `{"type":"HS256","key":"0123456789abcdef0123456789abcdef"}`,
+	}, ReadFile: files{}.read})
+	c.Require(report)
+	want := []string{"HASURA_GRAPHQL_JWT_SECRET: it is a sample that anybody can read in documentation; right: a secret of your own; 'postern keys secret' prints a fresh one"}
+	if diff := cmp.Diff(want, lines(report.Errors)); diff != "" {
+		t.Errorf("a sample secret (-want +got):\n%s", diff)
+	}
+	c, report = Load(Source{Env: map[string]string{
 		"HASURA_GRAPHQL_JWT_SECRET": "{", "HASURA_GRAPHQL_DATABASE_URL": "mysql://",
 	}, ReadFile: files{}.read})
 	c.Require(report)
