@@ -92,7 +92,7 @@ func Adopt(ctx context.Context, databaseURL string, commit bool) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	defer m.close()
+	defer m.close(ctx)
 	if err := m.lock(ctx); err != nil {
 		return Plan{}, err
 	}

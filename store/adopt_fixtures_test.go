@@ -2,7 +2,7 @@ package store_test
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // the hash that the Node generation notes
+	"crypto/sha1" // what the Node generation notes
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -194,7 +194,7 @@ func (g generation) note(version int, sql string) string {
 	if g.name == golanguage().name {
 		return fmt.Sprintf("truncate auth.schema_migrations; insert into auth.schema_migrations values (%d, false)", version)
 	}
-	sum := sha1.Sum([]byte(sql)) //nolint:gosec // see above
+	sum := sha1.Sum([]byte(sql))
 	return fmt.Sprintf("insert into auth.migrations (id, name, hash) values (%d, 'migration-%d', '%s')",
 		version, version, hex.EncodeToString(sum[:]))
 }

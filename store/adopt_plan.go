@@ -188,7 +188,9 @@ func (p *Plan) describe(ctx context.Context, tx pgx.Tx) error {
 		return nil
 	}
 	p.Commit = f.commitChanges()
-	p.Losses = losses()
+	if !p.NeedsCommit { // else nobody goes back
+		p.Losses = losses()
+	}
 	if ours {
 		if err := p.countLosses(ctx, tx); err != nil {
 			return err

@@ -27,9 +27,15 @@ func (f fixture) String() string { return fmt.Sprintf("%s %d", f.gen.name, f.ver
 // handBack are the databases that Migrate adopts by itself.
 func handBack() []fixture {
 	return []fixture{
-		{node(), 16}, {node(), 17},
-		{golanguage(), 16}, {golanguage(), 17}, {golanguage(), 18}, {golanguage(), 19},
-		{golanguage(), 20}, {golanguage(), 23}, {golanguage(), 26},
+		{node(), 16},
+		{node(), 17},
+		{golanguage(), 16},
+		{golanguage(), 17},
+		{golanguage(), 18},
+		{golanguage(), 19},
+		{golanguage(), 20},
+		{golanguage(), 23},
+		{golanguage(), 26},
 	}
 }
 
@@ -396,11 +402,13 @@ func TestPlanAdoptionSaysWhatWouldChangeAndChangesNothing(t *testing.T) {
 		},
 		{
 			"node 16", func(t testing.TB) string { return hasuraAuth(t, node(), 16) },
-			[]string{"Hasura Auth (Node generation) at migration 16", "a user cannot link two accounts", "add the provider entraid"}, nil,
+			[]string{"Hasura Auth (Node generation) at migration 16", "a user cannot link two accounts", "add the provider entraid"},
+			nil,
 		},
 		{
 			"node 8", func(t testing.TB) string { return hasuraAuth(t, node(), 8) },
-			[]string{"at migration 8", "rename auth.user_authenticators", "without a way back"}, []string{"would lose:\n\n"},
+			[]string{"at migration 8", "rename auth.user_authenticators", "without a way back"},
+			[]string{"would lose"},
 		},
 		{
 			"go 24 with encrypted secrets and a view", func(t testing.TB) string {
@@ -408,7 +416,8 @@ func TestPlanAdoptionSaysWhatWouldChangeAndChangesNothing(t *testing.T) {
 				run(t, dial(t, url), `update auth.users set totp_secret = repeat('0a', 40); update auth.schema_migrations set version = 31`)
 				return url
 			},
-			[]string{"1 TOTP secrets are encrypted", "OAuth2 provider", "migration 31 is newer"}, []string{"two letters"},
+			[]string{"1 TOTP secrets are encrypted", "OAuth2 provider", "migration 31 is newer"},
+			[]string{"two letters"},
 		},
 		{
 			"go 18 with a view on the locale", func(t testing.TB) string {
@@ -416,7 +425,8 @@ func TestPlanAdoptionSaysWhatWouldChangeAndChangesNothing(t *testing.T) {
 				run(t, dial(t, url), `create view public.people as select id, locale from auth.users`)
 				return url
 			},
-			[]string{"keeps two letters even after committing", "public.people"}, nil,
+			[]string{"keeps two letters even after committing", "public.people"},
+			nil,
 		},
 		{
 			"adopted, with things to lose", func(t testing.TB) string {
@@ -440,7 +450,8 @@ func TestPlanAdoptionSaysWhatWouldChangeAndChangesNothing(t *testing.T) {
 				}
 				return url
 			},
-			[]string{"adopted for good from Hasura Auth (Go generation) at migration 18"}, []string{"would", "Next"},
+			[]string{"adopted for good from Hasura Auth (Go generation) at migration 18"},
+			[]string{"would", "Next"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

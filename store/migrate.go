@@ -54,7 +54,7 @@ func Migrate(ctx context.Context, databaseURL string) error {
 	if err != nil {
 		return err
 	}
-	defer m.close()
+	defer m.close(ctx)
 	if err := m.lock(ctx); err != nil {
 		return err
 	}
@@ -197,9 +197,8 @@ func openMigrator(ctx context.Context, databaseURL string) (*migrator, error) {
 }
 
 // close gives the locks back by closing the session that holds them.
-func (m *migrator) close() {
-	conn := m.held.Hijack()
-	closeConn(context.Background(), conn)
+func (m *migrator) close(ctx context.Context) {
+	closeConn(ctx, m.held.Hijack())
 	m.pool.Close()
 }
 

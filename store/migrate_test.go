@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -84,7 +85,7 @@ func TestFiveProcessesMigrateAtOnce(t *testing.T) {
 			want := []string{"0"}
 			for _, s := range status(t, url) {
 				if s.Source == "postern" {
-					want = append(want, fmt.Sprint(s.Version))
+					want = append(want, strconv.FormatInt(s.Version, 10))
 				}
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
