@@ -158,6 +158,7 @@ func TestT47ForgedTokensAreRefused(t *testing.T) {
 	} {
 		tokens["payload "+name] = forge(key, goodHeader, payload)
 	}
+	tokens["signed, but 17 KiB"] = forge(key, goodHeader, goodPayload(t, map[string]any{"more": strings.Repeat("a", 12<<10)}))
 	goodToken := forge(key, goodHeader, good)
 	parts := strings.Split(goodToken, ".")
 	for name, token := range map[string]string{
@@ -438,6 +439,10 @@ func TestPurposeIsInTypeAndAudience(t *testing.T) {
 	key, err := s.purposeKey("state")
 	if err != nil {
 		t.Fatal(err)
+	}
+	other, err := s.purposeKey("other")
+	if err != nil || bytes.Equal(key, other) {
+		t.Errorf("two purposes share a key, %v", err)
 	}
 	payload := func(aud string) string {
 		return fmt.Sprintf(`{"iss":"hasura-auth","aud":%q,"iat":%d,"exp":%d,"data":"x"}`, aud, noon.Unix(), noon.Unix()+60)
