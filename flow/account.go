@@ -96,7 +96,7 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 	case in.Ticket != "":
 		found, err = f.findTicket(ctx, auth.ResetPassword, in.Ticket, now)
 		if err == nil {
-			user, err = found.User, f.Policy.gateMember(found.User)
+			user, err = found.User, f.Policy.gateHolder(found)
 		}
 	default:
 		err = fmt.Errorf("%w: neither a session nor a ticket", auth.BadRequest)

@@ -17,6 +17,7 @@ type opening struct {
 	method      string // amr of the proof
 	client      auth.Client
 	guards      []store.Guard
+	clears      string
 	checkedHash string
 	newHash     string
 	now         time.Time
@@ -39,7 +40,7 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 	entry.Detail = map[string]any{"method": o.method}
 	err = db.OpenSession(ctx, store.NewSession{
 		Session: session, RefreshHash: tokens.HashRefresh(token), Client: o.client, Entry: entry,
-		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards,
+		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards, Clears: o.clears,
 	})
 	if errors.Is(err, store.ErrChanged) {
 		// Disabled, re-hashed by a password change, or locked between the check and now.

@@ -58,10 +58,13 @@ func (f *Links) Open(ctx context.Context, in Visit) (Visited, error) {
 		return Visited{Purpose: found.TicketPurpose, Grant: grant}, err
 	}
 	code := tokens.NewUUID()
-	_, err = f.Store.AddTicket(ctx, store.Ticket{
+	added, err := f.Store.AddTicket(ctx, store.Ticket{
 		ID: tokens.NewUUID(), Purpose: auth.ExchangeCode, SecretHash: tokens.HashSecret(code), UserID: found.User.ID,
 		ParentID: found.TicketID, Challenge: found.TicketChallenge, CreatedAt: now, ExpiresAt: now.Add(codeLife),
 	}, maxCodes, now.Add(-codeLife))
+	if err == nil && !added {
+		err = auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: codeLife}
+	}
 	return Visited{Purpose: found.TicketPurpose, Code: code}, err
 }
 
@@ -87,6 +90,9 @@ func (f *Links) visited(ctx context.Context, in Visit, now time.Time) (store.Fou
 // gateHolder is the gate for whoever holds a ticket: an address that the ticket proves need not be
 // verified yet.
 func (p *Policy) gateHolder(found store.Found) error {
+	if err := stillProves(found); err != nil {
+		return err
+	}
 	err := p.gateMember(found.User)
 	if auth.CodeOf(err) == auth.UserUnverified && proves(found.TicketPurpose) {
 		err = nil
@@ -95,6 +101,19 @@ func (p *Policy) gateHolder(found store.Found) error {
 		return err
 	}
 	return factorGate(found.User)
+}
+
+// stillProves refuses a ticket that went to an address that is not the user's any more, however it
+// came to be changed.
+func stillProves(found store.Found) error {
+	current := found.User.Email
+	if found.TicketPurpose == auth.ConfirmEmailChange {
+		current = found.User.NewEmail
+	}
+	if found.TicketEmail == "" || !strings.EqualFold(found.TicketEmail, current) {
+		return fmt.Errorf("%w: it proves an address that user %s no longer has", auth.InvalidTicket, found.User.ID)
+	}
+	return nil
 }
 
 // proves tells whether opening a mail of the purpose verifies the address that it went to.

@@ -31,7 +31,6 @@ func newRedirects(clientURL string, entries []string) (redirects, error) {
 		if !ok || !schemePattern.MatchString(scheme) {
 			return nil, fmt.Errorf("the entry %q must be an address with a scheme, such as https://app.example.com/welcome", e)
 		}
-		rest, _, _ = strings.Cut(rest, "?")
 		rest, _, _ = strings.Cut(rest, "#")
 		host, tail, _ := strings.Cut(rest, "/")
 		scheme, host = strings.ToLower(scheme), strings.ToLower(host)

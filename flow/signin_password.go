@@ -42,7 +42,7 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (*auth.Gra
 		return nil, err
 	}
 	return f.open(ctx, f.Store, opening{
-		user: login.User, method: "password", client: in.Client, guards: guards,
+		user: login.User, method: "password", client: in.Client, guards: guards, clears: f.lockoutKey(in.Email),
 		checkedHash: login.PasswordHash, newHash: newHash, now: f.Now(),
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,6 +60,8 @@ type House struct {
 	log      *slog.Logger
 	working  atomic.Bool // the carriers run
 	closing  atomic.Bool // a stop was asked for
+	starting sync.WaitGroup
+	giveUp   context.CancelFunc // of what starts
 }
 
 // Build connects the rooms. The database is migrated, if the settings say so, and must be there.
@@ -155,7 +158,7 @@ func (h *House) doors(c *config.Config, o Options, kit flow.Kit) (http.Handler, 
 		return nil, err
 	}
 	front := &server.Front{
-		Log: o.Log, Now: o.Now, Limits: &limits.Memory{}, Global: c.Limits.Global(), Proxies: proxies,
+		Log: o.Log, Now: o.Now, Limits: &limits.Memory{}, Global: c.Limits.Global(), Proxies: proxies, Timeout: c.Server.RequestTimeout,
 		TrustsOrigin: kit.Policy.TrustsOrigin, Refuse: c.Hasura.Refuse,
 	}
 	door := &hasura.Door{
@@ -200,8 +203,9 @@ func (h *House) ready(ctx context.Context) error {
 // Start begins the background work. It does not wait until it runs: the server is healthy before,
 // and ready after.
 func (h *House) Start(ctx context.Context) {
-	go func() {
-		for ctx.Err() == nil && !h.closing.Load() {
+	ctx, h.giveUp = context.WithCancel(ctx)
+	h.starting.Go(func() {
+		for ctx.Err() == nil {
 			err := h.Carriers.Start(ctx)
 			if err == nil {
 				h.working.Store(true)
@@ -217,7 +221,7 @@ func (h *House) Start(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			h.log.WarnContext(ctx, "could not measure the password hashes in use", slog.String("reason", err.Error()))
 		}
-	}()
+	})
 }
 
 // Serve answers on the listener until the context ends, then lets what is under way finish.
@@ -249,6 +253,10 @@ func (h *House) Serve(ctx context.Context, l net.Listener) error {
 // Close stops the background work and leaves the database.
 func (h *House) Close(ctx context.Context) error {
 	h.closing.Store(true)
+	if h.giveUp != nil {
+		h.giveUp()
+	}
+	h.starting.Wait()
 	err := h.Carriers.Stop(ctx)
 	h.Store.Close()
 	return err

@@ -28,6 +28,7 @@ type Settings struct {
 	Host            string        `env:"AUTH_LISTEN_ADDRESS" doc:"Address to listen on; empty means every address of the machine."`
 	APIPrefix       string        `env:"AUTH_API_PREFIX" doc:"Path before every route, such as /v1, which the nhost clients expect."`
 	TrustedProxies  []string      `env:"AUTH_TRUSTED_PROXIES" doc:"Networks (CIDR) or addresses of reverse proxies whose X-Forwarded-For is believed; the client address is taken from nowhere else."`
+	RequestTimeout  time.Duration `env:"AUTH_REQUEST_TIMEOUT" default:"30s" min:"1s" doc:"How long a request may take before it is given up."`
 	ShutdownTimeout time.Duration `env:"AUTH_SHUTDOWN_TIMEOUT" default:"20s" min:"0s" doc:"How long requests and jobs under way may take to finish after a stop signal."`
 	LogText         bool          `env:"AUTH_LOG_FORMAT_TEXT" default:"false" doc:"Write the log as text for people instead of JSON."`
 	Debug           bool          `env:"AUTH_DEBUG" default:"false" doc:"Write debug lines to the log too."`
@@ -64,6 +65,7 @@ type Front struct {
 	// but without them.
 	TrustsOrigin func(origin string) bool
 	Refuse       Refuse
+	Timeout      time.Duration // for a request, database and all
 
 	untrusted onceEvery
 }
@@ -106,7 +108,9 @@ func (f *Front) pass(rec *recorder, r *http.Request, inner http.Handler) {
 		return
 	}
 	r.Body = http.MaxBytesReader(rec, r.Body, maxBody)
-	inner.ServeHTTP(rec, r)
+	ctx, cancel := context.WithTimeout(r.Context(), f.Timeout)
+	defer cancel()
+	inner.ServeHTTP(rec, r.WithContext(ctx))
 }
 
 // Handle makes a Handler an http.Handler: its error is noted for the log and refused in the door's

@@ -21,7 +21,8 @@ type NewSession struct {
 	// What must still be true for the session to open:
 	CheckedHash string  // the password hash that was compared; empty when no password was
 	NewHash     string  // the same password, hashed as passwords are now; empty to keep it
-	Guards      []Guard // counters that must not have been used up meanwhile; success clears them
+	Guards      []Guard // counters that must not have been used up meanwhile
+	Clears      string  // the counter that success sets back; empty for none
 }
 
 // OpenSession writes a session with its audit row and its event in one statement, unless the user
@@ -37,7 +38,7 @@ func (db *DB) OpenSession(ctx context.Context, s NewSession) error {
 		s.ID, s.UserID, s.RefreshHash, s.CreatedAt, s.ExpiresAt, nullableTime(s.EndsAt), s.AAL, amr, // 1-8
 		nullable(UserAgent(s.Client)), nullable(s.Client.Prefix()), // 9-10
 		nullable(s.CheckedHash), nullable(s.NewHash), keys, most, // 11-14
-		s.Entry.Event, s.Entry.detail(), s.Entry.payload()) // 15-17
+		s.Entry.Event, s.Entry.detail(), s.Entry.payload(), s.Clears) // 15-18
 }
 
 const openSessionSQL = `
@@ -52,7 +53,7 @@ const openSessionSQL = `
 		select $1, id, $3, $4, least($5::timestamptz, coalesce($6::timestamptz, $5)), $6, $7, $8::jsonb, $9, $10, $4, 'regular' from owner
 		returning id, user_id
 	), cleared as (
-		delete from auth.security_counters where key = any($13::text[]) and exists (select from session)
+		delete from auth.security_counters where key = $18 and exists (select from session)
 	), audited as (
 		insert into auth.audit_entries (at, event, user_id, session_id, address_prefix, user_agent, detail)
 		select $4, $15, user_id, id, $10, $9, $16::jsonb from session

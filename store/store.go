@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -25,12 +24,11 @@ import (
 
 // Settings say which database to use.
 type Settings struct {
-	Connection           string        `env:"POSTGRES_CONNECTION" format:"postgres-url" secret:"true" doc:"Database to use, as a URL or a key=value string; wins over HASURA_GRAPHQL_DATABASE_URL."`
-	HasuraDatabaseURL    string        `env:"HASURA_GRAPHQL_DATABASE_URL" format:"postgres-url" secret:"true" doc:"Database to use when POSTGRES_CONNECTION is not set, shared with Hasura."`
-	MigrationsConnection string        `env:"POSTGRES_MIGRATIONS_CONNECTION" format:"postgres-url" secret:"true" doc:"Database connection for migrations, when they need a role with more rights."`
-	MigrateAtStart       bool          `env:"AUTH_MIGRATE_AT_START" default:"true" doc:"Apply pending migrations when the server starts; turn off to run 'postern migrate' as a step of its own."`
-	MaxConnections       int           `env:"AUTH_POSTGRES_MAX_CONNECTIONS" default:"0" min:"0" doc:"Most connections a process opens for requests; 0 means what the connection string says in pool_max_conns, else 10."`
-	StatementTimeout     time.Duration `env:"AUTH_POSTGRES_STATEMENT_TIMEOUT" default:"10s" min:"100ms" doc:"How long one statement may take before it is cancelled."`
+	Connection           string `env:"POSTGRES_CONNECTION" format:"postgres-url" secret:"true" doc:"Database to use, as a URL or a key=value string; wins over HASURA_GRAPHQL_DATABASE_URL."`
+	HasuraDatabaseURL    string `env:"HASURA_GRAPHQL_DATABASE_URL" format:"postgres-url" secret:"true" doc:"Database to use when POSTGRES_CONNECTION is not set, shared with Hasura."`
+	MigrationsConnection string `env:"POSTGRES_MIGRATIONS_CONNECTION" format:"postgres-url" secret:"true" doc:"Database connection for migrations, when they need a role with more rights."`
+	MigrateAtStart       bool   `env:"AUTH_MIGRATE_AT_START" default:"true" doc:"Apply pending migrations when the server starts; turn off to run 'postern migrate' as a step of its own."`
+	MaxConnections       int    `env:"AUTH_POSTGRES_MAX_CONNECTIONS" default:"0" min:"0" doc:"Most connections a process opens for requests; 0 means what the connection string says in pool_max_conns, else 10."`
 }
 
 // URL is the connection that requests use, or empty when none is set.
@@ -84,9 +82,6 @@ func Open(ctx context.Context, s Settings, options ...func(*pgxpool.Config)) (*D
 		cfg.MaxConns = int32(min(s.MaxConnections, 10_000)) // #nosec G115 -- bounded
 	case cfg.MaxConns < 10:
 		cfg.MaxConns = 10
-	}
-	if s.StatementTimeout > 0 {
-		cfg.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(s.StatementTimeout.Milliseconds())
 	}
 	cfg.ConnConfig.RuntimeParams["application_name"] = "postern"
 	for _, o := range options {
