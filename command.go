@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -79,7 +80,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return a.fail(usageError{err.Error()})
 	}
 	if c.LogFormat != "" {
-		flags["log-format-text"] = fmt.Sprint(c.LogFormat == "text")
+		flags["log-format-text"] = strconv.FormatBool(c.LogFormat == "text")
 	}
 	a.envFile, a.flags = c.EnvFile, flags
 	if err := parsed.Run(); err != nil {

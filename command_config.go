@@ -70,7 +70,7 @@ type docsCmd struct {
 }
 
 // Run writes the generated pages.
-func (d docsCmd) Run(a *app) error {
+func (d docsCmd) Run() error {
 	for name, text := range map[string]string{"configuration.md": config.Docs(), "example.env": config.Example()} {
 		path := filepath.Join(d.Dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil { // #nosec G306 -- pages for everyone

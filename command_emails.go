@@ -31,13 +31,13 @@ type previewCmd struct {
 }
 
 // Run renders every template. Templates of the operator are among them.
-func (c previewCmd) Run(a *app) error {
+func (c previewCmd) Run(ctx context.Context, a *app) error {
 	m, err := a.mailer()
 	if err != nil {
 		return err
 	}
 	var page bytes.Buffer
-	if err := m.Renderer.Preview(&page); err != nil {
+	if err := m.Renderer.Preview(ctx, &page); err != nil {
 		return err
 	}
 	if c.File == "-" {

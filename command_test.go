@@ -85,11 +85,15 @@ func TestCommandLine(t *testing.T) {
 			outcome{exitOK, "The configuration is good: 3 of ", ""},
 		},
 		{
-			"wrong configuration", map[string]string{"AUTH_PORT": "x"}, "config check --smtp-port=y",
+			"wrong configuration",
+			map[string]string{"AUTH_PORT": "x"},
+			"config check --smtp-port=y",
 			outcome{exitError, "", "4 settings are wrong.\n"},
 		},
 		{
-			"serve with a wrong configuration", map[string]string{"AUTH_PORT": "x"}, "serve",
+			"serve with a wrong configuration",
+			map[string]string{"AUTH_PORT": "x"},
+			"serve",
 			outcome{exitError, "", "3 settings are wrong.\n"},
 		},
 		{

@@ -18,7 +18,7 @@ func TestGeneratedPagesAreUpToDate(t *testing.T) {
 	for name, got := range map[string]string{"configuration.md": Docs(), "example.env": Example()} {
 		path := filepath.Join("..", "docs", name)
 		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil { //nolint:gosec // a page for everyone
+			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -173,10 +173,8 @@ func isNameByte(b byte, first bool) bool {
 
 // quoteEnv writes a value so that parseEnv, and a shell, read it back.
 func quoteEnv(value string) string {
-	plain := func(r rune) bool {
-		return r < 0x80 && (isNameByte(byte(r), false) || strings.ContainsRune("-./:,@+%=", r))
-	}
-	if strings.IndexFunc(value, func(r rune) bool { return !plain(r) }) < 0 {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:,@+%="
+	if strings.Trim(value, plain) == "" {
 		return value
 	}
 	if !strings.ContainsAny(value, "'\r\n") {
