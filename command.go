@@ -124,13 +124,14 @@ func (a *app) fail(err error) int {
 	return exitError
 }
 
-// complain writes an error, and what to do next, to the standard error.
+// complain writes an error, on one line, and what to do next to the standard error.
 func (a *app) complain(text, next string) {
 	name := "postern:"
 	if a.stderrColour {
 		name = "\x1b[1;31m" + name + "\x1b[0m"
 	}
-	_, _ = fmt.Fprintf(a.stderr, "%s %s\n", name, strings.TrimPrefix(text, "store: "))
+	line := strings.Join(strings.Fields(strings.TrimPrefix(text, "store: ")), " ")
+	_, _ = fmt.Fprintf(a.stderr, "%s %s\n", name, line)
 	if next != "" {
 		_, _ = fmt.Fprintf(a.stderr, "Next: %s.\n", strings.TrimSuffix(next, "."))
 	}
