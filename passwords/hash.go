@@ -50,6 +50,11 @@ func parseBcrypt(stored string) (hash, error) {
 	if len(stored) != 60 || stored[6] != '$' {
 		return hash{}, errors.New("bcrypt hash does not have its 60 characters")
 	}
+	if strings.ContainsFunc(stored[7:], func(c rune) bool {
+		return c != '.' && c != '/' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+	}) {
+		return hash{}, errors.New("bcrypt hash has characters outside its alphabet")
+	}
 	cost, err := strconv.ParseUint(stored[4:6], 10, 8)
 	if err != nil || cost < uint64(bcrypt.MinCost) || cost > maxCost {
 		return hash{}, fmt.Errorf("bcrypt hash has a cost outside %d to %d", bcrypt.MinCost, maxCost)
@@ -60,7 +65,7 @@ func parseBcrypt(stored string) (hash, error) {
 // parseArgon2id reads the PHC string format: $argon2id$v=19$m=19456,t=2,p=1$salt$key.
 func parseArgon2id(stored string) (hash, error) {
 	parts := strings.Split(stored, "$")
-	if len(stored) > 256 || len(parts) != 6 || parts[2] != "v=19" {
+	if len(stored) > 256 || len(parts) != 6 || parts[2] != "v=19" || strings.ContainsAny(stored, "\r\n") {
 		return hash{}, errors.New("argon2id hash is not of the form $argon2id$v=19$m=,t=,p=$salt$key")
 	}
 	settings := strings.Split(parts[3], ",")
