@@ -2,6 +2,7 @@ package localpg
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -24,6 +25,7 @@ import (
 //	run/          sockets, mode 0700
 //	password      of the superuser, mode 0600
 //	postgres.log  what the server says
+//	port          that the server had last
 //	lock          held by the one process that uses the folder
 type home struct {
 	dir  string
@@ -49,6 +51,13 @@ func openHome(ctx context.Context, dir string) (*home, error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
+	lock, err := Lock(ctx, dir)
+	return &home{dir: dir, lock: lock}, err
+}
+
+// Lock claims a folder for this process: the file named lock in it is held until it is closed or
+// the process ends, and tells who holds it. The error is ErrInUse when another process does.
+func Lock(ctx context.Context, dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) // #nosec G304 -- the folder we were given
 	if err != nil {
 		return nil, err
@@ -61,16 +70,15 @@ func openHome(ctx context.Context, dir string) (*home, error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
-	h := &home{dir: dir, lock: lock}
-	if err := lock.Truncate(0); err != nil {
-		h.close()
+	err = lock.Truncate(0)
+	if err == nil {
+		_, err = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+	}
+	if err != nil {
+		_ = lock.Close()
 		return nil, err
 	}
-	if _, err := lock.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0); err != nil {
-		h.close()
-		return nil, err
-	}
-	return h, nil
+	return lock, nil
 }
 
 // flock takes the lock. A process that is just dying still holds it, so it waits a moment.
@@ -125,6 +133,19 @@ func (h *home) password() (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
+// lastPort is the port of the start before, so that an address that was noted down stays right.
+func (h *home) lastPort() int {
+	text, err := os.ReadFile(filepath.Join(h.dir, "port"))
+	if err != nil {
+		return 0
+	}
+	return leadingNumber(string(text))
+}
+
+func (h *home) keepPort(port int) error {
+	return overwrite(filepath.Join(h.dir, "port"), strconv.Itoa(port)+"\n")
+}
+
 // prepare makes what is missing: folders, password, and the database cluster. The cluster is
 // made beside its place and moved there when whole, so that an interrupted start leaves nothing
 // half made.
@@ -137,7 +158,9 @@ func (h *home) prepare(ctx context.Context, c Config, bin Binaries, id identity,
 	}
 	password, err := h.password()
 	if errors.Is(err, fs.ErrNotExist) {
-		password = newPassword()
+		if password = c.Password; password == "" {
+			password = rand.Text()
+		}
 		err = overwrite(h.passwordFile(), password+"\n")
 	}
 	if err != nil {

@@ -1,8 +1,8 @@
 package localpg
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,8 +35,11 @@ type Config struct {
 	// rights up, the server's group may pass through them; their contents stay unreadable.
 	Through []string
 
-	// Port is tried first. 0, or a port that is taken, means any free one.
+	// Port is tried first; 0 means the one of the start before. If it is taken, any free one is.
 	Port int
+
+	// Password is the superuser's, if the folder is made by this start. Empty means a random one.
+	Password string
 
 	// Throwaway says that the data need not survive a power cut: no fsync, no waiting for the
 	// log, and a cheaper password check. For tests.
@@ -109,7 +112,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	}
 
 	s := &Server{Binaries: bin, Password: password, dir: h.dir, lock: h.lock}
-	port := c.Port
+	port := cmp.Or(c.Port, h.lastPort())
 	for attempt := 1; ; attempt++ {
 		// A first failure may be a port that somebody took meanwhile, or a worker of a killed
 		// server that has not noticed yet.
@@ -117,7 +120,10 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 			return nil, err
 		}
 		if err = s.launch(ctx, c, id, h); err == nil {
-			return s, nil
+			if err = h.keepPort(s.Port); err == nil {
+				return s, nil
+			}
+			return nil, errors.Join(err, s.end(context.WithoutCancel(ctx)))
 		}
 		if ctx.Err() != nil || attempt == 4 {
 			return nil, err
@@ -392,5 +398,3 @@ func pause(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 }
-
-func newPassword() string { return rand.Text() }
