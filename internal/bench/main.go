@@ -1,0 +1,349 @@
+// Command bench measures what users wait for, each beside its ceiling on the same machine in the
+// same run: ratios say something, absolute times say something about the machine.
+//
+//	go run ./internal/bench [-seconds 5] [-clients 8]
+//
+// It starts its own Postgres with fsync on and the whole house on loopback addresses, and prints
+// the table of docs/performance.md.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"postern/config"
+	"postern/house"
+	"postern/internal/localpg"
+	"postern/passwords"
+)
+
+func main() {
+	seconds := flag.Int("seconds", 5, "how long each measurement takes")
+	clients := flag.Int("clients", 8, "how many clients ask at the same time")
+	flag.Parse()
+	if err := run(context.Background(), time.Duration(*seconds)*time.Second, *clients); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// bench is a running house with the means to ask it.
+type bench struct {
+	ctx     context.Context //nolint:containedctx // the program's own, for its whole life
+	url     string
+	bare    string
+	client  *http.Client
+	clients int
+	length  time.Duration
+	config  *config.Config
+}
+
+func run(ctx context.Context, length time.Duration, clients int) error {
+	dir, err := os.MkdirTemp("", "postern-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // Postgres, which gives up root, must pass through
+		return err
+	}
+	progress("starting Postgres with fsync on")
+	pg, err := localpg.Start(ctx, localpg.Config{Dir: filepath.Join(dir, "pg"), Through: []string{dir}, Search: localpg.Search{Download: true, Progress: os.Stderr}})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = pg.Stop(ctx) }()
+	b, closeHouse, err := open(ctx, pg.URL("postgres"))
+	if err != nil {
+		return err
+	}
+	defer closeHouse()
+	b.ctx, b.length, b.clients = ctx, length, clients
+	return b.report()
+}
+
+// open starts the house and, beside it, the bare handlers.
+func open(ctx context.Context, database string) (*bench, func(), error) {
+	c, report := config.Load(config.Source{Env: map[string]string{
+		"POSTGRES_CONNECTION":                       database,
+		"HASURA_GRAPHQL_JWT_SECRET":                 `{"type":"HS256","key":"` + strings.Repeat("n0t-a-secret.", 5) + `"}`,
+		"AUTH_ENCRYPTION_KEY":                       strings.Repeat("0123456789abcdef", 4),
+		"AUTH_API_PREFIX":                           "/v1",
+		"AUTH_RATE_LIMIT_ENABLE":                    "false",
+		"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false",
+	}})
+	if err := report.Err(); err != nil {
+		return nil, nil, err
+	}
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	h, err := house.Build(ctx, c, house.Options{Version: "bench", Log: quiet, Now: time.Now})
+	if err != nil {
+		return nil, nil, err
+	}
+	h.Start(ctx)
+	b := &bench{config: c, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
+	serve := func(handler http.Handler) (string, *http.Server, error) {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", nil, err
+		}
+		srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+		go func() { _ = srv.Serve(l) }()
+		return "http://" + l.Addr().String(), srv, nil
+	}
+	url, srv, err := serve(h.Handler)
+	if err != nil {
+		return nil, nil, err
+	}
+	bareURL, bareSrv, err := serve(bareHandlers(h.Store))
+	if err != nil {
+		return nil, nil, err
+	}
+	b.url, b.bare = url+"/v1", bareURL
+	return b, func() { _ = srv.Close(); _ = bareSrv.Close(); _ = h.Close(ctx) }, nil
+}
+
+// report measures and prints.
+func (b *bench) report() error {
+	people, err := b.signUp(100)
+	if err != nil {
+		return err
+	}
+	ceiling := b.hashes()
+	signIn := b.loop("sign-in", b.clients, func(i int) error { return b.signIn(people[i%len(people)]) })
+	refresh := b.loop("refresh", b.clients, b.refreshing(b.url+"/token", people))
+	bareRefresh := b.loop("refresh, bare handler", b.clients, b.refreshing(b.bare+"/refresh", people))
+	getUser := b.loop("get user", b.clients, func(i int) error { return b.getUser(b.url+"/user", people[i%len(people)]) })
+	bareUser := b.loop("get user, bare handler", b.clients, func(i int) error {
+		return b.getUser(b.bare+"/user?id="+people[i%len(people)].id, people[i%len(people)])
+	})
+	flood, floodSignIns := b.flood(people)
+
+	fmt.Printf("Measured on %d CPUs, %s/%s, %s, %d clients, %s each, Postgres on the same machine with fsync on.\n\n",
+		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), b.clients, b.length)
+	fmt.Println("| what | per second | p50 | p99 | ceiling | ratio |")
+	fmt.Println("| --- | ---: | ---: | ---: | --- | ---: |")
+	row := func(m measured, ceilingName string, ceilingRate float64) {
+		ratio := "–"
+		if ceilingRate > 0 {
+			ratio = fmt.Sprintf("%.2f", m.rate/ceilingRate)
+			ceilingName += fmt.Sprintf(" (%.0f/s)", ceilingRate)
+		}
+		failed := ""
+		if m.failed > 0 {
+			failed = fmt.Sprintf(" (%d failed)", m.failed)
+		}
+		fmt.Printf("| %s%s | %.0f | %s | %s | %s | %s |\n", m.name, failed, m.rate, short(m.p50), short(m.p99), ceilingName, ratio)
+	}
+	row(signIn, "argon2id alone", ceiling)
+	row(refresh, "bare net/http, same statement", bareRefresh.rate)
+	row(getUser, "bare net/http, same statement", bareUser.rate)
+	row(flood, "500/s offered", 500)
+	row(floodSignIns, "argon2id alone", ceiling)
+	return nil
+}
+
+// measured is one line of the table.
+type measured struct {
+	name     string
+	rate     float64 // successes per second
+	failed   int64
+	p50, p99 time.Duration
+}
+
+// loop lets clients ask one after the other for as long as a measurement takes.
+func (b *bench) loop(name string, clients int, ask func(client int) error) measured {
+	progress(name)
+	var mu sync.Mutex
+	var times []time.Duration
+	var failed atomic.Int64
+	start := time.Now()
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			var own []time.Duration
+			for time.Since(start) < b.length {
+				t := time.Now()
+				if err := ask(i); err != nil {
+					if failed.Add(1) == 1 {
+						fmt.Fprintf(os.Stderr, "  %s: %v\n", name, err)
+					}
+					continue
+				}
+				own = append(own, time.Since(t))
+			}
+			mu.Lock()
+			times = append(times, own...)
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	return summary(name, times, failed.Load(), time.Since(start))
+}
+
+func summary(name string, times []time.Duration, failed int64, took time.Duration) measured {
+	slices.Sort(times)
+	m := measured{name: name, failed: failed, rate: float64(len(times)) / took.Seconds()}
+	if n := len(times); n > 0 {
+		m.p50, m.p99 = times[n/2], times[n*99/100]
+	}
+	return m
+}
+
+// hashes measures the ceiling of sign-ins: the hash alone, on every processor.
+func (b *bench) hashes() float64 {
+	hasher := passwords.NewHasher(b.config.Passwords, time.Now)
+	stored, err := hasher.Hash(b.ctx, password)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return b.loop("argon2id alone", runtime.NumCPU(), func(int) error {
+		_, _, err := hasher.Verify(b.ctx, stored, password)
+		return err
+	}).rate
+}
+
+// flood offers 500 refreshes a second, whatever becomes of them, while 32 clients sign in.
+func (b *bench) flood(people []*person) (refreshes, signIns measured) {
+	const perSecond = 500
+	done := make(chan measured, 1)
+	go func() {
+		done <- b.loop("sign-in during the flood", 32, func(i int) error { return b.signIn(people[i]) })
+	}()
+	ask := b.refreshing(b.url+"/token", people)
+	var mu sync.Mutex
+	var times []time.Duration
+	var failed atomic.Int64
+	var wg sync.WaitGroup
+	start := time.Now()
+	tick := time.NewTicker(time.Second / perSecond)
+	defer tick.Stop()
+	for n := 0; time.Since(start) < b.length; n++ {
+		due := <-tick.C
+		wg.Go(func() {
+			if err := ask(n); err != nil {
+				failed.Add(1)
+				return
+			}
+			took := time.Since(due)
+			mu.Lock()
+			times = append(times, took)
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	refreshes = summary("refresh during a flood of sign-ins", times, failed.Load(), time.Since(start))
+	return refreshes, <-done
+}
+
+const password = "correct horse battery staple"
+
+// person is a user with a session.
+type person struct {
+	email, id, access string
+	mu                sync.Mutex // a session refreshes one at a time
+	refresh           string
+}
+
+func (b *bench) signUp(n int) ([]*person, error) {
+	progress(fmt.Sprintf("signing up %d users", n))
+	people := make([]*person, n)
+	for i := range people {
+		p := &person{email: "user" + strconv.Itoa(i) + "@example.com"}
+		body, err := b.post(b.url+"/signup/email-password", map[string]string{"email": p.email, "password": password})
+		if err != nil {
+			return nil, err
+		}
+		var out struct {
+			Session struct {
+				AccessToken, RefreshToken string
+				User                      struct{ ID string }
+			}
+		}
+		if err := json.Unmarshal(body, &out); err != nil {
+			return nil, err
+		}
+		p.access, p.refresh, p.id = out.Session.AccessToken, out.Session.RefreshToken, out.Session.User.ID
+		people[i] = p
+	}
+	return people, nil
+}
+
+func (b *bench) signIn(p *person) error {
+	_, err := b.post(b.url+"/signin/email-password", map[string]string{"email": p.email, "password": password})
+	return err
+}
+
+func (b *bench) refreshing(url string, people []*person) func(i int) error {
+	return func(i int) error {
+		p := people[i%len(people)]
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		body, err := b.post(url, map[string]string{"refreshToken": p.refresh})
+		if err != nil {
+			return err
+		}
+		var out struct{ RefreshToken string }
+		if err := json.Unmarshal(body, &out); err != nil {
+			return err
+		}
+		p.refresh = out.RefreshToken
+		return nil
+	}
+}
+
+func (b *bench) getUser(url string, p *person) error {
+	req, err := http.NewRequestWithContext(b.ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+p.access)
+	_, err = b.do(req)
+	return err
+}
+
+func (b *bench) post(url string, in any) ([]byte, error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(b.ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return b.do(req)
+}
+
+func (b *bench) do(req *http.Request) ([]byte, error) {
+	resp, err := b.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s %s: %s: %s", req.Method, req.URL.Path, resp.Status, body)
+	}
+	return body, err
+}
+
+func short(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
+
+func progress(what string) { fmt.Fprintln(os.Stderr, "bench:", what) }
