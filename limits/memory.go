@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	parts     = 8       // an interval is counted in so many parts
+	parts      = 8       // an interval is counted in so many parts
 	shards     = 64      // locks, so that cores rarely wait for one another
 	defaultMax = 1 << 16 // keys kept when Max is not set: about 8 MiB
 	sample     = 8       // keys looked at to make room for another
@@ -56,7 +56,7 @@ func (m *Memory) Take(bucket, key string, limit Limit, now time.Time) (retryAfte
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.windows[k]
-	width := max(limit.Interval/parts, 1)
+	width := (limit.Interval + parts - 1) / parts
 	if w == nil || w.width != width {
 		if w == nil {
 			s.makeRoom(m.perShard(), now)
@@ -134,12 +134,12 @@ func (w *window) take(burst int, now time.Time) (time.Duration, bool) {
 	w.advance(partAt(now, w.width))
 	used := w.total()
 	if int64(used) < int64(burst) {
-		w.counts[w.now%int64(len(w.counts))]++
+		*w.count(w.now)++
 		return 0, true
 	}
 	// The oldest takes leave first: find the part whose leaving frees a place.
 	for s := w.now - parts; s <= w.now; s++ {
-		if used -= w.counts[s%int64(len(w.counts))]; int64(used) < int64(burst) {
+		if used -= *w.count(s); int64(used) < int64(burst) {
 			free := time.Unix(0, (s+parts+1)*int64(w.width))
 			return max(free.Sub(now), time.Millisecond), false
 		}
@@ -147,17 +147,29 @@ func (w *window) take(burst int, now time.Time) (time.Duration, bool) {
 	return w.width, false
 }
 
-// advance forgets the parts that have left the interval. A clock that was set back counts on in
-// the latest part.
+// advance forgets the parts that have left the interval. A clock that was set back a little counts
+// on in the latest part; one that was set back far takes the counts along, so that nobody is held
+// back until it has caught up.
 func (w *window) advance(to int64) {
+	if ahead := w.now - to; ahead > parts {
+		total := w.total()
+		w.counts = [parts + 1]uint32{}
+		*w.count(to) = total
+		w.now = to
+	}
 	if to-w.now > parts {
 		w.counts = [parts + 1]uint32{}
 		w.now = to
 	}
 	for w.now < to {
 		w.now++
-		w.counts[w.now%int64(len(w.counts))] = 0
+		*w.count(w.now) = 0
 	}
+}
+
+// count is that of a part in or just before the interval.
+func (w *window) count(part int64) *uint32 {
+	return &w.counts[uint64(part)%uint64(len(w.counts))] //#nosec G115 -- any fixed order of parts will do
 }
 
 func (w *window) total() uint32 {
