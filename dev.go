@@ -3,13 +3,110 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"postern/dev"
+	"postern/house"
 )
 
 type devCmd struct {
 	Data string `default:".postern" type:"path" placeholder:"DIR" help:"Folder for the database, keys and mails."`
 }
 
-// Run starts the development machine.
-func (devCmd) Run(_ context.Context, _ *app) error {
-	return errors.New("dev is not wired yet")
+// Help is printed with the flags.
+func (devCmd) Help() string {
+	return "Settings that you give win over those that this command chooses, and every setting is a flag too: --port 4001 is AUTH_PORT=4001. With a database in POSTGRES_CONNECTION no Postgres is started."
+}
+
+// Run starts the development machine: Postgres, keys, a mail catcher and the server. It stops them
+// all again, in order, when it is asked to.
+func (c devCmd) Run(ctx context.Context, a *app) (err error) {
+	machine, err := dev.Open(c.Data)
+	if err != nil {
+		return stepError{err, "choose another folder with --data DIR"}
+	}
+	defer func() { err = errors.Join(err, machine.Close()) }()
+	machine.Warn = func(message string) { a.complain(message, "") }
+
+	preset := devPreset(machine)
+	conf, report := a.load(preset)
+	if conf.Store.URL() == "" && report.OK() {
+		preset["POSTGRES_CONNECTION"], err = machine.StartPostgres(ctx, a.stderr)
+		if err != nil {
+			return err
+		}
+	}
+	port := strconv.Itoa(conf.Server.Port)
+	preset["AUTH_SERVER_URL"] = "http://localhost:" + port + conf.Server.Prefix()
+	preset["AUTH_CLIENT_URL"] = "http://localhost:" + port + dev.AppPath
+	conf, report = a.load(preset)
+	if !report.OK() {
+		return a.refuse(report)
+	}
+	log := newLog(a.stderr, conf)
+	for _, w := range report.Warnings {
+		log.WarnContext(ctx, w.String())
+	}
+	inbox := machine.Inbox.Handler(dev.InboxPath, conf.Server.Port)
+	h, err := house.Build(ctx, conf, house.Options{
+		Version: version, Development: true, Log: log, Now: time.Now, Stopping: machine.Inbox.HangUp,
+		Extra: map[string]http.Handler{
+			dev.InboxPath: inbox, dev.InboxPath + "/": inbox,
+			dev.AppPath: dev.App(conf.Server.Port, conf.Flow.ServerURL),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		select {
+		case <-machine.PostgresDone():
+			stop(errPostgresGone)
+		case <-ctx.Done():
+		}
+	}()
+	if err := open(ctx, h, log, func(net.Addr) { c.announce(ctx, a, log, conf.Flow.ServerURL, conf.Store.URL(), port, machine) }); err != nil {
+		return err
+	}
+	if errors.Is(context.Cause(ctx), errPostgresGone) {
+		return stepError{errPostgresGone, "look at " + c.Data + "/postgres for its log, and start again"}
+	}
+	return nil
+}
+
+var errPostgresGone = errors.New("postgres ended by itself")
+
+// devPreset is what the development machine chooses where nobody else has.
+func devPreset(m *dev.House) map[string]string {
+	return map[string]string{
+		"HASURA_GRAPHQL_JWT_SECRET":                 `{"type":"HS256","key":"` + m.Secrets.JWTKey + `"}`,
+		"AUTH_ENCRYPTION_KEY":                       m.Secrets.EncryptionKey,
+		"AUTH_API_PREFIX":                           "/v1",
+		"AUTH_LISTEN_ADDRESS":                       "127.0.0.1",
+		"AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS": "http://localhost,http://localhost:*,http://127.0.0.1,http://127.0.0.1:*",
+		"AUTH_LOCALE_ALLOWED_LOCALES":               "en,fr,es,de,bg,cs",
+		"AUTH_SMTP_HOST":                            m.SMTPHost,
+		"AUTH_SMTP_PORT":                            strconv.Itoa(m.SMTPPort),
+		"AUTH_SMTP_SENDER":                          "Postern <postern@localhost>",
+		"AUTH_RATE_LIMIT_ENABLE":                    "false",
+		"AUTH_LOG_FORMAT_TEXT":                      "true",
+	}
+}
+
+// announce prints what a person needs to go on.
+func (c devCmd) announce(ctx context.Context, a *app, log *slog.Logger, api, database, port string, m *dev.House) {
+	banner := dev.Banner{
+		API: api, Inbox: fmt.Sprintf("http://localhost:%s%s", port, dev.InboxPath), Database: database,
+		JWTKey: m.Secrets.JWTKey, Version: version,
+	}
+	if err := banner.Print(a.stdout); err != nil {
+		log.WarnContext(ctx, "cannot print", slog.String("reason", err.Error()))
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"time"
 
 	"postern/config"
@@ -41,9 +42,12 @@ func (serveCmd) Run(ctx context.Context, a *app) error {
 func open(ctx context.Context, h *house.House, log *slog.Logger, opened func(address net.Addr)) error {
 	l, err := h.Listen(ctx)
 	if err != nil {
-		_ = h.Close(ctx) //nolint:errcheck // the reason why it could not open is what counts
+		_ = h.Close(ctx) // why it could not open is what counts
 		return err
 	}
+	// Hashing steps back behind other threads, but Go's scheduler knows no priorities: it needs
+	// threads beside those that hash.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + h.Kit.Passwords.Threads())
 	h.Start(ctx)
 	log.InfoContext(ctx, "open", slog.String("address", l.Addr().String()), slog.String("version", version))
 	if opened != nil {

@@ -45,6 +45,8 @@ type Options struct {
 	Now         func() time.Time
 	// Extra are handlers outside the API prefix, by pattern: the inbox of the development machine.
 	Extra map[string]http.Handler
+	// Stopping is called when the house begins to close: long answers should end.
+	Stopping func()
 	// Pool changes the database pool: tests count round trips with it.
 	Pool func(*pgxpool.Config)
 }
@@ -58,6 +60,7 @@ type House struct {
 
 	settings server.Settings
 	log      *slog.Logger
+	stopping func()
 	working  atomic.Bool // the carriers run
 	closing  atomic.Bool // a stop was asked for
 	starting sync.WaitGroup
@@ -144,7 +147,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		kit.AdoptedUntil = adoption.AdoptedAt.Add(adoptedTicketLife)
 	}
 	h := &House{
-		Store: db, Kit: kit, settings: c.Server, log: o.Log,
+		Store: db, Kit: kit, settings: c.Server, log: o.Log, stopping: o.Stopping,
 		Carriers: &deliver.Carriers{Settings: c.Deliver, Store: db, Mailer: mailer, Keys: keys, Log: o.Log, Now: o.Now},
 	}
 	h.Handler, err = h.doors(c, o, kit)
@@ -234,6 +237,9 @@ func (h *House) Serve(ctx context.Context, l net.Listener) error {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+	}
+	if h.stopping != nil {
+		srv.RegisterOnShutdown(h.stopping)
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()

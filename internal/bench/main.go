@@ -96,6 +96,7 @@ func open(ctx context.Context, database string) (*bench, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + h.Kit.Passwords.Threads()) // as the server does
 	h.Start(ctx)
 	b := &bench{config: c, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	serve := func(handler http.Handler) (string, *http.Server, error) {
