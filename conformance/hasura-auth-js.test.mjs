@@ -27,10 +27,13 @@ function client(t, options = {}) {
 
 /** Lends the client a page address, as if it were loaded in a browser there. */
 function atAddress(t, href) {
-  const url = new URL(href)
+  const at = (to) => {
+    const { origin, pathname, search, hash } = new URL(to)
+    return { href: to, origin, pathname, search, hash }
+  }
   globalThis.window = {
-    location: { href, origin: url.origin, pathname: url.pathname, search: url.search, hash: url.hash },
-    history: { pushState: (_state, _title, to) => (globalThis.window.location.href = url.origin + to) },
+    location: at(href),
+    history: { pushState: (_state, _title, to) => (globalThis.window.location = at(new URL(to, href).href)) },
   }
   t.after(() => delete globalThis.window)
 }

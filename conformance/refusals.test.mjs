@@ -64,7 +64,8 @@ for (const [path, good] of Object.entries(bodies)) {
       bad[`${first} is ${JSON.stringify(value)}`] = JSON.stringify({ ...body, [first]: value })
     }
     for (const [what, send] of Object.entries(bad)) {
-      const res = await call('POST', path, send)
+      // Kept alive, or net/http may reset the connection while we are still sending what is too long.
+      const res = await call('POST', path, send, { Connection: 'keep-alive' })
       assert.ok(res.status >= 400 && res.status < 500, `${what}: ${res.status} ${res.text}`)
       assertRefusal(res)
     }
@@ -244,10 +245,8 @@ test('T-06: no header decides where a link leads', async () => {
   for (const headers of variants) {
     const email = newEmail('t06')
     const res = await call('POST', '/signup/email-password', { email, password: newPassword() }, headers)
-    if (res.status !== 200) {
-      assertRefusal(res) // refusing a strange Host is fine too
-      continue
-    }
+    if (res.status === 400 && headers.Host) continue // net/http itself refuses what is no host at all
+    assert.equal(res.status, 200, `${JSON.stringify(headers)}: ${res.text}`)
     asked.push([headers, email])
   }
   assert.ok(asked.length > 20)

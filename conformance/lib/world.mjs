@@ -94,9 +94,10 @@ export const BROWSER = {
 /** One request with exactly these headers, redirects off: {status, headers, body}. */
 export function raw(url, { method = 'GET', headers = {}, body, localAddress } = {}) {
   return new Promise((resolve, reject) => {
-    const u = new URL(url)
+    const { hostname, port, origin } = new URL(url)
+    const path = url.slice(origin.length) // as it is written: a URL would tidy it up
     const req = http.request(
-      { host: u.hostname, port: u.port, path: u.pathname + u.search, method, headers, localAddress, agent: false },
+      { host: hostname, port, path: path || '/', method, headers, localAddress, agent: false },
       (res) => {
         const chunks = []
         res.on('data', (c) => chunks.push(c))

@@ -111,19 +111,34 @@ func client(rt http.RoundTripper) *http.Client {
 
 // Transport validates what passes through next in both directions.
 func (c *Contract) Transport(next http.RoundTripper) http.RoundTripper {
-	return transport{contract: c, next: next}
+	return transport{contract: c, next: next, requests: valid}
 }
 
 // BadInputTransport validates the answers of next, and refuses a 500 among them.
 func (c *Contract) BadInputTransport(next http.RoundTripper) http.RoundTripper {
-	return transport{contract: c, next: next, badInput: true}
+	return transport{contract: c, next: next, requests: bad}
+}
+
+// Watch is for traffic that may be anything, such as that of programs that are not ours. Answers are
+// validated as ever, and a request that the document refuses must not have been served.
+func (c *Contract) Watch(next http.RoundTripper) http.RoundTripper {
+	return transport{contract: c, next: next, requests: unknown}
 }
 
 type transport struct {
 	contract *Contract
 	next     http.RoundTripper
-	badInput bool
+	requests expectation
 }
+
+// An expectation says what the requests of a transport are like.
+type expectation int
+
+const (
+	valid   expectation = iota // as the document wants them
+	bad                        // not, and on purpose
+	unknown                    // nobody knows
+)
 
 // RoundTrip carries the request and judges it and its answer.
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -154,14 +169,14 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("contract: close the answer: %w", err)
 	}
 	res.Body = io.NopCloser(bytes.NewReader(got))
-	for _, p := range t.contract.spec.judge(req, sent, res, got, t.badInput) {
+	for _, p := range t.contract.spec.judge(req, sent, res, got, t.requests) {
 		t.contract.to.Errorf("contract: %s %s → %d: %v", req.Method, req.URL.Path, res.StatusCode, p)
 	}
 	return res, nil
 }
 
 // judge lists what is wrong with a request and its answer, and counts them.
-func (s *spec) judge(req *http.Request, sent []byte, res *http.Response, got []byte, badInput bool) []error {
+func (s *spec) judge(req *http.Request, sent []byte, res *http.Response, got []byte, requests expectation) []error {
 	if req.Method == http.MethodOptions {
 		return nil // a CORS preflight is no operation
 	}
@@ -185,21 +200,22 @@ func (s *spec) judge(req *http.Request, sent []byte, res *http.Response, got []b
 	var err error
 	in.Route, in.PathParams, err = s.router.FindRoute(look)
 	switch {
-	case err != nil && !badInput:
+	case err != nil && requests == valid:
 		return []error{errors.New("the document has no such route")}
 	case err != nil:
-		if in.Route, err = s.unknown(); err != nil {
+		if in.Route, err = s.notFound(); err != nil {
 			return []error{err}
 		}
 	default:
 		s.count(req.Method+" "+in.Route.Path, res.StatusCode)
 	}
-	if badInput {
-		if res.StatusCode == http.StatusInternalServerError {
-			problems = append(problems, errors.New("bad input must be refused, not break something"))
+	if requests == bad && res.StatusCode == http.StatusInternalServerError {
+		problems = append(problems, errors.New("bad input must be refused, not break something"))
+	}
+	if requests == valid || requests == unknown && res.StatusCode < http.StatusBadRequest {
+		if err := openapi3filter.ValidateRequest(req.Context(), in); err != nil {
+			problems = append(problems, fmt.Errorf("the request is not valid and is none of a bad-input client: %w", err))
 		}
-	} else if err := openapi3filter.ValidateRequest(req.Context(), in); err != nil {
-		problems = append(problems, fmt.Errorf("the request is not valid (use BadInputClient if it should not be): %w", err))
 	}
 	return append(problems, answer(req, in, res, got)...)
 }
@@ -221,12 +237,19 @@ func answer(req *http.Request, in *openapi3filter.RequestValidationInput, res *h
 	}
 	judged := *in
 	judged.Request = check
+	options := *in.Options
+	if kind := res.Header.Get("Content-Type"); strings.HasPrefix(kind, "text/") {
+		if documented.Value.Content.Get(kind) == nil {
+			problems = append(problems, fmt.Errorf("the document does not have Content-Type %q; the body is %q", kind, short(got)))
+		}
+		options.ExcludeResponseBody = true // text has no members to look at, and the validator cannot read HTML
+	}
 	err := openapi3filter.ValidateResponse(req.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &judged,
 		Status:                 res.StatusCode,
 		Header:                 res.Header,
 		Body:                   io.NopCloser(bytes.NewReader(got)),
-		Options:                in.Options,
+		Options:                &options,
 	})
 	if err != nil {
 		problems = append(problems, fmt.Errorf("the answer is not as documented: %w; the body is %q", err, short(got)))
@@ -234,16 +257,16 @@ func answer(req *http.Request, in *openapi3filter.RequestValidationInput, res *h
 	return problems
 }
 
-// unknown is the route of everything that is not in the document: a 404 of the usual shape.
-func (s *spec) unknown() (*routers.Route, error) {
-	notFound := s.doc.Components.Responses["NotFound"]
-	if notFound == nil {
+// notFound is the route of everything that is not in the document: a 404 of the usual shape.
+func (s *spec) notFound() (*routers.Route, error) {
+	response := s.doc.Components.Responses["NotFound"]
+	if response == nil {
 		return nil, errors.New("the document has no such route, and no response NotFound to hold the answer to")
 	}
 	return &routers.Route{
 		Spec: s.doc,
 		Operation: &openapi3.Operation{
-			Responses: openapi3.NewResponses(openapi3.WithStatus(http.StatusNotFound, notFound)),
+			Responses: openapi3.NewResponses(openapi3.WithStatus(http.StatusNotFound, response)),
 		},
 	}, nil
 }

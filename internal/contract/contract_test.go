@@ -67,6 +67,7 @@ func TestJudgesRequestsAndAnswers(t *testing.T) {
 		send     string
 		door     http.Handler
 		badInput bool
+		watched  bool
 		want     string // in the failure, "" for none
 	}{
 		{name: "good", path: "/token", send: refresh, door: answers(200, session, noStore...)},
@@ -99,13 +100,20 @@ func TestJudgesRequestsAndAnswers(t *testing.T) {
 		{name: "redirect", method: "GET", path: "/verify?ticket=a&redirectTo=b", door: answers(302, "", "Location", "https://a", "Cache-Control", "no-store", "Referrer-Policy", "no-referrer", "Content-Type", "")},
 		{name: "redirect with a body", method: "GET", path: "/verify?ticket=a&redirectTo=b", door: answers(302, "<a>", "Location", "https://a", "Cache-Control", "no-store", "Referrer-Policy", "no-referrer"), want: "a body where none belongs"},
 		{name: "redirect to nowhere", method: "GET", path: "/verify?ticket=a&redirectTo=b", door: answers(302, "", "Cache-Control", "no-store", "Referrer-Policy", "no-referrer"), want: "Location"},
+		{name: "page", method: "GET", path: "/verify?ticket=a&redirectTo=b", door: answers(200, "<form>", "Content-Type", "text/html; charset=utf-8", "Cache-Control", "no-store", "Referrer-Policy", "no-referrer")},
+		{name: "page that tells where it came from", method: "GET", path: "/verify?ticket=a&redirectTo=b", door: answers(200, "<form>", "Content-Type", "text/html; charset=utf-8", "Cache-Control", "no-store"), want: "Referrer-Policy"},
+		{name: "plain text where a page belongs", method: "GET", path: "/verify?ticket=a&redirectTo=b", door: answers(200, "<form>", "Content-Type", "text/plain", "Cache-Control", "no-store", "Referrer-Policy", "no-referrer"), want: "Content-Type"},
 		{name: "preflight", method: "OPTIONS", path: "/anything", door: answers(204, "")},
 
 		{name: "bad input refused", badInput: true, path: "/token", send: `{`, door: answers(400, `{"status":400,"error":"invalid-request","message":"the body is not JSON"}`)},
 		{name: "bad input refused in another shape", badInput: true, path: "/token", send: `{`, door: answers(400, `{"error":"x"}`), want: "not as documented"},
 		{name: "bad input that breaks something", badInput: true, path: "/token", send: `{`, door: answers(500, `{"status":500,"error":"internal-server-error","message":"Internal server error"}`), want: "must be refused"},
 		{name: "unknown path", badInput: true, path: "/nothing", door: answers(404, `{"status":404,"error":"not-found","message":"no"}`)},
-		{name: "unknown path in plain text", badInput: true, path: "/nothing", door: answers(404, "404 page not found", "Content-Type", "text/plain"), want: "not as documented"},
+		{name: "unknown path in plain text", badInput: true, path: "/nothing", door: answers(404, "404 page not found", "Content-Type", "text/plain"), want: "Content-Type"},
+		{name: "watched: good", watched: true, path: "/token", send: refresh, door: answers(200, session, noStore...)},
+		{name: "watched: bad and refused", watched: true, path: "/token", send: `{}`, door: answers(401, expired)},
+		{name: "watched: bad and served", watched: true, path: "/token", send: `{}`, door: answers(200, session, noStore...), want: "the request is not valid"},
+		{name: "watched: unknown path", watched: true, path: "/nothing", door: answers(404, `{"status":404,"error":"not-found","message":"no"}`)},
 		{name: "unknown path served", badInput: true, path: "/nothing", door: answers(200, `"OK"`), want: "does not have this status"},
 	}
 	for _, tt := range tests {
@@ -116,6 +124,13 @@ func TestJudgesRequestsAndAnswers(t *testing.T) {
 			client := c.Client(tt.door)
 			if tt.badInput {
 				client = c.BadInputClient(tt.door)
+			}
+			if tt.watched {
+				srv := httptest.NewServer(tt.door)
+				t.Cleanup(srv.Close)
+				client = srv.Client()
+				client.Transport = c.Watch(client.Transport)
+				tt.path = srv.URL + "/v1" + tt.path
 			}
 			do(t, client, tt.method, tt.path, tt.send)
 			got := strings.Join(failures.lines, "\n")
@@ -282,6 +297,9 @@ func do(t *testing.T, client *http.Client, method, path, body string) {
 		method = http.MethodPost
 	}
 	url := "http://postern.test/v1" + path
+	if strings.HasPrefix(path, "http") {
+		url = path
+	}
 	if strings.HasPrefix(path, "/../") {
 		url = "http://postern.test" + strings.TrimPrefix(path, "/..")
 	}
