@@ -114,6 +114,7 @@ func TestJudgesRequestsAndAnswers(t *testing.T) {
 		{name: "watched: bad and refused", watched: true, path: "/token", send: `{}`, door: answers(401, expired)},
 		{name: "watched: bad and served", watched: true, path: "/token", send: `{}`, door: answers(200, session, noStore...), want: "the request is not valid"},
 		{name: "watched: unknown path", watched: true, path: "/nothing", door: answers(404, `{"status":404,"error":"not-found","message":"no"}`)},
+		{name: "watched: unknown path served", watched: true, path: "/nothing", door: answers(200, `"OK"`), want: "does not have this status"},
 		{name: "unknown path served", badInput: true, path: "/nothing", door: answers(200, `"OK"`), want: "does not have this status"},
 	}
 	for _, tt := range tests {
