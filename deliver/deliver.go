@@ -59,7 +59,8 @@ func (c *Carriers) Start(ctx context.Context) error {
 		Workers:                     workers,
 		FetchCooldown:               20 * time.Millisecond, // a mail is attempted at once
 		MaxAttempts:                 c.Attempts,
-		DiscardedJobRetentionPeriod: c.KeepDead,
+		DiscardedJobRetentionPeriod: c.KeepDead, // after the last attempt
+		CancelledJobRetentionPeriod: c.KeepDead, // after an answer that no other attempt would change
 		ErrorHandler:                &reporter{c.Log},
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(
 			river.PeriodicInterval(c.SweepPeriod),

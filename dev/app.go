@@ -46,7 +46,7 @@ func curl(url string, body map[string]string) string {
 	if err != nil {
 		return ""
 	}
-	return "curl -s " + url + " -H 'Content-Type: application/json' \\\n  -d '" + string(bytes.ReplaceAll(b, []byte("'"), []byte(`'\''`))) + "'"
+	return "curl -s " + url + " \\\n  -H 'Content-Type: application/json' \\\n  -d '" + string(bytes.ReplaceAll(b, []byte("'"), []byte(`'\''`))) + "'"
 }
 
 var appPage = template.Must(template.New("app").Parse(`<!doctype html>

@@ -162,7 +162,7 @@ func (h *House) doors(c *config.Config, o Options, kit flow.Kit) (http.Handler, 
 	}
 	front := &server.Front{
 		Log: o.Log, Now: o.Now, Limits: &limits.Memory{}, Global: c.Limits.Global(), Proxies: proxies, Timeout: c.Server.RequestTimeout,
-		TrustsOrigin: kit.Policy.TrustsOrigin, Refuse: c.Hasura.Refuse,
+		TrustsOrigin: kit.Policy.TrustsOrigin, Refuse: c.Hasura.Refuse, Transient: store.IsUnreachable,
 	}
 	door := &hasura.Door{
 		Settings: c.Hasura, Front: front, Policy: kit.Policy, Signer: kit.Signer, Limits: c.Limits,

@@ -66,6 +66,8 @@ type Front struct {
 	TrustsOrigin func(origin string) bool
 	Refuse       Refuse
 	Timeout      time.Duration // for a request, database and all
+	// Transient tells whether an error passes by itself, so that the client should ask again.
+	Transient func(error) bool
 
 	untrusted onceEvery
 }
@@ -148,8 +150,13 @@ func Canonical(inner, nowhere http.Handler) http.Handler {
 
 func (f *Front) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	code := auth.CodeOf(err)
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+	switch {
+	case code != auth.Internal:
+	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		code = auth.BadRequest // nobody is left to read it
+	case errors.Is(err, context.DeadlineExceeded) || f.Transient != nil && f.Transient(err):
+		code = auth.Overloaded
+		w.Header().Set("Retry-After", "1")
 	}
 	if rec := recorderOf(w); rec != nil {
 		rec.err = err
@@ -165,7 +172,8 @@ func (f *Front) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (f *Front) panicked(rec *recorder, r *http.Request, p any) {
-	f.Log.ErrorContext(r.Context(), "panic", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+	f.Log.ErrorContext(r.Context(), "panic", slog.String("request_id", rec.Header().Get("X-Request-Id")),
+		slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 	f.refuse(rec, r, errPanic)
 }
 

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 
 	"github.com/jackc/pgx/v5"
@@ -199,7 +200,7 @@ func changed(ctx context.Context, q querier, b *pgx.Batch) ([]int64, error) {
 	for range b.Len() {
 		tag, err := results.Exec()
 		if err != nil {
-			_ = results.Close() //nolint:errcheck // it repeats the error that is returned here
+			_ = results.Close()
 			return nil, refusal(err)
 		}
 		counts = append(counts, tag.RowsAffected())
@@ -219,7 +220,7 @@ func IsUnreachable(err error) bool {
 	case "":
 		var connect *pgconn.ConnectError
 		var network net.Error
-		return errors.As(err, &connect) || errors.As(err, &network)
+		return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
 	}
 	return false
 }

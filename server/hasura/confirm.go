@@ -116,7 +116,7 @@ small { color: var(--soft); }
 <main>
 <h1>{{.Title}}</h1>
 {{with .Host}}<p>{{.}}</p>{{end}}
-<form method="post"><button type="submit" autofocus>{{.Button}}</button></form>
+<form method="post"><button type="submit">{{.Button}}</button></form>
 <small>{{.Hint}}</small>
 </main>
 </body>
