@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -74,7 +75,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		<-ctx.Done()
 		_ = srv.Close()
 	}()
-	if err := srv.Serve(l); err != http.ErrServerClosed { //nolint:errorlint // Serve gives it bare
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	fmt.Fprint(out, c.String())
@@ -100,7 +101,7 @@ func between(c *contract.Contract, target *url.URL, prefix string) http.Handler 
 		if !ok {
 			p, _ = dialers.LoadOrStore(host, reverse(c, target, prefix, host))
 		}
-		p.(*httputil.ReverseProxy).ServeHTTP(w, r) //nolint:forcetypeassert // nothing else is stored
+		p.(*httputil.ReverseProxy).ServeHTTP(w, r)
 	})
 }
 
