@@ -86,6 +86,10 @@ type Refreshed struct {
 
 // Rotate exchanges the current refresh token of a live session in one statement. When the token is
 // not the current one of a session that may go on, nothing is written: ErrNotFound.
+//
+// It holds the session's row when it comes to the user's, while a change of the password takes them
+// the other way round. So it never waits for the user: whoever holds that row, last_seen can be
+// written the next time.
 func (db *DB) Rotate(ctx context.Context, r Rotation) (Refreshed, error) {
 	return one[Refreshed](ctx, db, rotateSQL, r.Hash, r.NextHash, r.Now, r.ExpiresAt,
 		nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()), r.RequireEmail)
@@ -101,8 +105,11 @@ const (
 			and u.id = t.user_id and not u.disabled and (not $7 or u.email_verified or u.email is null or u.is_anonymous)
 		returning t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr, t.user_id
 	), seen as (
-		update auth.users u set last_seen = $3 from turned t
-		where u.id = t.user_id and (u.last_seen is null or u.last_seen < $3::timestamptz - interval '1 minute')
+		update auth.users s set last_seen = $3 from (
+			select u.id from turned t join auth.users u on u.id = t.user_id
+			where u.last_seen is null or u.last_seen < $3::timestamptz - interval '1 minute'
+			for no key update of u skip locked) due
+		where s.id = due.id
 	)
 	select` + userColumns + `, t.session_id, t.session_created_at, t.session_expires_at, t.aal, t.amr
 	from turned t join auth.users u on u.id = t.user_id`
