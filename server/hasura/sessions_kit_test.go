@@ -105,6 +105,16 @@ type wireSession struct {
 
 func (r reply) String() string { return strconv.Itoa(r.status) + " " + r.body }
 
+// crowd is a client that keeps enough connections for a race: without them thousands of rounds use
+// up the ports of the machine. It follows no redirect.
+var crowd = sync.OnceValue(func() *http.Client {
+	return &http.Client{
+		Timeout:       time.Minute,
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 128, IdleConnTimeout: time.Second},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+})
+
 // send sends a request. It may be used from any goroutine.
 func send(ctx context.Context, h *testhouse.House, method, path string, body any, from place, header ...string) (reply, error) {
 	var reader io.Reader
@@ -131,7 +141,7 @@ func send(ctx context.Context, h *testhouse.House, method, path string, body any
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	resp, err := h.Client().Do(req)
+	resp, err := crowd().Do(req)
 	if err != nil {
 		return reply{}, err
 	}
