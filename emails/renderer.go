@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -303,19 +302,4 @@ func formatOf(path string) format {
 		return markup
 	}
 	return plain
-}
-
-// builtInLocales lists the locales of the built-in set.
-func builtInLocales() ([]string, error) {
-	entries, err := fs.ReadDir(templates.FS, ".")
-	if err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
-	}
-	locales := map[string]bool{}
-	for _, e := range entries {
-		if e.IsDir() {
-			locales[e.Name()] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(locales)), nil
 }
