@@ -26,6 +26,9 @@ func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (*auth.Gra
 	if err := f.Policy.admit(in.Email); err != nil {
 		return nil, err
 	}
+	if err := f.PasswordPolicy.Check(ctx, in.Password); err != nil {
+		return nil, err
+	}
 	now := f.Now()
 	redirectTo, err := f.Policy.Redirect(in.Options.RedirectTo)
 	if err != nil {
@@ -37,9 +40,6 @@ func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (*auth.Gra
 	}
 	if f.Policy.RequireVerifiedEmail && !f.MailReady {
 		return nil, auth.MailNotConfigured
-	}
-	if err := f.PasswordPolicy.Check(ctx, in.Password); err != nil {
-		return nil, err
 	}
 	hash, err := f.Passwords.Hash(ctx, in.Password)
 	if err != nil {

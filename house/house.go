@@ -139,9 +139,13 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		o.Log.WarnContext(ctx, "no mail server: AUTH_SMTP_HOST and AUTH_SMTP_SENDER are not set, so whatever needs mail answers mail-not-configured")
 	}
 	hasher := passwords.NewHasher(c.Passwords, o.Now)
+	passwordPolicy := passwords.NewPolicy(c.Passwords)
+	passwordPolicy.Unanswered = func(err error) {
+		o.Log.WarnContext(ctx, "Have I Been Pwned does not answer: new passwords pass without being looked up (AUTH_PASSWORD_HIBP_FAIL=open)", slog.String("reason", err.Error()))
+	}
 	kit := flow.Kit{
 		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
-		Passwords: hasher, PasswordPolicy: passwords.NewPolicy(c.Passwords), Pacer: passwords.NewPacer(hasher, o.Now),
+		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now),
 		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured(),
 	}
 	if adoption.From != "" {

@@ -79,7 +79,7 @@ type signUpPasswordRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *signUpPasswordRequest) Check() error {
-	return first(emailIn("email", in.Email), passwordIn("password", in.Password), in.Options.check("options."),
+	return first(emailIn("email", in.Email), newPasswordIn("password", in.Password), in.Options.check("options."),
 		challengeIn("codeChallenge", in.CodeChallenge))
 }
 
@@ -188,7 +188,7 @@ type changePasswordRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *changePasswordRequest) Check() error {
-	if err := passwordIn("newPassword", in.NewPassword); err != nil {
+	if err := newPasswordIn("newPassword", in.NewPassword); err != nil {
 		return err
 	}
 	if in.Ticket != nil && (!strings.HasPrefix(*in.Ticket, "passwordReset:") || len(*in.Ticket) > maxTicket) {
@@ -233,7 +233,15 @@ func emailIn(field, s string) error {
 	return nil
 }
 
-// passwordIn refuses only what no password can be; how long it must be is a matter of policy.
+// newPasswordIn refuses what no password can be; how long one must and may be is a matter of policy.
+func newPasswordIn(field, s string) error {
+	if s == "" {
+		return auth.Invalid{Field: field, Problem: "must be a password"}
+	}
+	return nil
+}
+
+// passwordIn refuses what cannot be anybody's password.
 func passwordIn(field, s string) error {
 	if s == "" || len(s) > 1024 {
 		return auth.Invalid{Field: field, Problem: "must be a password of 1 to 1024 bytes"}
