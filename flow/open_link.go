@@ -62,10 +62,15 @@ func (f *Links) Open(ctx context.Context, in Visit) (Visited, error) {
 		ID: tokens.NewUUID(), Purpose: auth.ExchangeCode, SecretHash: tokens.HashSecret(code), UserID: found.User.ID,
 		ParentID: found.TicketID, Challenge: found.TicketChallenge, CreatedAt: now, ExpiresAt: now.Add(codeLife),
 	}, maxCodes, now.Add(-codeLife))
-	if err == nil && !added {
-		err = auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: codeLife}
+	switch {
+	case errors.Is(err, store.ErrChanged): // another code was redeemed at this moment, and used the ticket up
+		return Visited{}, fmt.Errorf("%w: %w", auth.InvalidTicket, err)
+	case err != nil:
+		return Visited{}, err
+	case !added:
+		return Visited{}, auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: codeLife}
 	}
-	return Visited{Purpose: found.TicketPurpose, Code: code}, err
+	return Visited{Purpose: found.TicketPurpose, Code: code}, nil
 }
 
 // maxCodes bounds the codes of one user that wait to be exchanged.

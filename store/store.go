@@ -160,6 +160,8 @@ func refusal(err error) error {
 		return fmt.Errorf("%w: %s", auth.EmailTaken, pg.ConstraintName)
 	case "fk_role", "fk_default_role":
 		return fmt.Errorf("%w: %s: a role that auth.roles does not have", auth.Internal, pg.ConstraintName)
+	case "tickets_user_id_fkey", "tickets_parent_id_fkey": // gone since it was looked at
+		return fmt.Errorf("%w: %s", ErrChanged, pg.ConstraintName)
 	case "email_check":
 		return auth.Invalid{Field: "email", Problem: "must be an e-mail address"}
 	}
