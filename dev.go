@@ -52,12 +52,11 @@ func (c devCmd) Run(ctx context.Context, a *app) (err error) {
 	for _, w := range report.Warnings {
 		log.WarnContext(ctx, w.String())
 	}
-	inbox := machine.Inbox.Handler(dev.InboxPath, conf.Server.Port)
 	h, err := house.Build(ctx, conf, house.Options{
 		Version: version, Development: true, Log: log, Now: time.Now, Stopping: machine.Inbox.HangUp,
 		Extra: map[string]http.Handler{
-			dev.InboxPath: inbox, dev.InboxPath + "/": inbox,
-			dev.AppPath: dev.App(conf.Server.Port, conf.Flow.ServerURL),
+			dev.InboxPath: machine.Inbox.Handler(dev.InboxPath, conf.Server.Port),
+			dev.AppPath:   dev.App(conf.Server.Port, conf.Flow.ServerURL),
 		},
 	})
 	if err != nil {

@@ -61,7 +61,9 @@ func (c *Carriers) Start(ctx context.Context) error {
 		MaxAttempts:                 c.Attempts,
 		DiscardedJobRetentionPeriod: c.KeepDead, // after the last attempt
 		CancelledJobRetentionPeriod: c.KeepDead, // after an answer that no other attempt would change
-		ErrorHandler:                &reporter{c.Log},
+		// A server that was killed takes its mails under way with it: another sends them soon.
+		RescueStuckJobsAfter: 2 * attemptTimeout,
+		ErrorHandler:         &reporter{c.Log},
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(
 			river.PeriodicInterval(c.SweepPeriod),
 			func() (river.JobArgs, *river.InsertOpts) { return sweepJob{}, nil },
@@ -103,11 +105,11 @@ func (w *mailWorker) Work(ctx context.Context, job *river.Job[store.MailJob]) er
 	c := w.carriers
 	plain, err := c.Keys.Open(store.MailSeal, job.Args.Sealed)
 	if err != nil {
-		return river.JobCancel(errors.New("deliver: the mail was sealed with an encryption key that is no longer known; set AUTH_ENCRYPTION_KEY_PREVIOUS"))
+		return c.giveUp(ctx, job.JobRow, errors.New("deliver: the mail was sealed with an encryption key that is no longer known; set AUTH_ENCRYPTION_KEY_PREVIOUS"))
 	}
 	var m emails.Message
 	if err := json.Unmarshal(plain, &m); err != nil {
-		return river.JobCancel(fmt.Errorf("deliver: %w", err))
+		return c.giveUp(ctx, job.JobRow, fmt.Errorf("deliver: %w", err))
 	}
 	if !c.Mailer.Configured() {
 		return errors.New("deliver: no mail server is configured (AUTH_SMTP_HOST, AUTH_SMTP_SENDER)")
@@ -117,13 +119,22 @@ func (w *mailWorker) Work(ctx context.Context, job *river.Job[store.MailJob]) er
 		c.Log.WarnContext(ctx, "mail template", slog.String("template", m.Template), slog.String("reason", warning.Error()))
 	}
 	if err != nil && emails.IsPermanent(err) {
-		return river.JobCancel(err)
+		return c.giveUp(ctx, job.JobRow, err)
 	}
 	return err
 }
 
+// giveUp makes a dead letter of a job that no other attempt would help, and says so.
+func (c *Carriers) giveUp(ctx context.Context, job *rivertype.JobRow, err error) error {
+	logFailure(ctx, c.Log, job, slog.LevelError, "job given up, kept as a dead letter", err)
+	return river.JobCancel(err)
+}
+
+// attemptTimeout bounds one attempt to send a mail.
+const attemptTimeout = time.Minute
+
 // Timeout bounds one attempt.
-func (w *mailWorker) Timeout(*river.Job[store.MailJob]) time.Duration { return time.Minute }
+func (w *mailWorker) Timeout(*river.Job[store.MailJob]) time.Duration { return attemptTimeout }
 
 // NextRetry waits 1 s, 4 s, 15 s, 1 min, 4 min … up to 8 hours between attempts: a greylisting
 // server is asked again soon, a broken one is not pestered.
@@ -169,14 +180,17 @@ type reporter struct{ log *slog.Logger }
 
 // HandleError logs a failed attempt.
 func (r *reporter) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
-	level, message := slog.LevelWarn, "job failed, will be tried again"
-	var cancelled *rivertype.JobCancelError
-	if job.Attempt >= job.MaxAttempts || errors.As(err, &cancelled) {
-		level, message = slog.LevelError, "job given up, kept as a dead letter"
+	if job.Attempt >= job.MaxAttempts {
+		logFailure(ctx, r.log, job, slog.LevelError, "job given up, kept as a dead letter", err)
+	} else {
+		logFailure(ctx, r.log, job, slog.LevelWarn, "job failed, will be tried again", err)
 	}
-	r.log.Log(ctx, level, message, slog.String("job", job.Kind), slog.Int64("id", job.ID),
-		slog.Int("attempt", job.Attempt), slog.String("reason", err.Error()))
 	return nil
+}
+
+func logFailure(ctx context.Context, log *slog.Logger, job *rivertype.JobRow, level slog.Level, message string, err error) {
+	log.Log(ctx, level, message, slog.String("job", job.Kind), slog.Int64("id", job.ID),
+		slog.Int("attempt", job.Attempt), slog.String("reason", err.Error()))
 }
 
 // HandlePanic logs a panic of a worker; the job is tried again.

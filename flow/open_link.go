@@ -135,6 +135,7 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 			return err
 		}
 		switch found.TicketPurpose {
+		case auth.ResetPassword, auth.ExchangeCode: // the session is all there is to it
 		case auth.VerifyEmail, auth.SignInByEmail:
 			if err := k.confirmEmail(ctx, tx, found, c, now); err != nil {
 				return err

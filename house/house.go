@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,7 +45,8 @@ type Options struct {
 	Development bool // sample secrets are allowed, and Extra is served
 	Log         *slog.Logger
 	Now         func() time.Time
-	// Extra are handlers outside the API prefix, by pattern: the inbox of the development machine.
+	// Extra are handlers outside the API prefix, each for a path and what lies below it: the inbox
+	// of the development machine.
 	Extra map[string]http.Handler
 	// Stopping is called when the house begins to close: long answers should end.
 	Stopping func()
@@ -179,12 +181,16 @@ func (h *House) doors(c *config.Config, o Options, kit flow.Kit) (http.Handler, 
 	if len(o.Extra) == 0 {
 		return routes, nil
 	}
-	mux := http.NewServeMux()
-	for pattern, extra := range o.Extra {
-		mux.Handle(pattern, extra)
-	}
-	mux.Handle("/", routes)
-	return mux, nil
+	// No ServeMux: it redirects unclean paths, which the door refuses.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for path, extra := range o.Extra {
+			if r.URL.Path == path || strings.HasPrefix(r.URL.Path, path+"/") {
+				extra.ServeHTTP(w, r)
+				return
+			}
+		}
+		routes.ServeHTTP(w, r)
+	}), nil
 }
 
 // defaults fills in what follows from other settings.

@@ -71,13 +71,15 @@ func isJSON(h http.Header) error {
 }
 
 func readBody(r *http.Request) ([]byte, error) {
-	raw, err := io.ReadAll(r.Body)
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return nil, errTooLarge
-	}
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
 		return nil, auth.Invalid{Field: "body", Problem: "broke off"}
+	}
+	if len(raw) > maxBody {
+		// A client that is still sending reads no answer; the rest of a moderate body is let in and
+		// dropped, so that it gets to know.
+		_, _ = io.CopyN(io.Discard, r.Body, 8*maxBody) // whether it ends well does not matter
+		return nil, errTooLarge
 	}
 	return raw, nil
 }
@@ -138,10 +140,10 @@ func member(p jsontext.Pointer) string {
 	for part := range p.Tokens() {
 		parts = append(parts, clip(part, 64))
 	}
-	if len(parts) == 0 {
-		return "body"
+	if name := clip(strings.Join(parts, "."), 200); name != "" {
+		return name
 	}
-	return clip(strings.Join(parts, "."), 200)
+	return "body"
 }
 
 func syntactic(err error) error {

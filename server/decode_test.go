@@ -37,7 +37,6 @@ func request(body string, header ...string) *http.Request {
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	r.Body = http.MaxBytesReader(nil, r.Body, maxBody)
 	return r
 }
 
@@ -136,7 +135,7 @@ func text(err error) string {
 // FuzzDecode holds that whatever comes in, the answer is a struct or a refusal that names a field
 // and repeats no control character.
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{`{"email":"a"}`, `{"email":null}`, `{"options":{"metadata":{"a":[1,2,{"b":null}]}}}`, "{\"a\":\"\xff\"}", `[`, `{"a":1}{`, `{"\u0000":1}`} {
+	for _, s := range []string{`{"email":"a"}`, `{"email":null}`, `{"options":{"metadata":{"a":[1,2,{"b":null}]}}}`, "{\"a\":\"\xff\"}", `[`, `{"a":1}{`, `{"\u0000":1}`, `{"":0,""`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {

@@ -110,7 +110,20 @@ func (d *Door) asksFirst(r *http.Request) bool {
 	case "off":
 		return false
 	}
-	return strings.Contains(r.Header.Get("Accept"), "text/html") || prefetches(r.Header)
+	return strings.Contains(r.Header.Get("Accept"), "text/html") || looksLikeBrowser(r.Header) || prefetches(r.Header)
+}
+
+// looksLikeBrowser tells whether a client says that it is a browser, or a program that fetches pages
+// for people: mail scanners say the first and link previews the second, often without asking for
+// HTML. Scripts and test suites say neither.
+func looksLikeBrowser(h http.Header) bool {
+	agent := strings.ToLower(h.Get("User-Agent"))
+	for _, word := range []string{"mozilla/", "bot", "preview", "scan", "crawl", "spider", "externalhit", "whatsapp", "safelinks"} {
+		if strings.Contains(agent, word) {
+			return true
+		}
+	}
+	return h.Get("Range") != ""
 }
 
 // prefetches tells whether a program looks at a link before a person has asked it to.

@@ -87,5 +87,5 @@ func (s Settings) Refuse(w http.ResponseWriter, r *http.Request, code auth.Code,
 		w.WriteHeader(no.status)
 		return
 	}
-	_ = server.JSON(w, no.status, body{no.status, no.id, no.message}) //nolint:errcheck // three plain members cannot fail to encode
+	_ = server.JSON(w, no.status, body{no.status, no.id, no.message}) // three plain members cannot fail to encode
 }

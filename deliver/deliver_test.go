@@ -1,0 +1,115 @@
+package deliver_test
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"postern/internal/testhouse"
+	"postern/internal/testmail"
+)
+
+func signUp(t *testing.T, h *testhouse.House, address string) {
+	t.Helper()
+	resp, body := h.Do(t, "POST", "/signup/email-password", `{"email":"`+address+`","password":"correct horse"}`)
+	if resp.StatusCode != 200 {
+		t.Fatalf("sign-up: %d %s", resp.StatusCode, body)
+	}
+}
+
+// job reads the state of the only mail job, once it has one of the states.
+func job(t *testing.T, h *testhouse.House, states ...string) (state string, errs int, args string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), h.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		err := conn.QueryRow(t.Context(), `select state::text, coalesce(array_length(errors, 1), 0), args::text from postern_river.river_job
+			where kind = 'postern_mail'`).Scan(&state, &errs, &args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range states {
+			if s == state {
+				return state, errs, args
+			}
+		}
+		if _, err := conn.Exec(t.Context(), "select pg_sleep(0.02)"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatalf("the job is %s, not one of %v", state, states)
+	return "", 0, ""
+}
+
+func TestGreylistedMailIsTriedAgainWithTheSameID(t *testing.T) {
+	t.Parallel()
+	h := testhouse.Open(t, nil)
+	h.Mail.Fail(testmail.Reply(testmail.Recipient, 450))
+	signUp(t, h, "grey@example.com")
+	h.Mail.Wait(t, "grey@example.com", 1)
+	if _, errs, _ := job(t, h, "completed"); errs != 1 {
+		t.Errorf("got %d failed attempts, want 1", errs)
+	}
+}
+
+func TestMailCutAfterTheDotIsSentAgainWithTheSameID(t *testing.T) {
+	t.Parallel()
+	h := testhouse.Open(t, nil)
+	h.Mail.Fail(testmail.CutAfterDot())
+	signUp(t, h, "cut@example.com")
+	got := h.Mail.Wait(t, "cut@example.com", 2)
+	if a, b := got[0].Headers.Get("Message-Id"), got[1].Headers.Get("Message-Id"); a == "" || a != b {
+		t.Errorf("the copies have the ids %q and %q, want the same", a, b)
+	}
+	if _, errs, _ := job(t, h, "completed"); errs != 1 {
+		t.Errorf("got %d failed attempts, want 1", errs)
+	}
+}
+
+func TestRefusedMailIsKeptAsADeadLetterAndSaidAloud(t *testing.T) {
+	t.Parallel()
+	h := testhouse.Open(t, nil)
+	h.Mail.FailAlways(testmail.Reply(testmail.Recipient, 550))
+	signUp(t, h, "nobody@example.com")
+	job(t, h, "cancelled")
+	if !strings.Contains(h.Log.String(), "kept as a dead letter") {
+		t.Errorf("the log does not tell of the dead letter:\n%s", h.Log)
+	}
+}
+
+func TestMailServerThatIsAwayDoesNotHoldUpTheSignUp(t *testing.T) {
+	t.Parallel()
+	host, port := testmail.Closed(t)
+	h := testhouse.Open(t, map[string]string{"AUTH_SMTP_HOST": host, "AUTH_SMTP_PORT": strconv.Itoa(port)})
+	signUp(t, h, "later@example.com")
+	job(t, h, "retryable", "scheduled")
+	if !strings.Contains(h.Log.String(), "will be tried again") {
+		t.Errorf("the log does not tell of the failed attempt:\n%s", h.Log)
+	}
+}
+
+func TestQueuedMailHoldsNoTicketInClear(t *testing.T) {
+	t.Parallel()
+	h := testhouse.Open(t, nil)
+	signUp(t, h, "sealed@example.com")
+	mail := h.Mail.Wait(t, "sealed@example.com", 1)[0]
+	_, _, args := job(t, h, "completed")
+	secret := strings.TrimPrefix(mail.Ticket, "verifyEmail:")
+	if secret == "" {
+		t.Fatal("the mail has no ticket")
+	}
+	for name, form := range map[string]string{
+		"plain": secret, "base64": base64.StdEncoding.EncodeToString([]byte(secret))[:40], "address": "sealed@example.com",
+	} {
+		if strings.Contains(args, form) {
+			t.Errorf("the job holds the ticket (%s): %s", name, args)
+		}
+	}
+}
