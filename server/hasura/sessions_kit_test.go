@@ -45,13 +45,15 @@ type twins struct {
 	clock *stillClock
 }
 
-// openTwins opens two replicas. Users need no verified address, and X-Forwarded-For is believed, so
-// that a test can come from wherever it likes.
+// openTwins opens two replicas. Users need no verified address, links ask nobody to press a button,
+// and X-Forwarded-For is believed, so that a test can come from wherever it likes.
 func openTwins(t *testing.T, settings map[string]string) twins {
 	t.Helper()
 	clock := newStillClock()
 	still := func(o *house.Options) { o.Now = clock.Now }
-	env := map[string]string{"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false", "AUTH_TRUSTED_PROXIES": "127.0.0.1"}
+	env := map[string]string{
+		"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false", "AUTH_TRUSTED_PROXIES": "127.0.0.1", "AUTH_LINK_CONFIRMATION": "off",
+	}
 	for name, value := range settings {
 		env[name] = value
 	}
