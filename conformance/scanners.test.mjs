@@ -3,9 +3,9 @@
 // the profile must never have held a session.
 //
 // With PKCE, and with AUTH_LINK_CONFIRMATION=always, that holds for all twelve. With `auto` and
-// without PKCE it holds for those that only ask for HEAD and for those that, like a browser, say
-// `Accept: text/html`. The others are redirected like any program that follows a link, and use it
-// up: that residue is asserted too, so that this file stays the truth about it.
+// without PKCE it holds for those that only ask for HEAD and for those that ask like a browser, or
+// say that they are one, a preview or a bot. The others are redirected like any program that follows
+// a link, and use it up: that residue is asserted too, so that this file stays the truth about it.
 import assert from 'node:assert/strict'
 import http from 'node:http'
 import { after, before, describe, test } from 'node:test'
@@ -33,7 +33,7 @@ function rewritten(link) {
 
 /**
  * The profiles. `asks` opens the link and gives every answer it got. `html` says whether every GET
- * of it asks for a page as a browser does; `gets` whether it uses GET at all.
+ * of it asks as a browser does, or says that it is one, a preview or a bot; `gets` whether it uses GET at all.
  */
 const profiles = {
   '1 HEAD only': {
@@ -126,6 +126,7 @@ const profiles = {
   },
   '12 previews of chats': {
     gets: true,
+    html: true, // they say what they are, and ask for a part
     asks: async (link) => [
       await raw(link, { headers: { Accept: '*/*', 'User-Agent': 'Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)', Range: 'bytes=0-32768' } }),
       await raw(link, { headers: { Accept: '*/*', 'User-Agent': 'facebookexternalhit/1.1', Range: 'bytes=0-524287' } }),
