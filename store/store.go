@@ -92,7 +92,9 @@ func Open(ctx context.Context, s Settings, options ...func(*pgxpool.Config)) (*D
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	jobs, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Schema: jobSchema})
+	// The cooldown bounds how often this client tells carriers of new jobs. What it swallows is not told
+	// later: such a job waits for the next poll, a second away.
+	jobs, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Schema: jobSchema, FetchCooldown: river.FetchCooldownMin})
 	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("store: %w", err)
