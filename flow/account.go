@@ -89,9 +89,16 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 	var found store.Found
 	var keep string
 	var err error
+	if in.Actor != nil {
+		user, err = f.member(ctx, *in.Actor)
+		// Clients send the access token they have with every call. One whose session is over, or
+		// whose proof is too old, does not stand in the way of a ticket.
+		if code := auth.CodeOf(err); in.Ticket != "" && (code == auth.Unauthorized || code == auth.NotElevated) {
+			in.Actor = nil
+		}
+	}
 	switch {
 	case in.Actor != nil:
-		user, err = f.member(ctx, *in.Actor)
 		keep = in.Actor.SessionID
 	case in.Ticket != "":
 		found, err = f.findTicket(ctx, auth.ResetPassword, in.Ticket, now)

@@ -308,14 +308,24 @@ func value[T any](t testing.TB, d doorway, sql string, args ...any) T {
 	return v
 }
 
-// mail waits for the n-th mail to an address.
-func (d doorway) mail(t testing.TB, to string, n int) testmail.Message {
+// mail waits for the n-th mail of a template to an address. Mails are carried out in parallel, so the
+// order among templates means nothing.
+func (d doorway) mail(t testing.TB, to, template string, n int) testmail.Message {
 	t.Helper()
-	m := d.Mail.Wait(t, to, n)[n-1]
-	if m.Err != nil {
-		t.Fatalf("a mail that nobody can read: %v", m.Err)
+	for want := n; ; want++ {
+		seen := 0
+		for _, m := range d.Mail.Wait(t, to, want) {
+			if m.Err != nil {
+				t.Fatalf("a mail that nobody can read: %v", m.Err)
+			}
+			if m.Headers.Get("X-Email-Template") != template {
+				continue
+			}
+			if seen++; seen == n {
+				return m
+			}
+		}
 	}
-	return m
 }
 
 // pathOf is the path and query of a mail's link, below the prefix.

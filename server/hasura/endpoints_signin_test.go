@@ -224,7 +224,7 @@ func TestExchange(t *testing.T) {
 	}
 
 	email := d.signUp(t, fields{"codeChallenge": challenge})
-	link := pathOf(t, d.mail(t, email, 1))
+	link := pathOf(t, d.mail(t, email, "email-verify", 1))
 	first, second := codeOf(t, link), codeOf(t, link)
 	if first == second {
 		t.Error("two visits got one code")

@@ -54,7 +54,7 @@ func TestSignUpAwaitingConfirmation(t *testing.T) {
 		if hash, _ := got["password_hash"].(string); !strings.HasPrefix(hash, "$argon2id$v=19$m=1024,t=1,p=1$") {
 			t.Errorf("password_hash %q", hash)
 		}
-		m := d.mail(t, email, 1)
+		m := d.mail(t, email, "email-verify", 1)
 		link, q := answer{status: 302, header: http.Header{"Location": {m.Link}}}.redirect(t, 302)
 		if link != d.URL[:len(d.URL)-len("/v1")]+"/v1/verify" && !strings.HasSuffix(link, "/v1/verify") {
 			t.Errorf("the link leads to %s", link)
@@ -93,7 +93,7 @@ func TestSignUpAwaitingConfirmation(t *testing.T) {
 				t.Errorf("%s: %s", column, diff)
 			}
 		}
-		m := d.mail(t, email, 1)
+		m := d.mail(t, email, "email-verify", 1)
 		_, q := answer{status: 302, header: http.Header{"Location": {m.Link}}}.redirect(t, 302)
 		if q.Get("codeChallenge") != challenge || q.Get("redirectTo") != "https://a.allowed.example/app/x?y=1#z" || !strings.Contains(m.Subject, "mail") {
 			t.Errorf("link %v, subject %q", q, m.Subject)
