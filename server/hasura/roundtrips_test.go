@@ -1,0 +1,273 @@
+package hasura_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"postern/house"
+	"postern/internal/testhouse"
+)
+
+// trips are the round trips of one request, by what was asked, and how often its connections were
+// written to. A statement that is new to a connection is prepared first, which is a write more.
+type trips struct {
+	mu     sync.Mutex
+	asked  []string
+	writes int64
+}
+
+type tripsKey struct{}
+
+// tripTracer counts for the request whose context a statement comes with: the background work of
+// the house shares the pool.
+type tripTracer struct{}
+
+type tripStart struct{}
+
+func (tripTracer) begin(ctx context.Context, conn *pgx.Conn, what string) context.Context {
+	t, ok := ctx.Value(tripsKey{}).(*trips)
+	if !ok {
+		return ctx
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asked = append(t.asked, what)
+	return context.WithValue(ctx, tripStart{}, writesOf(conn))
+}
+
+func (tripTracer) end(ctx context.Context, conn *pgx.Conn) {
+	t, ok := ctx.Value(tripsKey{}).(*trips)
+	start, started := ctx.Value(tripStart{}).(int64)
+	if !ok || !started {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.writes += writesOf(conn) - start
+}
+
+func (tt tripTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	words := strings.Fields(data.SQL)
+	return tt.begin(ctx, conn, strings.Join(words[:min(3, len(words))], " "))
+}
+
+func (tt tripTracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, _ pgx.TraceQueryEndData) {
+	tt.end(ctx, conn)
+}
+
+func (tt tripTracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	return tt.begin(ctx, conn, fmt.Sprintf("batch of %d", data.Batch.Len()))
+}
+
+func (tripTracer) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+func (tt tripTracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, _ pgx.TraceBatchEndData) {
+	tt.end(ctx, conn)
+}
+
+// countedConn counts what is written at once: pgx writes when it has put a whole request together,
+// and then reads.
+type countedConn struct {
+	net.Conn
+	writes atomic.Int64
+}
+
+func (c *countedConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
+}
+
+func writesOf(conn *pgx.Conn) int64 {
+	if c, ok := conn.PgConn().Conn().(*countedConn); ok {
+		return c.writes.Load()
+	}
+	return 0
+}
+
+func countTrips(o *house.Options) {
+	o.Pool = func(c *pgxpool.Config) {
+		c.ConnConfig.Tracer = tripTracer{}
+		c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &countedConn{Conn: conn}, nil
+		}
+	}
+}
+
+// TestRoundTrips counts the round trips to the database that a request costs, and holds them to
+// their budgets and to what docs/performance.md says. A batch that is sent at once counts once;
+// begin and commit count; a statement is prepared once for each connection, which is not counted.
+func TestRoundTrips(t *testing.T) {
+	t.Parallel()
+	clock := newStillClock()
+	options := []func(*house.Options){countTrips, func(o *house.Options) { o.Now = clock.Now }}
+	open := testhouse.Open(t, map[string]string{"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false", "AUTH_LINK_CONFIRMATION": "off"}, options...)
+	mails := testhouse.Open(t, map[string]string{"AUTH_LINK_CONFIRMATION": "off"}, options...)
+
+	// request is one request of a flow, from wherever it comes.
+	type request struct {
+		method, path string
+		body         any
+		bearer       string
+		from         place
+		status       int
+	}
+	link := func(t *testing.T, more fields) string {
+		t.Helper()
+		_, l := invite(t, mails, more)
+		return l
+	}
+	for _, flow := range []struct {
+		name   string
+		budget int
+		house  *testhouse.House
+		// next prepares the n-th request of the flow; only that request is counted.
+		next func(t *testing.T) request
+	}{
+		{"refresh", 1, open, func(t *testing.T) request {
+			return request{method: "POST", path: "/token", body: fields{"refreshToken": newcomer(t, open).RefreshToken}}
+		}},
+		{"refresh with the token before", 4, open, func(t *testing.T) request {
+			s := newcomer(t, open)
+			mustRefresh(t, open, s.RefreshToken, home())
+			return request{method: "POST", path: "/token", body: fields{"refreshToken": s.RefreshToken}}
+		}},
+		{"refresh that branches", 5, open, func(t *testing.T) request {
+			s := newcomer(t, open)
+			mustRefresh(t, open, s.RefreshToken, home())
+			clock.Advance(afterWindow)
+			return request{method: "POST", path: "/token", body: fields{"refreshToken": s.RefreshToken}, from: away()}
+		}},
+		{"refresh that ends a replayed session", 5, open, func(t *testing.T) request {
+			s := newcomer(t, open)
+			mustRefresh(t, open, mustRefresh(t, open, s.RefreshToken, home()), home())
+			return request{method: "POST", path: "/token", body: fields{"refreshToken": s.RefreshToken}, status: 401}
+		}},
+		{"get user", 1, open, func(t *testing.T) request {
+			return request{method: "GET", path: "/user", bearer: newcomer(t, open).AccessToken}
+		}},
+		{"verify an access token", 1, open, func(t *testing.T) request {
+			return request{method: "POST", path: "/token/verify", bearer: newcomer(t, open).AccessToken}
+		}},
+		{"sign in with a password", 2, open, func(t *testing.T) request {
+			return request{method: "POST", path: "/signin/email-password", body: fields{"email": newcomer(t, open).User.Email, "password": rightPassword}}
+		}},
+		{"sign in with a wrong password", 2, open, func(t *testing.T) request {
+			return request{method: "POST", path: "/signin/email-password", body: fields{"email": newcomer(t, open).User.Email, "password": "wrong"}, status: 401}
+		}},
+		{"sign up, then confirm by mail", 6, mails, func(*testing.T) request {
+			return request{method: "POST", path: "/signup/email-password", body: fields{"email": newAddress(), "password": rightPassword}}
+		}},
+		{"sign up and be in", 4, open, func(*testing.T) request {
+			return request{method: "POST", path: "/signup/email-password", body: fields{"email": newAddress(), "password": rightPassword}}
+		}},
+		{"open a link", 7, mails, func(t *testing.T) request {
+			return request{method: "GET", path: link(t, nil), status: 302}
+		}},
+		{"open a link for a code (PKCE)", 3, mails, func(t *testing.T) request {
+			_, challenge := testhouse.Verifier()
+			return request{method: "GET", path: link(t, fields{"codeChallenge": challenge}), status: 302}
+		}},
+		{"exchange a code (PKCE)", 6, mails, func(t *testing.T) request {
+			verifier, challenge := testhouse.Verifier()
+			code := codeOf(t, mails, link(t, fields{"codeChallenge": challenge}))
+			return request{method: "POST", path: "/token/exchange", body: fields{"code": code, "codeVerifier": verifier}}
+		}},
+		{"ask for a reset mail", 6, open, func(t *testing.T) request {
+			return request{method: "POST", path: "/user/password/reset", body: fields{"email": newcomer(t, open).User.Email}}
+		}},
+		{"change the password", 6, open, func(t *testing.T) request {
+			return request{method: "POST", path: "/user/password", body: fields{"newPassword": "another password"}, bearer: newcomer(t, open).AccessToken}
+		}},
+		{"ask for a change of address", 8, open, func(t *testing.T) request {
+			return request{method: "POST", path: "/user/email/change", body: fields{"newEmail": newAddress()}, bearer: newcomer(t, open).AccessToken}
+		}},
+		{"sign out", 1, open, func(t *testing.T) request {
+			return request{method: "POST", path: "/signout", body: fields{"refreshToken": newcomer(t, open).RefreshToken}}
+		}},
+		{"sign out everywhere", 1, open, func(t *testing.T) request {
+			return request{method: "POST", path: "/signout", body: fields{"all": true}, bearer: newcomer(t, open).AccessToken}
+		}},
+	} {
+		// The clock is everybody's, so the flows take turns.
+		t.Run(flow.name, func(t *testing.T) {
+			var asked []string
+			leastWrites := int64(1 << 40)
+			for range 8 { // the first tries warm the connections
+				in := flow.next(t)
+				counted := &trips{}
+				status := serve(t, flow.house, counted, in.method, in.path, in.body, in.bearer, in.from)
+				if want := max(in.status, http.StatusOK); status != want {
+					t.Fatalf("status %d, want %d", status, want)
+				}
+				asked = counted.asked
+				leastWrites = min(leastWrites, counted.writes)
+			}
+			t.Logf("%-40s %d: %s", flow.name, len(asked), strings.Join(asked, " · "))
+			if len(asked) != flow.budget {
+				t.Errorf("%d round trips, the budget is %d", len(asked), flow.budget)
+			}
+			if leastWrites != int64(len(asked)) {
+				t.Errorf("%d statements and batches took %d writes", len(asked), leastWrites)
+			}
+			if row := fmt.Sprintf("| %s | %d |", flow.name, len(asked)); !strings.Contains(performancePage(t), row) {
+				t.Errorf("docs/performance.md lacks the row %q", row)
+			}
+		})
+	}
+}
+
+// serve hands a request to the handlers with a context that counts.
+func serve(t *testing.T, h *testhouse.House, counted *trips, method, path string, body any, bearer string, from place) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), tripsKey{}, counted), time.Minute)
+	defer cancel()
+	raw, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body == nil {
+		raw = nil
+	}
+	r := httptest.NewRequestWithContext(ctx, method, "/v1"+path, strings.NewReader(string(raw)))
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if bearer != "" {
+		r.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	r.RemoteAddr = "127.0.0.1:4000"
+	if from.address != "" {
+		r.RemoteAddr = from.address + ":4000"
+	}
+	r.Header.Set("User-Agent", from.agent)
+	w := httptest.NewRecorder()
+	h.Handler.ServeHTTP(w, r)
+	return w.Code
+}
+
+func performancePage(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "performance.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(page)
+}
