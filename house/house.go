@@ -288,7 +288,7 @@ func (h *House) Listen(ctx context.Context) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(h.settings.Host, strconv.Itoa(h.settings.Port)))
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on port %d: %w; set AUTH_PORT to another one", h.settings.Port, err)
+		return nil, fmt.Errorf("cannot listen on port %d: %w; choose another with AUTH_PORT or --port", h.settings.Port, err)
 	}
 	return l, nil
 }

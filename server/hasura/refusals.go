@@ -13,43 +13,44 @@ type refusal struct {
 	status    int
 	id        string
 	message   string
-	sensitive bool // tells something about an account: AUTH_CONCEAL_ERRORS hides it
+	sensitive bool   // tells something about an account: AUTH_CONCEAL_ERRORS hides it
+	means     string // for whoever meets it, in docs/errors.md
 }
 
 // refusals words every code. A test proves the table complete.
 var refusals = map[auth.Code]refusal{
-	auth.Internal:             {500, "internal-server-error", "Internal server error", false},
-	auth.BadRequest:           {400, "invalid-request", "The request payload is incorrect", false},
-	auth.NotFound:             {404, "not-found", "There is nothing at this address", false},
-	auth.Unauthorized:         {401, "unauthorized", "Missing, invalid or expired access token", false},
-	auth.NotElevated:          {403, "elevated-claim-required", "Elevated claim required", false},
-	auth.TooManyRequests:      {429, "too-many-requests", "Too many requests, try again later", false},
-	auth.Overloaded:           {503, "overloaded", "The server is busy, try again in a moment", false},
-	auth.NotReady:             {503, "not-ready", "The server is not ready", false},
-	auth.EndpointDisabled:     {409, "disabled-endpoint", "This endpoint is disabled", false},
-	auth.SignUpDisabled:       {403, "signup-disabled", "Sign up is disabled.", true},
-	auth.InvalidCredentials:   {401, "invalid-email-password", "Incorrect email or password", true},
-	auth.EmailNotAllowed:      {401, "invalid-email-password", "Incorrect email or password", true},
-	auth.UserDisabled:         {401, "disabled-user", "User is disabled", true},
-	auth.UserUnverified:       {401, "unverified-user", "User is not verified.", true},
-	auth.UserAnonymous:        {403, "forbidden-anonymous", "Forbidden, user is anonymous.", true},
-	auth.EmailTaken:           {409, "email-already-in-use", "Email already in use", true},
-	auth.EmailVerified:        {400, "email-already-verified", "User's email is already verified", true},
-	auth.PasswordTooShort:     {400, "password-too-short", "Password is too short", false},
-	auth.PasswordTooLong:      {400, "password-too-long", "Password is too long", false},
-	auth.PasswordLeaked:       {400, "password-in-hibp-database", "Password is in HIBP database", false},
-	auth.RedirectNotAllowed:   {400, "redirectTo-not-allowed", `The value of "options.redirectTo" is not allowed.`, false},
-	auth.RoleNotAllowed:       {400, "role-not-allowed", "Role not allowed", true},
-	auth.DefaultRoleNotInList: {400, "default-role-must-be-in-allowed-roles", "Default role must be in allowed roles", false},
-	auth.InvalidRefreshToken:  {401, "invalid-refresh-token", "Invalid or expired refresh token", true},
-	auth.InvalidTicket:        {401, "invalid-ticket", "Invalid ticket", true},
-	auth.InvalidExchange:      {400, "invalid-request", "The request payload is incorrect", false},
-	auth.InvalidToken:         {400, "invalid-request", "The request payload is incorrect", false},
-	auth.MailNotConfigured:    {503, "mail-not-configured", "This needs e-mail, and the server has no mail server to send through", false},
+	auth.Internal:             {500, "internal-server-error", "Internal server error", false, "Something broke on the server; its log has the reason under the request id."},
+	auth.BadRequest:           {400, "invalid-request", "The request payload is incorrect", false, "The request makes no sense; the message names the member and says what would be right."},
+	auth.NotFound:             {404, "not-found", "There is nothing at this address", false, "No such address, or not with this method."},
+	auth.Unauthorized:         {401, "unauthorized", "Missing, invalid or expired access token", false, "The access token is missing, expired, of another server, or its session has ended. Refresh, then sign in again."},
+	auth.NotElevated:          {403, "elevated-claim-required", "Elevated claim required", false, "The operator wants a fresh proof of identity for this (AUTH_REQUIRE_ELEVATED_CLAIM)."},
+	auth.TooManyRequests:      {429, "too-many-requests", "Too many requests, try again later", false, "Wait for as long as Retry-After says."},
+	auth.Overloaded:           {503, "overloaded", "The server is busy, try again in a moment", false, "More sign-ins than the server can hash, or its database does not answer. Wait for as long as Retry-After says."},
+	auth.NotReady:             {503, "not-ready", "The server is not ready", false, "The server is starting or stopping; only /readyz says so."},
+	auth.EndpointDisabled:     {409, "disabled-endpoint", "This endpoint is disabled", false, "The operator did not turn this on, or this version cannot do it for this user."},
+	auth.SignUpDisabled:       {403, "signup-disabled", "Sign up is disabled.", true, "The operator takes no new users (AUTH_DISABLE_SIGNUP)."},
+	auth.InvalidCredentials:   {401, "invalid-email-password", "Incorrect email or password", true, "Unknown address, no password, or the wrong one: one answer for all."},
+	auth.EmailNotAllowed:      {401, "invalid-email-password", "Incorrect email or password", true, "The access lists keep this address out (AUTH_ACCESS_CONTROL_*)."},
+	auth.UserDisabled:         {401, "disabled-user", "User is disabled", true, "An operator locked the account, or new users wait for one (AUTH_DISABLE_NEW_USERS)."},
+	auth.UserUnverified:       {401, "unverified-user", "User is not verified.", true, "The address is not confirmed yet: open the link in the mail, or ask for another."},
+	auth.UserAnonymous:        {403, "forbidden-anonymous", "Forbidden, user is anonymous.", true, "Guests may not do this."},
+	auth.EmailTaken:           {409, "email-already-in-use", "Email already in use", true, "Another user has the address. AUTH_EMAIL_CONFLICT_ERROR chooses between this and user-already-exists."},
+	auth.EmailVerified:        {400, "email-already-verified", "User's email is already verified", true, "There is nothing left to verify."},
+	auth.PasswordTooShort:     {400, "password-too-short", "Password is too short", false, "See AUTH_PASSWORD_MIN_LENGTH."},
+	auth.PasswordTooLong:      {400, "password-too-long", "Password is too long", false, "More than 1,024 bytes, or more than the 72 that bcrypt takes where it is in use."},
+	auth.PasswordLeaked:       {400, "password-in-hibp-database", "Password is in HIBP database", false, "The password is known from a breach (AUTH_PASSWORD_HIBP_ENABLED)."},
+	auth.RedirectNotAllowed:   {400, "redirectTo-not-allowed", `The value of "options.redirectTo" is not allowed.`, false, "Neither AUTH_CLIENT_URL nor AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS has this address."},
+	auth.RoleNotAllowed:       {400, "role-not-allowed", "Role not allowed", true, "A role outside AUTH_USER_DEFAULT_ALLOWED_ROLES."},
+	auth.DefaultRoleNotInList: {400, "default-role-must-be-in-allowed-roles", "Default role must be in allowed roles", false, "options.defaultRole is not one of options.allowedRoles."},
+	auth.InvalidRefreshToken:  {401, "invalid-refresh-token", "Invalid or expired refresh token", true, "Unknown, expired or replaced, or its session has ended: one answer for all. Sign in again."},
+	auth.InvalidTicket:        {401, "invalid-ticket", "Invalid ticket", true, "Unknown, expired or used up: one answer for all. Ask for another mail."},
+	auth.InvalidExchange:      {400, "invalid-request", "The request payload is incorrect", false, "The code is unknown, expired or used up, or the verifier is not the one of its challenge."},
+	auth.InvalidToken:         {400, "invalid-request", "The request payload is incorrect", false, "The token is not a valid access token of this server."},
+	auth.MailNotConfigured:    {503, "mail-not-configured", "This needs e-mail, and the server has no mail server to send through", false, "Set AUTH_SMTP_HOST and AUTH_SMTP_SENDER."},
 }
 
 // userAlreadyExists is the newer word for an address that another user has.
-var userAlreadyExists = refusal{409, "user-already-exists", "User already exists", true}
+var userAlreadyExists = refusal{409, "user-already-exists", "User already exists", true, "The same, in the words of newer clients."}
 
 // word finds the words for a code, as the settings have it.
 func (s Settings) word(code auth.Code) refusal {
