@@ -15,9 +15,13 @@ const (
 // the journey whole is left out.
 func headers(m Outgoing, smtpAPI string) map[string]string {
 	out := map[string]string{}
+	ticket := m.Variables["ticket"]
+	if ticket == "" && m.Template == SignInOTP {
+		ticket = m.Variables["code"]
+	}
 	for name, v := range map[string]string{
 		"X-Email-Template": m.Template,
-		"X-Ticket":         m.Variables["ticket"],
+		"X-Ticket":         ticket,
 		"X-Redirect-To":    m.Variables["redirectTo"],
 		"X-Link":           m.Variables["link"],
 		"X-SMTPAPI":        smtpAPI,
@@ -56,6 +60,9 @@ func encodedWords(s string) string {
 	return strings.Join(words, "\r\n ")
 }
 
+// maxID bounds the left half of a Message-ID, so that it fits on its line.
+const maxID = 128
+
 // messageID makes the Message-ID of a mail: the same at every attempt, and nothing of this machine
 // in it.
 func messageID(id, sender string) string {
@@ -65,5 +72,5 @@ func messageID(id, sender string) string {
 		}
 		return -1
 	}, id)
-	return left + sender[strings.LastIndexByte(sender, '@'):]
+	return left[:min(len(left), maxID)] + sender[strings.LastIndexByte(sender, '@'):]
 }

@@ -52,11 +52,11 @@ func textOf(page string) string {
 	}
 }
 
-// tidy trims the lines and leaves at most one empty one between two.
+// tidy trims the lines, joins blanks and leaves at most one empty one between two.
 func tidy(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {
-		lines[i] = strings.TrimSpace(l)
+		lines[i] = strings.TrimSpace(blanks.ReplaceAllString(l, " "))
 	}
 	return strings.TrimSpace(emptyLines.ReplaceAllString(strings.Join(lines, "\n"), "\n\n")) + "\n"
 }

@@ -12,16 +12,17 @@ import (
 )
 
 const (
-	remoteTime    = 3 * time.Second // for all files of one mail together
-	remoteEntries = 512             // files of which a copy is kept
+	remoteTime    = 3 * time.Second
+	remoteEntries = 512 // files of which a copy is kept
 )
 
 // Remote is a set of templates on a web server: <base>/<locale>/<template>/<file>. It is asked at
 // every mail, so an edit counts at once; what did not change costs an answer without a body. When
 // it fails, the last good copy stands, and mail goes out all the same.
 type Remote struct {
-	Base   string
-	Client *http.Client // nil means one that follows no redirects
+	Base    string
+	Timeout time.Duration // for all files of one mail together; zero means three seconds
+	Client  *http.Client  // nil means one that follows no redirects
 
 	mu     sync.Mutex
 	copies map[string]*copied
@@ -40,7 +41,11 @@ var errMissing = errors.New("no such file")
 
 // find gets the files of a template. Each file comes from the first locale that has it.
 func (r *Remote) find(ctx context.Context, name string, locales []string) (files, error) {
-	ctx, cancel := context.WithTimeout(ctx, remoteTime)
+	limit := r.Timeout
+	if limit <= 0 {
+		limit = remoteTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	type answer struct {
 		t      *template

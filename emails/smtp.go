@@ -168,7 +168,8 @@ func (s *SMTP) message(m Outgoing) (*mail.Msg, error) {
 	if s.Sender == nil || !strings.Contains(s.Sender.Address, "@") {
 		return nil, errors.New("there is no sender")
 	}
-	if m.ID == "" {
+	id := messageID(m.ID, s.Sender.Address)
+	if strings.HasPrefix(id, "@") {
 		return nil, errors.New("the mail has no ID")
 	}
 	to, err := recipient(m.To)
@@ -179,7 +180,7 @@ func (s *SMTP) message(m Outgoing) (*mail.Msg, error) {
 	msg.FromMailAddress(s.Sender)
 	msg.ToMailAddress(&stdmail.Address{Address: to})
 	msg.SetDateWithValue(m.Date)
-	msg.SetMessageIDWithValue(messageID(m.ID, s.Sender.Address))
+	msg.SetMessageIDWithValue(id)
 	msg.SetGenHeaderPreformatted(mail.HeaderSubject, headerValue("Subject", cleanLine(m.Subject)))
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no holiday notices, please
 	for name, v := range headers(m, s.SMTPAPI) {
