@@ -5,6 +5,7 @@ package emails
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/mail"
 	"strings"
@@ -121,7 +122,7 @@ func (m *Mailer) Configured() bool { return m != nil && m.Transport != nil }
 // holds secrets and is not for logs.
 func (m *Mailer) Send(ctx context.Context, msg Message) (Rendered, error) {
 	if !m.Configured() {
-		return Rendered{}, fmt.Errorf("no mail server is configured (AUTH_SMTP_HOST, AUTH_SMTP_SENDER)")
+		return Rendered{}, errors.New("no mail server is configured (AUTH_SMTP_HOST, AUTH_SMTP_SENDER)")
 	}
 	to, err := recipient(msg.To)
 	if err != nil {
@@ -140,7 +141,7 @@ func (m *Mailer) Send(ctx context.Context, msg Message) (Rendered, error) {
 func recipient(s string) (string, error) {
 	a, err := mail.ParseAddress(s)
 	if err != nil || a.Address != s || len(s) > 320 {
-		return "", fmt.Errorf("the recipient is not one bare mail address")
+		return "", errors.New("the recipient is not one bare mail address")
 	}
 	return asciiDomain(s)
 }
@@ -149,7 +150,7 @@ func recipient(s string) (string, error) {
 func asciiDomain(address string) (string, error) {
 	at := strings.LastIndexByte(address, '@')
 	if at < 1 {
-		return "", fmt.Errorf("the address has no domain")
+		return "", errors.New("the address has no domain")
 	}
 	domain := address[at+1:]
 	if isASCII(domain) {

@@ -60,7 +60,7 @@ func TestT25TestH05ValuesCannotChangeTheMail(t *testing.T) {
 						}
 						t.Fatalf("%s = %.40q: %v", variable, payload, err)
 					}
-					if cleanLine(payload) != "" && skeleton(out.HTML) != want {
+					if cleanLine(payload) != "" && out.HTML != calm.HTML && skeleton(out.HTML) != want {
 						t.Errorf("%s = %.40q changed the structure of the HTML", variable, payload)
 					}
 					for _, part := range []string{out.Subject, out.Text, out.HTML} {

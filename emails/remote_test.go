@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -168,7 +169,7 @@ func TestRemoteTemplatesInTrouble(t *testing.T) {
 		"not closed":   answer("hello ${link"),
 		"not UTF-8":    answer("\xff\xfe"),
 		"redirect away": func(w http.ResponseWriter, r *http.Request) bool {
-			http.Redirect(w, r, elsewhere.URL, 302)
+			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
 			return true
 		},
 		"hangs up": func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) },
@@ -244,7 +245,7 @@ func TestRemoteCopiesAreBounded(t *testing.T) {
 	t.Parallel()
 	r := &Remote{}
 	for i := range 3 * remoteEntries {
-		r.keep(fmt.Sprint(i), &copied{})
+		r.keep(strconv.Itoa(i), &copied{})
 		if i >= 1 {
 			r.copyOf("0") // in use all the time
 		}
