@@ -5,7 +5,7 @@ FUZZTIME ?= 10s
 LINT     := go tool -modfile=tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint fmt generate docs conformance fuzz bench vuln check clean
+.PHONY: help run build test race races faults lint fmt generate docs conformance fuzz bench vuln check clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,12 @@ test: ## Run all tests. They bring their own Postgres; nothing has to run.
 
 race: ## Run all tests with the race detector (needs a C compiler).
 	CGO_ENABLED=1 go test -race ./...
+
+races: ## Race refresh tokens and one-time secrets in full size: 10,000 times (minutes).
+	POSTERN_RACES=$${POSTERN_RACES:-10000} go test -count=1 -v -timeout 60m -run '^Test(Race|T09)' ./server/hasura
+
+faults: ## Kill the server with kill -9 in full size: 200 times (minutes).
+	POSTERN_FAULTS=$${POSTERN_FAULTS:-200} go test -count=1 -v -timeout 60m ./internal/faults
 
 lint: ## Run go vet and golangci-lint (the first run builds the linter: minutes).
 	go vet ./...
