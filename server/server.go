@@ -198,8 +198,8 @@ func (f *Front) logRequest(r *http.Request, rec *recorder, id string, took time.
 func (f *Front) cors(w http.ResponseWriter, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	h := w.Header()
+	h.Add("Vary", "Origin, Access-Control-Request-Method") // a cache must not give an answer without these headers to a browser
 	if origin != "" {
-		h.Add("Vary", "Origin, Access-Control-Request-Method")
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After")
 		if f.TrustsOrigin != nil && f.TrustsOrigin(origin) {

@@ -19,7 +19,7 @@ func (d *Door) visit(w http.ResponseWriter, r *http.Request) error {
 	}
 	header := w.Header()
 	header.Set("Referrer-Policy", "no-referrer")
-	header.Set("Vary", "Accept")
+	header.Add("Vary", "Accept")
 	if r.Method == http.MethodHead {
 		w.WriteHeader(http.StatusOK)
 		return nil
