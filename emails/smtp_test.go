@@ -163,7 +163,7 @@ func TestContextEndsASilentConversation(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- transport.Send(ctx, mailTo("ada@example.org")) }()
-		server.WaitAttempts(t, 1)
+		server.WaitSilent(t, 1)
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("stage %d: got %v, want %v", at, err, context.Canceled)

@@ -81,6 +81,7 @@ func (d *door) Accept() (net.Conn, error) {
 		}
 		switch {
 		case l.fault.silent:
+			d.server.stall()
 			continue
 		case l.fault.code != 0:
 			_ = l.SetDeadline(time.Now().Add(time.Second))

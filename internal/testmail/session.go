@@ -33,6 +33,7 @@ func (s *session) misbehave(at Stage) error {
 	}
 	switch {
 	case s.fault.silent:
+		s.server.stall()
 		<-s.server.over
 	case s.fault.cut:
 		_ = s.conn.Conn().Close()

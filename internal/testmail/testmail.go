@@ -33,6 +33,7 @@ type Server struct {
 	mu       sync.Mutex
 	kept     []Message
 	attempts int
+	stalled  int           // conversations in which the server has fallen silent
 	changed  chan struct{} // closed and replaced at every change
 	faults   []Fault       // of the next connections, one each
 	always   Fault         // of connections beyond those
@@ -194,11 +195,24 @@ func (s *Server) Wait(t testing.TB, to string, n int) []Message {
 // WaitAttempts blocks until the server has seen n connections.
 func (s *Server) WaitAttempts(t testing.TB, n int) {
 	t.Helper()
+	s.waitFor(t, "connections", n, &s.attempts)
+}
+
+// WaitSilent blocks until the server has fallen silent in n conversations, as Silent and
+// SilentAfterDot make it.
+func (s *Server) WaitSilent(t testing.TB, n int) {
+	t.Helper()
+	s.waitFor(t, "silent conversations", n, &s.stalled)
+}
+
+// waitFor blocks until the counter has come to n.
+func (s *Server) waitFor(t testing.TB, what string, n int, counter *int) {
+	t.Helper()
 	timer := time.NewTimer(patienceOf(t))
 	defer timer.Stop()
 	for {
 		s.mu.Lock()
-		changed, seen := s.changed, s.attempts
+		changed, seen := s.changed, *counter
 		s.mu.Unlock()
 		if seen >= n {
 			return
@@ -206,7 +220,7 @@ func (s *Server) WaitAttempts(t testing.TB, n int) {
 		select {
 		case <-changed:
 		case <-timer.C:
-			t.Fatalf("testmail: %d connections, want %d", seen, n)
+			t.Fatalf("testmail: %d %s, want %d", seen, what, n)
 		}
 	}
 }
@@ -237,6 +251,14 @@ func (s *Server) keep(m Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.kept = append(s.kept, m)
+	s.tell()
+}
+
+// stall notes that the server has fallen silent.
+func (s *Server) stall() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stalled++
 	s.tell()
 }
 
