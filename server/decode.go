@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -108,6 +109,10 @@ func scan(raw []byte, free []string) error {
 			if strings.ContainsRune(t.String(), 0) {
 				return auth.Invalid{Field: member(dec.StackPointer()), Problem: "must not hold a NUL character"}
 			}
+		case '0':
+			if !plainNumber(t.String()) {
+				return auth.Invalid{Field: member(dec.StackPointer()), Problem: "must be a number that fits a double"}
+			}
 		case 'n':
 			if field := member(dec.StackPointer()); !under(field, free) {
 				return auth.Invalid{Field: field, Problem: "must not be null; leave it out instead"}
@@ -122,6 +127,23 @@ func scan(raw []byte, free []string) error {
 			}
 		}
 	}
+}
+
+// plainNumber tells whether a number is one that Postgres takes and that clients read back as they
+// wrote it. JSON itself sets no bounds.
+func plainNumber(text string) bool {
+	const most = 400
+	if len(text) > most {
+		return false
+	}
+	if i := strings.IndexAny(text, "eE"); i >= 0 {
+		exponent, err := strconv.Atoi(text[i+1:])
+		if err != nil || exponent > most || exponent < -most {
+			return false
+		}
+	}
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
 }
 
 // under tells whether a member lies inside one of the free ones.
@@ -153,8 +175,11 @@ func syntactic(err error) error {
 		if errors.Is(err, jsontext.ErrDuplicateName) {
 			return auth.Invalid{Field: field, Problem: "must not appear twice"}
 		}
-		if strings.Contains(s.Err.Error(), "UTF-8") {
+		switch why := s.Err.Error(); {
+		case strings.Contains(why, "UTF-8"):
 			return auth.Invalid{Field: field, Problem: "must be valid UTF-8"}
+		case strings.Contains(why, "surrogate"):
+			return auth.Invalid{Field: field, Problem: "must not hold half a surrogate pair"}
 		}
 		return auth.Invalid{Field: "body", Problem: fmt.Sprintf("must be valid JSON (it breaks at byte %d)", s.ByteOffset)}
 	}
