@@ -102,7 +102,11 @@ func parse(raw string) (u *url.URL, origin string, err error) {
 	if u.Scheme == "" || u.Host == "" || u.Opaque != "" || u.User != nil {
 		return nil, "", errors.New("not an address with a scheme and a host, and no user name")
 	}
-	if authority, _, _ := strings.Cut(raw[len(u.Scheme)+len("://"):], "/"); strings.Contains(authority, "%") {
+	authority := raw[len(u.Scheme)+len("://"):]
+	if end := strings.IndexAny(authority, "/?#"); end >= 0 {
+		authority = authority[:end]
+	}
+	if strings.Contains(authority, "%") {
 		return nil, "", errors.New("a host with percent-encoding")
 	}
 	u.Scheme = strings.ToLower(u.Scheme)

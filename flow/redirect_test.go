@@ -31,7 +31,7 @@ func TestRedirectsAllow(t *testing.T) {
 		{"https://exact.io/p/*", []string{"https://exact.io/p/x/y"}, []string{"https://exact.io/q"}},
 		{"https://exact.io/*/end", []string{"https://exact.io/a/end", "https://exact.io/b/end/x"}, []string{"https://exact.io/a/b/end", "https://exact.io/end"}},
 		{"https://exact.io/**/end", []string{"https://exact.io/a/b/end"}, []string{"https://exact.io/a/b"}},
-		{"https://exact.io", []string{"https://exact.io", "https://exact.io/", "https://exact.io/any?next=https://evil.io"}, []string{"https://exact.io.evil.io", "https://exact.io:8443/", "https://user:pw@exact.io/"}},
+		{"https://exact.io", []string{"https://exact.io", "https://exact.io/", "https://exact.io/any?next=https://evil.io", "https://exact.io?next=%2Fx", "https://exact.io#%2Fx"}, []string{"https://exact.io.evil.io", "https://exact.io:8443/", "https://user:pw@exact.io/"}},
 		{"https://exact.io:443", []string{"https://exact.io/x"}, []string{"http://exact.io/x"}},
 		{"http://localhost:3000", []string{"http://localhost:3000/a"}, []string{"http://localhost/a", "http://localhost:3001/a"}},
 		{"http://localhost:*", []string{"http://localhost:3000/a"}, []string{"http://localhost.evil.io:3000/a", "http://localhost:3000@evil.io"}},
