@@ -128,6 +128,10 @@ type Held struct {
 
 // HoldSession locks the session that one of the hashes belongs to, as its current token or as one
 // of its tripwires. It must run in a transaction.
+//
+// The statement asks twice: first for the session's id, in a way that two indexes answer, and then,
+// once the row is locked, whether the hash still belongs to it: somebody else may have rotated it to
+// a token of another chain.
 func (db *DB) HoldSession(ctx context.Context, hashes []string) (Held, error) {
 	return one[Held](ctx, db, holdSessionSQL, hashes)
 }
@@ -137,8 +141,11 @@ const holdSessionSQL = `select` + userColumns + `,
 		t.refresh_token_hash as current_hash, t.rotated_at, t.ends_at,
 		coalesce(t.user_agent, '') as user_agent, coalesce(t.address_prefix, '') as address_prefix
 	from auth.refresh_tokens t join auth.users u on u.id = t.user_id
-	where t.type = 'regular' and (t.refresh_token_hash = any($1::text[])
-		or t.id in (select w.session_id from auth.refresh_tripwires w where w.hash = any($1::text[])))
+	where t.type = 'regular' and t.id in (
+			select f.id from auth.refresh_tokens f where f.refresh_token_hash = any($1::text[])
+			union all select w.session_id from auth.refresh_tripwires w where w.hash = any($1::text[]))
+		and (t.refresh_token_hash = any($1::text[])
+			or exists (select from auth.refresh_tripwires w where w.session_id = t.id and w.hash = any($1::text[])))
 	limit 1 for update of t`
 
 // Branch gives a held session another current token and leaves a tripwire in the place of the one
@@ -204,7 +211,10 @@ const (
 		select head.user_id, head.last, $3, jsonb_build_object('userId', head.user_id, 'sessionId', ended.id), $2 from head join ended using (user_id)
 	)
 	select id from ended limit 1`
-	endAllSessionsSQL = `delete from auth.refresh_tokens where user_id = $1`
+	// Where several sessions end, they are locked in the order of their ids, so that two statements
+	// never wait for each other.
+	endAllSessionsSQL = `delete from auth.refresh_tokens where id in (
+		select id from auth.refresh_tokens where user_id = $1 order by id for update)`
 )
 
 func nullableTime(t time.Time) *time.Time {
