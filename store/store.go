@@ -170,10 +170,11 @@ func refusal(err error) error {
 	return err
 }
 
-// one scans the only row of a query into a T by column names.
+// one scans the only row of a query into a T by column names. Outside a transaction it tries again
+// what Postgres gave up; inside, InTx does, from the start.
 func one[T any](ctx context.Context, q querier, sql string, args ...any) (T, error) {
 	row, err := collect[T](ctx, q, sql, args...)
-	if sqlState(err) == "0A000" { // a migration changed a table under a cached plan
+	if db, ok := q.(*DB); givenUp(err) && ok && db.tx == nil {
 		row, err = collect[T](ctx, q, sql, args...)
 	}
 	return row, err

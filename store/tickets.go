@@ -102,7 +102,8 @@ const (
 )
 
 // Sweep deletes what expired: tickets, sessions, counters and events whose time is over. It works
-// in small steps, so that no lock is held for long, and tells how many rows it deleted.
+// in small steps, so that no lock is held for long, waits for no row that somebody else holds, and
+// tells how many rows it deleted.
 func (db *DB) Sweep(ctx context.Context, now, eventsBefore time.Time) (int64, error) {
 	var total int64
 	for _, s := range []struct {
@@ -130,9 +131,9 @@ func (db *DB) Sweep(ctx context.Context, now, eventsBefore time.Time) (int64, er
 
 const (
 	sweepStep                = 1000
-	sweepTicketsSQL          = `delete from auth.tickets where id in (select id from auth.tickets where expires_at < $1 limit 1000)`
-	sweepSessionsSQL         = `delete from auth.refresh_tokens where id in (select id from auth.refresh_tokens where expires_at < $1 limit 1000)`
-	sweepCountersSQL         = `delete from auth.security_counters where key in (select key from auth.security_counters where window_ends_at < $1 limit 1000)`
+	sweepTicketsSQL          = `delete from auth.tickets where id in (select id from auth.tickets where expires_at < $1 limit 1000 for update skip locked)`
+	sweepSessionsSQL         = `delete from auth.refresh_tokens where id in (select id from auth.refresh_tokens where expires_at < $1 limit 1000 for update skip locked)`
+	sweepCountersSQL         = `delete from auth.security_counters where key in (select key from auth.security_counters where window_ends_at < $1 limit 1000 for update skip locked)`
 	sweepEventsSQL           = `delete from auth.events where id in (select id from auth.events where at < $1 limit 1000)`
 	ensureAuditPartitionsSQL = `select auth.ensure_audit_partitions($1)`
 )

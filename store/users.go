@@ -112,9 +112,10 @@ func (db *DB) SetPassword(ctx context.Context, userID, hash, keep, lockoutKey st
 
 const (
 	setPasswordSQL      = `update auth.users set password_hash = $2, ticket = null, ticket_expires_at = $3 where id = $1 and not disabled`
-	endOtherSessionsSQL = `delete from auth.refresh_tokens where user_id = $1 and type = 'regular' and id is distinct from $2::uuid`
-	dropTicketsSQL      = `delete from auth.tickets where user_id = $1`
-	dropCounterSQL      = `delete from auth.security_counters where key = $1`
+	endOtherSessionsSQL = `delete from auth.refresh_tokens where id in (select id from auth.refresh_tokens
+		where user_id = $1 and type = 'regular' and id is distinct from $2::uuid order by id for update)`
+	dropTicketsSQL = `delete from auth.tickets where user_id = $1`
+	dropCounterSQL = `delete from auth.security_counters where key = $1`
 )
 
 // AskEmailChange notes the address a user wants to change to. Nothing else changes until the new
