@@ -492,7 +492,7 @@ func TestUpstreamRotatesTheSameRow(t *testing.T) {
 		s := newcomer(t, first)
 		token := s.RefreshToken
 		for range 4 {
-			token = mustRefresh(t, then, token, home())
+			mustRefresh(t, then, token, home())
 			token = upstream(t, s)
 		}
 		w.mustGoOn(t, s, token)
@@ -582,8 +582,14 @@ func TestLastSeenIsWrittenOnceAMinute(t *testing.T) {
 	start := w.clock.Now()
 	token := s.RefreshToken
 	for _, step := range []struct{ after, seen time.Duration }{
-		{0, 0}, {30 * time.Second, 0}, {60 * time.Second, 0}, {61 * time.Second, 61 * time.Second},
-		{90 * time.Second, 61 * time.Second}, {121 * time.Second, 61 * time.Second}, {122 * time.Second, 122 * time.Second}, {time.Hour, time.Hour},
+		{0, 0},
+		{30 * time.Second, 0},
+		{60 * time.Second, 0},
+		{61 * time.Second, 61 * time.Second},
+		{90 * time.Second, 61 * time.Second},
+		{121 * time.Second, 61 * time.Second},
+		{122 * time.Second, 122 * time.Second},
+		{time.Hour, time.Hour},
 	} {
 		w.clock.Advance(start.Add(step.after).Sub(w.clock.Now()))
 		token = mustRefresh(t, w.b, token, home())
