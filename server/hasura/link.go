@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"postern/auth"
 	"postern/flow"
@@ -83,6 +84,9 @@ func (d *Door) visitIn(w http.ResponseWriter, r *http.Request) (visitRequest, er
 		}
 		if strings.ContainsRune(q.Get(name), 0) {
 			return visitRequest{}, auth.Invalid{Field: name, Problem: "must not hold a NUL character"}
+		}
+		if !utf8.ValidString(q.Get(name)) {
+			return visitRequest{}, auth.Invalid{Field: name, Problem: "must be valid UTF-8"}
 		}
 	}
 	in := visitRequest{Visit: flow.Visit{Ticket: q.Get("ticket"), CodeChallenge: q.Get("codeChallenge"), Client: server.Client(w)}}
