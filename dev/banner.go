@@ -57,7 +57,11 @@ func (b Banner) text(setting string, colour bool) string {
 	const bold, dim, green, cyan = "1", "2", "1;32", "36"
 
 	var out strings.Builder
-	fmt.Fprintf(&out, "\n  %s %s\n\n", paint(green, "Postern is up."), paint(dim, strings.TrimSpace(b.Version+" Ctrl-C stops it.")))
+	name := "Postern"
+	if b.Version != "" {
+		name += " " + b.Version
+	}
+	fmt.Fprintf(&out, "\n  %s %s\n\n", paint(green, name+" is up."), paint(dim, "Ctrl-C stops it."))
 	for _, row := range []struct{ name, value string }{
 		{"API", b.API}, {"Inbox", b.Inbox}, {"Database", b.Database}, {"Admin secret", b.AdminSecret},
 	} {

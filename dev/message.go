@@ -151,11 +151,10 @@ var addresses = regexp.MustCompile(`https?://[^\s<>"\x60{}|\\^]+`)
 func trimAddress(link string) string {
 	for {
 		trimmed := strings.TrimRight(link, ".,;:!?'*")
-		if strings.HasSuffix(trimmed, ")") && !strings.Contains(trimmed, "(") {
-			trimmed = strings.TrimSuffix(trimmed, ")")
-		}
-		if strings.HasSuffix(trimmed, "]") && !strings.Contains(trimmed, "[") {
-			trimmed = strings.TrimSuffix(trimmed, "]")
+		for _, pair := range []string{"()", "[]"} {
+			if strings.HasSuffix(trimmed, pair[1:]) && strings.Count(trimmed, pair[:1]) < strings.Count(trimmed, pair[1:]) {
+				trimmed = trimmed[:len(trimmed)-1]
+			}
 		}
 		if trimmed == link {
 			return link
@@ -212,7 +211,8 @@ var codePatterns = map[string]*regexp.Regexp{
 
 func codesIn(kind, text string) []string {
 	var codes []string
-	for _, match := range codePatterns[kind].FindAllStringSubmatch(text, -1) {
+	spread := strings.Join(strings.Fields(text), "  ") // neighbours need a blank each
+	for _, match := range codePatterns[kind].FindAllStringSubmatch(spread, -1) {
 		codes = append(codes, match[1])
 	}
 	return once(codes)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ func catchMail(ctx context.Context, in *Inbox) (*catcher, error) {
 	server.Domain = "localhost"
 	server.AllowInsecureAuth = true // it never leaves this machine
 	server.EnableSMTPUTF8 = true
+	server.ErrorLog = log.New(io.Discard, "", 0) // a client that hangs up is no news
 	server.MaxMessageBytes = maxMail
 	server.MaxRecipients = 100
 	server.MaxLineLength = 100_000
@@ -47,6 +49,7 @@ func (c *catcher) address() (host string, port int) {
 
 func (c *catcher) close() error {
 	err := c.server.Close()
+	_ = c.listener.Close() // the server closes it too, unless it was stopped before it began
 	if served := <-c.done; !errors.Is(served, smtp.ErrServerClosed) && !errors.Is(served, net.ErrClosed) {
 		err = errors.Join(err, served)
 	}
