@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"postern/config"
+	"postern/emails"
 )
 
 type configCmds struct {
@@ -21,9 +22,12 @@ type checkCmd struct{}
 func (checkCmd) Run(a *app) error {
 	c, report := a.load(nil)
 	c.Require(report)
+	templates := &emails.Renderer{Directory: c.Emails.TemplatesPath, DefaultLocale: c.Flow.DefaultLocale}
+	report.Errors = append(report.Errors, templateProblems(templates.Check())...) // no server starts with these
 	if !report.OK() {
 		return a.refuse(report)
 	}
+	report.Warnings = append(report.Warnings, templateProblems(templates.Lint()...)...)
 	for _, w := range c.Tokens.JWTSecret.Weaknesses() {
 		name, problem, _ := strings.Cut(w, " ")
 		report.Warnings = append(report.Warnings, config.Problem{Name: name, What: "it " + problem})

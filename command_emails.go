@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
+	"postern/config"
 	"postern/emails"
 	"postern/tokens"
 )
@@ -26,6 +28,24 @@ func (a *app) mailer() (*emails.Mailer, error) {
 	return emails.Open(c.Emails, c.Flow.DefaultLocale, time.Now)
 }
 
+// templateProblems words what is wrong with templates as what is wrong with settings: the file, then
+// the reason.
+func templateProblems(errs ...error) []config.Problem {
+	err := errors.Join(errs...)
+	if err == nil {
+		return nil
+	}
+	var problems []config.Problem
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		file, what, found := strings.Cut(line, ": ")
+		if !found {
+			file, what = "AUTH_EMAIL_TEMPLATES_PATH", line
+		}
+		problems = append(problems, config.Problem{Name: file, What: what})
+	}
+	return problems
+}
+
 type previewCmd struct {
 	File string `arg:"" optional:"" default:"emails.html" help:"Where to write the page; - is the standard output."`
 }
@@ -40,6 +60,8 @@ func (c previewCmd) Run(ctx context.Context, a *app) error {
 	if err := m.Renderer.Preview(ctx, &page); err != nil {
 		return err
 	}
+	notices := config.Report{Warnings: templateProblems(m.Renderer.Lint()...)}
+	_, _ = fmt.Fprint(a.stderr, notices.Text(a.stderrColour))
 	if c.File == "-" {
 		_, err := a.stdout.Write(page.Bytes())
 		return err
@@ -66,14 +88,7 @@ func (c sendTestCmd) Run(ctx context.Context, a *app) error {
 	if !m.Configured() {
 		return stepError{errors.New("no mail server is configured"), "set AUTH_SMTP_HOST and AUTH_SMTP_SENDER"}
 	}
-	sent, err := m.Send(ctx, emails.Message{
-		ID: tokens.NewUUID(), To: c.To, Template: c.Template, Locale: c.Locale,
-		Variables: map[string]string{
-			"link": "https://example.com/a-test-link", "displayName": "Ada Example", "email": c.To, "newEmail": c.To,
-			"code": "123456", "ticket": "a-test", "redirectTo": "https://example.com", "locale": c.Locale,
-			"serverUrl": "https://example.com", "clientUrl": "https://example.com",
-		},
-	})
+	sent, err := m.Send(ctx, emails.Sample(c.Template, c.Locale, tokens.NewUUID(), c.To))
 	for _, w := range sent.Warnings {
 		_, _ = fmt.Fprintf(a.stderr, "Notice: %s.\n", w)
 	}
