@@ -196,9 +196,14 @@ func (f *Sessions) SignOut(ctx context.Context, in SignOut) error {
 	return f.Store.EndSessionOfToken(ctx, append(hashes, k.self), f.entry("session.ended", "", in.Client, f.Now()))
 }
 
-// SignOutEverywhere ends every session of a user.
+// SignOutEverywhere ends every session of a user, if the one that asks is among them: who was thrown
+// out cannot throw out others.
 func (f *Sessions) SignOutEverywhere(ctx context.Context, a auth.Actor, c auth.Client) error {
 	e := f.entry("session.ended", a.UserID, c, f.Now())
 	e.Detail = map[string]any{"all": true}
-	return f.Store.EndAllSessions(ctx, a.UserID, e)
+	err := f.Store.EndAllSessions(ctx, a, e)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
+	}
+	return err
 }

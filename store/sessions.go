@@ -186,13 +186,12 @@ func (db *DB) EndSessionOfToken(ctx context.Context, hashes []string, e Entry) e
 	return err
 }
 
-// EndAllSessions ends every session of a user, and revokes the personal access tokens too: they
-// are rows of the same table, and Hasura Auth does so.
-func (db *DB) EndAllSessions(ctx context.Context, userID string, e Entry) error {
-	b := &pgx.Batch{}
-	b.Queue(endAllSessionsSQL, userID)
-	queueEntry(b, e)
-	_, err := changed(ctx, db, b)
+// EndAllSessions ends every session of a user in one statement, and revokes the personal access
+// tokens too: they are rows of the same table, and Hasura Auth does so. An actor whose own session has
+// ended, or who is gone, ends nothing: ErrNotFound.
+func (db *DB) EndAllSessions(ctx context.Context, a auth.Actor, e Entry) error {
+	_, err := one[struct{ UserID string }](ctx, db, endAllSessionsSQL, a.UserID, nullable(a.SessionID), e.At, e.Event,
+		nullable(e.Client.Prefix()), nullable(UserAgent(e.Client)), e.detail(), e.payload())
 	return err
 }
 
@@ -213,8 +212,23 @@ const (
 	select id from ended limit 1`
 	// Where several sessions end, they are locked in the order of their ids, so that two statements
 	// never wait for each other.
-	endAllSessionsSQL = `delete from auth.refresh_tokens where id in (
-		select id from auth.refresh_tokens where user_id = $1 order by id for update)`
+	endAllSessionsSQL = `
+	with held as (
+		select id from auth.refresh_tokens where user_id = $1 order by id for update
+	), actor as (
+		select id as user_id from auth.users where id = $1 and ($2::uuid is null or exists (select from held where held.id = $2))
+	), ended as (
+		delete from auth.refresh_tokens where id in (select id from held) and exists (select from actor)
+	), audited as (
+		insert into auth.audit_entries (at, event, user_id, address_prefix, user_agent, detail)
+		select $3, $4, user_id, $5, $6, $7::jsonb from actor
+	), head as (
+		insert into auth.event_heads (user_id, last) select user_id, 1 from actor
+		on conflict (user_id) do update set last = auth.event_heads.last + 1 returning user_id, last
+	), told as (
+		insert into auth.events (user_id, seq, type, payload, at) select user_id, last, $4, $8::jsonb, $3 from head
+	)
+	select user_id from actor`
 )
 
 func nullableTime(t time.Time) *time.Time {

@@ -1,6 +1,7 @@
 package hasura
 
 import (
+	"fmt"
 	"net/http"
 
 	"postern/auth"
@@ -84,11 +85,15 @@ func (d *Door) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	noBearer := auth.Invalid{Field: "Authorization", Problem: "must hold a valid access token to sign out everywhere"}
 	switch actor := d.optionalActor(r); {
 	case in.All && actor == nil:
-		return auth.Invalid{Field: "Authorization", Problem: "must hold a valid access token to sign out everywhere"}
+		return noBearer
 	case in.All:
 		err = d.Sessions.SignOutEverywhere(r.Context(), *actor, server.Client(w))
+		if auth.CodeOf(err) == auth.Unauthorized {
+			return fmt.Errorf("%w: %w", noBearer, err)
+		}
 	case in.RefreshToken == "":
 		return auth.Invalid{Field: "refreshToken", Problem: "must be the refresh token of the session to end"}
 	default:

@@ -297,6 +297,13 @@ func TestSignOut(t *testing.T) {
 		d.ask(t, "GET", "/user", nil, bearer(s.AccessToken)).refused(t, 401, "unauthorized", "")
 	}
 	d.ask(t, "GET", "/user", nil, bearer(another.AccessToken)).is(t, 200, "")
+
+	// Who was thrown out cannot throw out others.
+	back := signIn()
+	before = d.state(t)
+	out(t, fields{"all": true}, bearer(third.AccessToken)).invalid(t, "Authorization")
+	d.sameState(t, before, "a token of an ended session")
+	d.ask(t, "GET", "/user", nil, bearer(back.AccessToken)).is(t, 200, "")
 }
 
 func TestGetUser(t *testing.T) {
