@@ -59,6 +59,14 @@ func docs(t *tree) string {
 			b.WriteString("| " + strings.Join([]string{docNames(s), cell(docTakes(s)), docDefault(s), cell(s.doc)}, " | ") + " |\n")
 		}
 	}
+	if len(t.old) > 0 {
+		b.WriteString("\n## Deprecated\n\nThese names still work, and each start gives a notice. [compatibility.md](compatibility.md) says for how long.\n\n")
+		b.WriteString("| old name | name | dropped in |\n| --- | --- | --- |\n")
+		for _, old := range slices.Sorted(maps.Keys(t.old)) {
+			d := t.old[old]
+			b.WriteString("| " + codes([]string{old}) + " | " + codes([]string{d.name}) + " | " + d.dropped + " |\n")
+		}
+	}
 	b.WriteString("\n## Not yet\n\nThese settings of Hasura Auth are known and have no effect in this version. Setting one gives a notice.\n\n")
 	b.WriteString("| what they are for | variables |\n| --- | --- |\n")
 	for _, c := range waiting {

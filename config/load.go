@@ -196,7 +196,7 @@ func (l *loader) find(s *setting) (candidate, bool) {
 // findIn lists what one source has for a setting: under each name, and for secrets in the file
 // that NAME_FILE points at. It is not sound when that failed and was reported.
 func (l *loader) findIn(from layer, s *setting) (found []candidate, sound bool) {
-	for _, name := range s.names {
+	for _, name := range slices.Concat(s.names, s.old) {
 		value, direct := from.values[name]
 		if direct && !(strings.TrimSpace(value) == "" && !s.secret) {
 			found = append(found, candidate{name, value, from.origin(name)})

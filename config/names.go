@@ -113,6 +113,28 @@ var past = map[string]string{
 	"HASURA_ENDPOINT": "Hasura Auth dropped it before its first version; it is called HASURA_GRAPHQL_GRAPHQL_URL",
 }
 
+// deprecation is a setting that has a new name and means what it meant. The old name goes on
+// working for two major versions, with a notice at every start.
+type deprecation struct {
+	old, name string
+	dropped   string // the version that drops the old name, such as "3.0.0"
+}
+
+// deprecated lists the settings that were renamed. A name that a version drops moves to past.
+var deprecated = []deprecation{}
+
+// deprecations are those of the house.
+func (*Config) deprecations() []deprecation { return deprecated }
+
+// notice says what to do about an old name, which may stand there with the ending of a file.
+func (d deprecation) notice(written string) string {
+	name := d.name
+	if written != d.old {
+		name += fileSuffix
+	}
+	return fmt.Sprintf("deprecated: it is called %s now; version %s drops the old name", name, d.dropped)
+}
+
 // engine lists settings of Hasura's engine itself, without their prefix HASURA_GRAPHQL_. They are
 // often in the same file and no business of ours.
 const engine = `
@@ -169,11 +191,17 @@ func (t *tree) known() map[string]verdict {
 
 // judge says what there is to say about a variable by its name alone.
 func judge(t *tree, name string) verdict {
+	base, isFile := strings.CutSuffix(name, fileSuffix)
+	s := t.byName[base]
+	if d, old := t.old[name]; old {
+		return verdict{notice: d.notice(name)}
+	}
+	if d, old := t.old[base]; old && isFile && s.secret {
+		return verdict{notice: d.notice(name)}
+	}
 	if t.byName[name] != nil || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
 		return verdict{}
 	}
-	base, isFile := strings.CutSuffix(name, fileSuffix)
-	s := t.byName[base]
 	switch {
 	case isFile && s != nil && s.secret:
 		return verdict{}
@@ -192,8 +220,9 @@ func judge(t *tree, name string) verdict {
 			return verdict{capability: supabase}
 		}
 	}
-	candidates := slices.Concat(slices.Collect(maps.Keys(t.byName)), slices.Collect(maps.Keys(known)))
+	candidates := slices.Collect(maps.Keys(known))
 	for _, s := range t.settings {
+		candidates = append(candidates, s.names...)
 		if s.secret {
 			for _, n := range s.names {
 				candidates = append(candidates, n+fileSuffix)

@@ -12,6 +12,7 @@ import (
 // setting is one thing an operator can set, as its room declared it with tags.
 type setting struct {
 	names   []string // the canonical name first
+	old     []string // names that still work and will not for ever
 	room    string   // title of the room that declared it
 	preset  string   // the default, as text
 	unit    time.Duration
@@ -57,10 +58,16 @@ type tree struct {
 	rooms    []*room
 	settings []*setting // in the order of declaration
 	byName   map[string]*setting
+	old      map[string]deprecation // by the old name
 	checkers []checker
 	faults   []string           // mistakes in the tags: ours, not the operator's
 	flags    map[string]Flag    // built when first asked for
 	others   map[string]verdict // as flags
+}
+
+// deprecator is what a target may have: settings that were renamed.
+type deprecator interface {
+	deprecations() []deprecation
 }
 
 // units are the words a unit tag may use.
@@ -70,7 +77,7 @@ var units = map[string]time.Duration{
 
 // walk reads the tags of target, a pointer to a struct whose fields are the rooms' structs.
 func walk(target any) *tree {
-	t := &tree{byName: map[string]*setting{}}
+	t := &tree{byName: map[string]*setting{}, old: map[string]deprecation{}}
 	v := reflect.ValueOf(target).Elem()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -82,7 +89,28 @@ func walk(target any) *tree {
 		t.structure(r, v.Field(i))
 		t.rooms = append(t.rooms, r)
 	}
+	if d, ok := target.(deprecator); ok {
+		t.rename(d.deprecations())
+	}
 	return t
+}
+
+// rename gives settings their old names besides.
+func (t *tree) rename(list []deprecation) {
+	for _, d := range list {
+		s, taken := t.byName[d.name], t.byName[d.old]
+		switch {
+		case s == nil || t.old[d.name] != (deprecation{}):
+			t.faults = append(t.faults, fmt.Sprintf("%s is the old name of %s, which is no setting", d.old, d.name))
+		case taken != nil:
+			t.faults = append(t.faults, fmt.Sprintf("%s is the old name of %s and belongs to %s", d.old, d.name, taken.name()))
+		case d.dropped == "":
+			t.faults = append(t.faults, fmt.Sprintf("%s is the old name of %s, and no version drops it", d.old, d.name))
+		default:
+			s.old = append(s.old, d.old)
+			t.byName[d.old], t.old[d.old] = s, d
+		}
+	}
 }
 
 // structure reads one struct, and the structs inside it.
