@@ -192,6 +192,7 @@ func readHTML(page string) (text string, links []string) {
 			if name, _ := tokens.TagName(); string(name) == hidden {
 				hidden = ""
 			}
+		case html.SelfClosingTagToken, html.CommentToken, html.DoctypeToken: // nothing to read
 		}
 	}
 }

@@ -345,8 +345,11 @@ func TestGuardEndsTheServerOfAKilledProcess(t *testing.T) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = server.Wait() // it was killed, which is an error too
+	}()
 	t.Cleanup(func() { _ = server.Process.Kill() })
 
 	process, _ := startHelper(t, "LOCALPG_HELPER=guard", "LOCALPG_PID="+strconv.Itoa(server.Process.Pid))
