@@ -23,7 +23,7 @@ type Config struct {
 	Tokens    tokens.Settings    `title:"Tokens and keys" doc:"What signs access tokens, and what seals secrets at rest."`
 	Flow      flow.Settings      `title:"Users and sessions" doc:"Who may sign up and in, how long a session lasts and where links may lead."`
 	Passwords passwords.Settings `title:"Passwords" doc:"What a password must be, and how it is hashed."`
-	Limits    limits.Settings    `title:"Rate limits" doc:"How often one client may ask. An interval begins with a client's first request."`
+	Limits    limits.Settings    `title:"Rate limits" doc:"How often one client may ask: as often as the burst says within the interval."`
 	Emails    emails.Settings    `title:"Mail" doc:"How mails leave the house, and what they say."`
 	Deliver   deliver.Settings   `title:"Background work" doc:"How queued mails are carried out, and how what expired is swept."`
 }

@@ -99,6 +99,9 @@ var past = map[string]string{
 	"AUTH_ENABLE":                                "Hasura Auth dropped it before its first version; a running Postern is enabled",
 	"AUTH_ENABLED":                               "Hasura Auth dropped it before its first version; a running Postern is enabled",
 
+	"AUTH_RATE_LIMIT_MEMCACHE_SERVER": "Postern needs no memcached; limits that guard secrets are counted in Postgres, so replicas share them",
+	"AUTH_RATE_LIMIT_MEMCACHE_PREFIX": "Postern needs no memcached, as with AUTH_RATE_LIMIT_MEMCACHE_SERVER",
+
 	"AUTH_SMS_TWILIO_FROM":        "Hasura Auth dropped it after 0.8 for AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID",
 	"AUTH_SMS_TEST_PHONE_NUMBERS": "Hasura Auth dropped it with its Node generation",
 

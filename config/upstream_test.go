@@ -166,6 +166,37 @@ func TestAnEnvironmentOfHasuraAuthStarts(t *testing.T) {
 	}
 }
 
+// A bound must be a tag: what a room checks by itself is not on the page of settings.
+func TestIntervalsOfRateLimitsAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"GLOBAL", "EMAIL", "SMS", "BRUTE_FORCE", "SIGNUPS"} {
+		name := "AUTH_RATE_LIMIT_" + what + "_INTERVAL"
+		for value, want := range map[string]int{"999ms": 1, "0": 1, "1s": 0, "8784h": 0, "8785h": 1} {
+			_, report := Load(Source{Env: map[string]string{name: value}, ReadFile: files{}.read})
+			if got := len(report.Errors); got != want {
+				t.Errorf("%s=%s: %d errors, want %d: %v", name, value, got, want, lines(report.Errors))
+			}
+		}
+		if row := "| `" + name + "`<br>"; !strings.Contains(Docs(), row) || !strings.Contains(strings.SplitN(Docs(), row, 2)[1][:200], "from 1s to 8784h") {
+			t.Errorf("the page does not say the bounds of %s", name)
+		}
+	}
+}
+
+func TestLimitsThatHaveNoEffectSaySo(t *testing.T) {
+	t.Parallel()
+	_, report := Load(Source{Env: map[string]string{
+		"AUTH_RATE_LIMIT_MEMCACHE_SERVER": "memcache:11211", "AUTH_RATE_LIMIT_MEMCACHE_PREFIX": "auth",
+	}, ReadFile: files{}.read})
+	want := []string{
+		"AUTH_RATE_LIMIT_MEMCACHE_PREFIX (environment): without effect: Postern needs no memcached, as with AUTH_RATE_LIMIT_MEMCACHE_SERVER",
+		"AUTH_RATE_LIMIT_MEMCACHE_SERVER (environment): without effect: Postern needs no memcached; limits that guard secrets are counted in Postgres, so replicas share them",
+	}
+	if diff := cmp.Diff(want, lines(report.Warnings)); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
 // The same, each variable as the flag that Hasura Auth has for it.
 func TestFlagsOfHasuraAuthAreKnown(t *testing.T) {
 	t.Parallel()

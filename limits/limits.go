@@ -12,33 +12,16 @@ import "time"
 type Settings struct {
 	Enable             bool          `env:"AUTH_RATE_LIMIT_ENABLE" default:"true" doc:"Whether requests are limited at all."`
 	GlobalBurst        int           `env:"AUTH_RATE_LIMIT_GLOBAL_BURST" default:"100" min:"1" doc:"Requests of any kind that one client may make in the interval."`
-	GlobalInterval     time.Duration `env:"AUTH_RATE_LIMIT_GLOBAL_INTERVAL" default:"1m" doc:"Interval of the limit on requests of any kind."`
+	GlobalInterval     time.Duration `env:"AUTH_RATE_LIMIT_GLOBAL_INTERVAL" default:"1m" min:"1s" max:"8784h" doc:"Interval of the limit on requests of any kind."`
 	EmailBurst         int           `env:"AUTH_RATE_LIMIT_EMAIL_BURST" default:"10" min:"1" doc:"Requests that send an e-mail, in the interval."`
-	EmailInterval      time.Duration `env:"AUTH_RATE_LIMIT_EMAIL_INTERVAL" default:"1h" doc:"Interval of the limit on e-mails."`
+	EmailInterval      time.Duration `env:"AUTH_RATE_LIMIT_EMAIL_INTERVAL" default:"1h" min:"1s" max:"8784h" doc:"Interval of the limit on e-mails."`
 	EmailIsGlobal      bool          `env:"AUTH_RATE_LIMIT_EMAIL_IS_GLOBAL" default:"false" doc:"Whether all clients share the limit on e-mails instead of having one each."`
-	SMSBurst           int           `env:"AUTH_RATE_LIMIT_SMS_BURST" default:"10" min:"1" doc:"Requests of one client that send an SMS, in the interval."`
-	SMSInterval        time.Duration `env:"AUTH_RATE_LIMIT_SMS_INTERVAL" default:"1h" doc:"Interval of the limit on SMS."`
+	SMSBurst           int           `env:"AUTH_RATE_LIMIT_SMS_BURST" default:"10" min:"1" doc:"Requests of one client that send an SMS, in the interval. Takes effect with sign-in by text message, which this version does not have yet."`
+	SMSInterval        time.Duration `env:"AUTH_RATE_LIMIT_SMS_INTERVAL" default:"1h" min:"1s" max:"8784h" doc:"Interval of the limit on SMS. Takes effect as AUTH_RATE_LIMIT_SMS_BURST does."`
 	BruteForceBurst    int           `env:"AUTH_RATE_LIMIT_BRUTE_FORCE_BURST" default:"10" min:"1" doc:"Attempts of one client at a secret (password, code, link), in the interval."`
-	BruteForceInterval time.Duration `env:"AUTH_RATE_LIMIT_BRUTE_FORCE_INTERVAL" default:"5m" doc:"Interval of the limit on attempts at a secret."`
+	BruteForceInterval time.Duration `env:"AUTH_RATE_LIMIT_BRUTE_FORCE_INTERVAL" default:"5m" min:"1s" max:"8784h" doc:"Interval of the limit on attempts at a secret."`
 	SignupsBurst       int           `env:"AUTH_RATE_LIMIT_SIGNUPS_BURST" default:"10" min:"1" doc:"Sign-ups of one client in the interval."`
-	SignupsInterval    time.Duration `env:"AUTH_RATE_LIMIT_SIGNUPS_INTERVAL" default:"5m" doc:"Interval of the limit on sign-ups."`
-	MemcacheServer     string        `env:"AUTH_RATE_LIMIT_MEMCACHE_SERVER" doc:"Accepted from Hasura Auth and without effect: counters that guard secrets are shared through Postgres."`
-	MemcachePrefix     string        `env:"AUTH_RATE_LIMIT_MEMCACHE_PREFIX" doc:"Accepted from Hasura Auth and without effect, like AUTH_RATE_LIMIT_MEMCACHE_SERVER."`
-}
-
-// Check reports intervals that no request could ever leave or enter.
-func (s Settings) Check(report func(env, problem string)) {
-	for env, interval := range map[string]time.Duration{
-		"AUTH_RATE_LIMIT_GLOBAL_INTERVAL":      s.GlobalInterval,
-		"AUTH_RATE_LIMIT_EMAIL_INTERVAL":       s.EmailInterval,
-		"AUTH_RATE_LIMIT_SMS_INTERVAL":         s.SMSInterval,
-		"AUTH_RATE_LIMIT_BRUTE_FORCE_INTERVAL": s.BruteForceInterval,
-		"AUTH_RATE_LIMIT_SIGNUPS_INTERVAL":     s.SignupsInterval,
-	} {
-		if interval < time.Second || interval > 366*24*time.Hour {
-			report(env, "must be between 1s and a year")
-		}
-	}
+	SignupsInterval    time.Duration `env:"AUTH_RATE_LIMIT_SIGNUPS_INTERVAL" default:"5m" min:"1s" max:"8784h" doc:"Interval of the limit on sign-ups."`
 }
 
 // Limit allows Burst takes in any Interval. The zero Limit allows everything.
