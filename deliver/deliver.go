@@ -25,7 +25,7 @@ import (
 // Settings say how the carriers work.
 type Settings struct {
 	Workers     int           `env:"AUTH_MAIL_WORKERS" default:"8" min:"1" max:"100" doc:"How many mails are sent at the same time."`
-	Attempts    int           `env:"AUTH_MAIL_ATTEMPTS" default:"15" min:"1" max:"100" doc:"How often a mail is tried, with growing pauses (about three days with 15), before it is kept as a dead letter."`
+	Attempts    int           `env:"AUTH_MAIL_ATTEMPTS" default:"15" min:"1" max:"100" doc:"How often a mail is tried, with growing pauses (over two days with 15), before it is kept as a dead letter."`
 	KeepDead    time.Duration `env:"AUTH_MAIL_DEAD_LETTERS_KEPT" default:"2160h" min:"1h" doc:"How long mails that could not be delivered are kept."`
 	EventsKept  time.Duration `env:"AUTH_EVENTS_KEPT" default:"720h" min:"1h" doc:"How long events are kept."`
 	SweepPeriod time.Duration `env:"AUTH_SWEEP_INTERVAL" default:"10m" min:"1s" doc:"How often expired sessions, tickets and counters are deleted."`
@@ -58,12 +58,11 @@ func (c *Carriers) Start(ctx context.Context) error {
 		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}},
 		Workers:                     workers,
 		FetchCooldown:               20 * time.Millisecond, // a mail is attempted at once
-		MaxAttempts:                 c.Attempts,
 		DiscardedJobRetentionPeriod: c.KeepDead, // after the last attempt
 		CancelledJobRetentionPeriod: c.KeepDead, // after an answer that no other attempt would change
 		// A server that was killed takes its mails under way with it: another sends them soon.
 		RescueStuckJobsAfter: 2 * attemptTimeout,
-		ErrorHandler:         &reporter{c.Log},
+		ErrorHandler:         &reporter{c.Log, c.Attempts},
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(
 			river.PeriodicInterval(c.SweepPeriod),
 			func() (river.JobArgs, *river.InsertOpts) { return sweepJob{}, nil },
@@ -136,7 +135,7 @@ const attemptTimeout = time.Minute
 // Timeout bounds one attempt.
 func (w *mailWorker) Timeout(*river.Job[store.MailJob]) time.Duration { return attemptTimeout }
 
-// NextRetry waits 1 s, 4 s, 15 s, 1 min, 4 min … up to 8 hours between attempts: a greylisting
+// NextRetry waits 1 s, 4 s, 16 s, 1 min, 4 min … up to 8 hours between attempts: a greylisting
 // server is asked again soon, a broken one is not pestered.
 func (w *mailWorker) NextRetry(job *river.Job[store.MailJob]) time.Time {
 	const longest = 8 * time.Hour
@@ -176,16 +175,24 @@ func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
 }
 
 // reporter tells the log of every failed attempt, and loudly of the last.
-type reporter struct{ log *slog.Logger }
+type reporter struct {
+	log      *slog.Logger
+	attempts int // that a job is given; those of an earlier start are held to it too
+}
 
-// HandleError logs a failed attempt.
+// last reports whether the attempt that failed was the job's last.
+func (r *reporter) last(job *rivertype.JobRow) bool {
+	return job.Attempt >= min(r.attempts, job.MaxAttempts)
+}
+
+// HandleError logs a failed attempt, and ends the job after the last.
 func (r *reporter) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
-	if job.Attempt >= job.MaxAttempts {
+	if r.last(job) {
 		logFailure(ctx, r.log, job, slog.LevelError, "job given up, kept as a dead letter", err)
 	} else {
 		logFailure(ctx, r.log, job, slog.LevelWarn, "job failed, will be tried again", err)
 	}
-	return nil
+	return &river.ErrorHandlerResult{SetCancelled: r.last(job)}
 }
 
 func logFailure(ctx context.Context, log *slog.Logger, job *rivertype.JobRow, level slog.Level, message string, err error) {
@@ -193,11 +200,11 @@ func logFailure(ctx context.Context, log *slog.Logger, job *rivertype.JobRow, le
 		slog.Int("attempt", job.Attempt), slog.String("reason", err.Error()))
 }
 
-// HandlePanic logs a panic of a worker; the job is tried again.
+// HandlePanic logs a panic of a worker; the job is tried again, up to the last attempt.
 func (r *reporter) HandlePanic(ctx context.Context, job *rivertype.JobRow, panicked any, trace string) *river.ErrorHandlerResult {
 	r.log.ErrorContext(ctx, "job panicked", slog.String("job", job.Kind), slog.Int64("id", job.ID),
 		slog.Any("panic", panicked), slog.String("trace", trace))
-	return nil
+	return &river.ErrorHandlerResult{SetCancelled: r.last(job)}
 }
 
 // quiet keeps River's own chatter below warnings out of the log.

@@ -113,3 +113,16 @@ func TestQueuedMailHoldsNoTicketInClear(t *testing.T) {
 		}
 	}
 }
+
+func TestMailIsTriedAsOftenAsTheSettingSays(t *testing.T) {
+	t.Parallel()
+	h := testhouse.Open(t, map[string]string{"AUTH_MAIL_ATTEMPTS": "2"})
+	h.Mail.FailAlways(testmail.Reply(testmail.Recipient, 450))
+	signUp(t, h, "away@example.com")
+	if _, errs, _ := job(t, h, "cancelled", "discarded"); errs != 2 {
+		t.Errorf("given up after %d attempts, want 2", errs)
+	}
+	if !strings.Contains(h.Log.String(), "kept as a dead letter") {
+		t.Errorf("the log does not tell of the dead letter:\n%s", h.Log)
+	}
+}

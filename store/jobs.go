@@ -28,6 +28,10 @@ type MailJob struct {
 // Kind names the job to River.
 func (MailJob) Kind() string { return "postern_mail" }
 
+// InsertOpts leaves it to the carriers, who have a setting, how often a mail is tried: River stops
+// only at the most that the setting may say.
+func (MailJob) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 100} }
+
 // Enqueue inserts a job into the transaction. It must run in one.
 func (db *DB) Enqueue(ctx context.Context, job river.JobArgs, opts *river.InsertOpts) error {
 	if db.tx == nil {
