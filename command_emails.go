@@ -89,11 +89,14 @@ func (c sendTestCmd) Run(ctx context.Context, a *app) error {
 		return stepError{errors.New("no mail server is configured"), "set AUTH_SMTP_HOST and AUTH_SMTP_SENDER"}
 	}
 	sent, err := m.Send(ctx, emails.Sample(c.Template, c.Locale, tokens.NewUUID(), c.To))
-	for _, w := range sent.Warnings {
-		_, _ = fmt.Fprintf(a.stderr, "Notice: %s.\n", w)
-	}
+	notices := config.Report{Warnings: templateProblems(sent.Warnings...)}
+	_, _ = fmt.Fprint(a.stderr, notices.Text(a.stderrColour))
 	if err != nil {
-		return stepError{fmt.Errorf("the mail was not sent: %w", err), "look at AUTH_SMTP_* with 'postern config show'"}
+		next := "look at AUTH_SMTP_* with 'postern config show'"
+		if sent.Source == "" { // no mail server was asked
+			next = ""
+		}
+		return stepError{fmt.Errorf("the mail was not sent: %w", err), next}
 	}
 	_, err = fmt.Fprintf(a.stdout, "Sent %s (%s, %s) to %s.\n", c.Template, sent.Locale, sent.Source, c.To)
 	return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -42,6 +43,30 @@ func TestSendTestSendsWhatAUserWouldGet(t *testing.T) {
 	m := mail.Wait(t, "jane@example.net", 1)[0]
 	if !strings.HasPrefix(m.Ticket, "passwordReset:") || !strings.Contains(m.Text, "/verify?") {
 		t.Errorf("the ticket is %q, want one like that of a real reset; the text:\n%s", m.Ticket, m.Text)
+	}
+}
+
+func TestSendTestSaysWhyNothingWasSent(t *testing.T) {
+	t.Parallel()
+	host, port := testmail.Closed(t)
+	tests := []struct{ name, args, want string }{
+		{
+			"nobody answers", "jane@example.net",
+			"postern: the mail was not sent: dial tcp " + net.JoinHostPort(host, strconv.Itoa(port)) + ": connect: connection refused\n" +
+				"Next: look at AUTH_SMTP_* with 'postern config show'.\n",
+		},
+		{"no such template", "jane@example.net --template nope", "postern: the mail was not sent: there is no template nope\n"},
+		{"no address", "jane", "postern: the mail was not sent: the recipient is not one bare mail address\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			env := map[string]string{"AUTH_SMTP_HOST": host, "AUTH_SMTP_PORT": strconv.Itoa(port), "AUTH_SMTP_SENDER": "auth@example.com"}
+			got := runPostern(t, env, append([]string{"emails", "send-test"}, strings.Fields(tt.args)...)...)
+			if diff := cmp.Diff(outcome{exitError, "", tt.want}, got); diff != "" {
+				t.Errorf("outcome (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

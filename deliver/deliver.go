@@ -58,8 +58,8 @@ func (c *Carriers) Start(ctx context.Context) error {
 		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}},
 		Workers:                     workers,
 		FetchCooldown:               20 * time.Millisecond, // a mail is attempted at once
-		DiscardedJobRetentionPeriod: c.KeepDead, // after the last attempt
-		CancelledJobRetentionPeriod: c.KeepDead, // after an answer that no other attempt would change
+		DiscardedJobRetentionPeriod: c.KeepDead,            // after the last attempt
+		CancelledJobRetentionPeriod: c.KeepDead,            // after an answer that no other attempt would change
 		// A server that was killed takes its mails under way with it: another sends them soon.
 		RescueStuckJobsAfter: 2 * attemptTimeout,
 		ErrorHandler:         &reporter{c.Log, c.Attempts},

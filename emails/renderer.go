@@ -64,8 +64,10 @@ func (r *Renderer) Render(ctx context.Context, m Message) (Rendered, error) {
 	}
 	found, warnings := r.find(ctx, m.Template, r.locales(m.Locale))
 	if found.empty() {
-		err := fmt.Errorf("there is no template %s: %w", m.Template, errors.Join(warnings...))
-		return Rendered{}, &SendError{Permanent: len(warnings) == 0, Err: err}
+		if err := errors.Join(warnings...); err != nil {
+			return Rendered{}, &SendError{Err: fmt.Errorf("there is no template %s: %w", m.Template, err)}
+		}
+		return Rendered{}, &SendError{Permanent: true, Err: fmt.Errorf("there is no template %s", m.Template)}
 	}
 	values["locale"] = found.locale
 	codeAndTicket(m.Template, values)
