@@ -410,3 +410,11 @@ func (d doorway) accessToken(t testing.TB, change func(*tokens.Access), of wireS
 	}
 	return token
 }
+
+// stopped gives a house a clock that only a test moves.
+func stopped(c *stillClock) func(*house.Options) {
+	return func(o *house.Options) { o.Now = c.Now }
+}
+
+// mailIsDown is a mail server that takes nothing for now.
+func mailIsDown() testmail.Fault { return testmail.Reply(testmail.Greeting, 421) }
