@@ -60,16 +60,21 @@ func (g *gate) enter(ctx context.Context) error {
 	case <-turn:
 		return nil
 	case <-ctx.Done():
+		g.giveUp(place, turn)
+		return ctx.Err()
 	}
+}
+
+// giveUp leaves the queue. Who was let in at that very moment passes the place on.
+func (g *gate) giveUp(place *list.Element, turn <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	select {
-	case <-turn: // let in while giving up: pass the place on
+	case <-turn:
 		g.pass()
 	default:
 		g.waiting.Remove(place)
 	}
-	return ctx.Err()
 }
 
 // leave gives the place to whoever waits longest.

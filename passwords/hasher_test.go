@@ -378,6 +378,21 @@ func TestGateForgetsWhoGaveUp(t *testing.T) {
 	}
 }
 
+func TestPlaceOfWhoGaveUpWhileLetInIsNotLost(t *testing.T) {
+	t.Parallel()
+	g := newGate(1, 2)
+	if err := g.enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	turn := make(chan struct{})
+	place := g.waiting.PushBack(turn)
+	g.leave(0) // lets the waiting one in
+	g.giveUp(place, turn)
+	if g.free != 1 || g.waiting.Len() != 0 {
+		t.Errorf("%d places are free and %d wait, want 1 and 0", g.free, g.waiting.Len())
+	}
+}
+
 func TestGateNeverLetsInMoreThanItsPlaces(t *testing.T) {
 	t.Parallel()
 	g := newGate(3, 1000)
