@@ -13,6 +13,18 @@ import (
 	"postern/internal/testmail"
 )
 
+// onPage checks that docs/emails.md shows this output of this command.
+func onPage(t *testing.T, command, output string) {
+	t.Helper()
+	page, err := os.ReadFile("docs/emails.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "$ postern " + command + "\n" + output + "```\n"; !strings.Contains(string(page), want) {
+		t.Errorf("docs/emails.md does not show\n%s", want)
+	}
+}
+
 // templateFolder makes a folder of templates of an operator.
 func templateFolder(t *testing.T, files map[string]string) string {
 	t.Helper()
@@ -40,6 +52,7 @@ func TestSendTestSendsWhatAUserWouldGet(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("outcome (-want +got):\n%s", diff)
 	}
+	onPage(t, "emails send-test jane@example.net --template password-reset --locale de", got.Stdout)
 	m := mail.Wait(t, "jane@example.net", 1)[0]
 	if !strings.HasPrefix(m.Ticket, "passwordReset:") || !strings.Contains(m.Text, "/verify?") {
 		t.Errorf("the ticket is %q, want one like that of a real reset; the text:\n%s", m.Ticket, m.Text)
@@ -91,6 +104,7 @@ func TestSuspiciousTemplatesAreNotices(t *testing.T) {
 	if check.Code != exitOK || !strings.HasSuffix(check.Stdout, "\n\n"+notices) {
 		t.Errorf("config check: %+v", check)
 	}
+	onPage(t, "emails preview", notices+"Open emails.html in a browser.\n")
 	preview := runPostern(t, env, "emails", "preview", "-")
 	if preview.Code != exitOK || !strings.Contains(preview.Stdout, "here you go") {
 		t.Errorf("emails preview: exit code %d, %d bytes", preview.Code, len(preview.Stdout))
