@@ -67,6 +67,25 @@ func (m *Memory) Take(bucket, key string, limit Limit, now time.Time) (retryAfte
 	return w.take(limit.Burst, now)
 }
 
+// Spent tells whether the next Take would be refused, and how long still, without taking a place.
+func (m *Memory) Spent(bucket, key string, limit Limit, now time.Time) (retryAfter time.Duration, spent bool) {
+	if limit.Unlimited() {
+		return 0, false
+	}
+	m.once.Do(func() { m.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()} })
+	k := m.id(bucket, key)
+	s := &m.shards[k[0]%shards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.windows[k]
+	if w == nil {
+		return 0, false
+	}
+	copied := *w
+	retryAfter, free := copied.take(limit.Burst, now)
+	return retryAfter, !free
+}
+
 func (m *Memory) id(bucket, key string) id {
 	var k id
 	for i, seed := range m.seeds {

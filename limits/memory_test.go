@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -181,7 +182,7 @@ func TestTakesAtOnceAreCountedOnce(t *testing.T) {
 				if _, ok := m.Take("b", "k", limit, noon); ok {
 					passed.Add(1)
 				}
-				m.Take("b", fmt.Sprint(i), limit, noon)
+				m.Take("b", strconv.Itoa(i), limit, noon)
 			}
 		})
 	}
@@ -260,7 +261,7 @@ func BenchmarkTake(b *testing.B) {
 		var m Memory
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
-			m.Take("global", fmt.Sprint(i), limit, noon)
+			m.Take("global", strconv.Itoa(i), limit, noon)
 		}
 	})
 }

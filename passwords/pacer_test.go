@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"postern/auth"
 )
 
@@ -136,19 +138,25 @@ func TestTargetMovesInSteps(t *testing.T) {
 
 func TestCalibrateMeasuresTheKindsOfTheTable(t *testing.T) {
 	t.Parallel()
-	h := NewHasher(cheap, time.Now)
-	p := NewPacer(h, time.Now)
-	kinds := []string{"$2a$04", "$2b$05", "$2y$06", "$argon2id$v=19$m=128,t=1,p=2"}
-	if err := p.Calibrate(t.Context(), kinds...); err != nil {
+	at := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	tick := func() time.Time { // everything takes 8 ms
+		at = at.Add(8 * time.Millisecond)
+		return at
+	}
+	h := NewHasher(cheap, tick)
+	p := NewPacer(h, tick)
+	if err := p.Calibrate(t.Context(), "$2a$04", "$2b$05", "$2y$06", "$argon2id$v=19$m=128,t=1,p=2"); err != nil {
 		t.Fatal(err)
 	}
+	want := map[string]time.Duration{}
 	for _, kind := range []string{"$argon2id$v=19$m=64,t=1,p=1", "$2a$04", "$2a$05", "$2a$06", "$argon2id$v=19$m=128,t=1,p=2"} {
-		if h.times.kinds[kind] <= 0 {
-			t.Errorf("%s was not measured: %v", kind, h.times.kinds)
-		}
+		want[kind] = 8 * time.Millisecond
 	}
-	if p.Target() >= unknownFloor {
-		t.Errorf("still waits %s as if nothing were known", p.Target())
+	if diff := cmp.Diff(want, h.times.kinds); diff != "" {
+		t.Errorf("measured (-want +got):\n%s", diff)
+	}
+	if got := p.Target(); got != stepUp(10*time.Millisecond) {
+		t.Errorf("waits %s, want a quarter more than 8 ms", got)
 	}
 	for _, kind := range []string{"", "$", "$2", "$2a$31", "$argon2id$v=19$m=1,t=1,p=1", "md5"} {
 		if err := p.Calibrate(t.Context(), kind); auth.CodeOf(err) != auth.Internal || err == nil {

@@ -44,8 +44,12 @@ func (s Settings) defaults() Settings {
 		field *int
 		value int
 	}{
-		{&s.MinLength, 8}, {&s.Memory, 19456}, {&s.Iterations, 2}, {&s.Parallelism, 1},
-		{&s.BcryptCost, 10}, {&s.Queue, 64},
+		{&s.MinLength, 8},
+		{&s.Memory, 19456},
+		{&s.Iterations, 2},
+		{&s.Parallelism, 1},
+		{&s.BcryptCost, 10},
+		{&s.Queue, 64},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value

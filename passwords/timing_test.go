@@ -33,7 +33,9 @@ func TestTimingOfRefusalsTellsNothing(t *testing.T) {
 	classes := []struct{ name, stored string }{
 		{"wrong, argon2id", hashOf(t, h, "right password")},
 		{"wrong, bcrypt", bcryptOf(t, "$2a$", "right password", 10)},
-		{"unknown", ""}, {"locked", ""}, {"without a password", ""},
+		{"unknown", ""},
+		{"locked", ""},
+		{"without a password", ""},
 	}
 	order := make([]int, 0, samples*len(classes))
 	for i := range samples * len(classes) {

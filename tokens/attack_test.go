@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -102,7 +103,7 @@ func TestT47ForgedTokensAreRefused(t *testing.T) {
 	}
 	for name, changes := range map[string]map[string]any{
 		"exp missing":            {"exp": nil},
-		"exp a string":           {"exp": fmt.Sprint(noon.Unix() + 900)},
+		"exp a string":           {"exp": strconv.FormatInt(noon.Unix()+900, 10)},
 		"exp a fraction":         {"exp": float64(noon.Unix()) + 900.5},
 		"exp negative":           {"exp": -1},
 		"exp 0":                  {"exp": 0},
