@@ -2,6 +2,7 @@ package deliver_test
 
 import (
 	"encoding/base64"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ import (
 func signUp(t *testing.T, h *testhouse.House, address string) {
 	t.Helper()
 	resp, body := h.Do(t, "POST", "/signup/email-password", `{"email":"`+address+`","password":"correct horse"}`)
-	if resp.StatusCode != 200 {
+	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("sign-up: %d %s", resp.StatusCode, body)
 	}
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -36,7 +35,7 @@ func TestWeakness18ClientAddressComesFromTrustedProxiesOnly(t *testing.T) {
 		{"garbage left of a client", "10.1.2.3:1", []string{"<script>, 1.2.3.4"}, "1.2.3.4"},
 		{"empty", "10.1.2.3:1", []string{""}, "10.1.2.3"},
 	} {
-		f := &Front{Proxies: proxies, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		f := &Front{Proxies: proxies, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr = c.peer
 		for _, v := range c.forwarded {
@@ -85,7 +84,7 @@ func FuzzForwardedFor(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		fr := &Front{Proxies: proxies, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		fr := &Front{Proxies: proxies, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header["X-Forwarded-For"] = []string{s}
 		if c := fr.client(r); !c.Address.IsValid() || c.Address.Zone() != "" {

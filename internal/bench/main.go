@@ -91,7 +91,7 @@ func open(ctx context.Context, database string) (*bench, func(), error) {
 	if err := report.Err(); err != nil {
 		return nil, nil, err
 	}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(slog.DiscardHandler)
 	h, err := house.Build(ctx, c, house.Options{Version: "bench", Log: quiet, Now: time.Now})
 	if err != nil {
 		return nil, nil, err
