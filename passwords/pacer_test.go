@@ -163,6 +163,10 @@ func TestCalibrateMeasuresTheKindsOfTheTable(t *testing.T) {
 			t.Errorf("kind %q: %v", kind, err)
 		}
 	}
+	mixed := NewHasher(cheap, time.Now)
+	if err := NewPacer(mixed, time.Now).Calibrate(t.Context(), "md5", "$2a$04"); err == nil || mixed.times.kinds["$2a$04"] <= 0 || !mixed.times.calibrated {
+		t.Errorf("one kind that cannot be read stops the others: %v, %v", mixed.times.kinds, err)
+	}
 	bcryptOnly := NewHasher(Settings{Hash: Bcrypt, BcryptCost: 4}, time.Now)
 	if err := NewPacer(bcryptOnly, time.Now).Calibrate(t.Context()); err != nil || bcryptOnly.times.kinds["$2a$04"] <= 0 {
 		t.Errorf("kind of new passwords: %v, %v", bcryptOnly.times.kinds, err)
