@@ -64,8 +64,11 @@ var codes = []Code{
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
 }
 
-// CodeOf finds the Code in err, or Internal when there is none.
+// CodeOf finds the Code in err, or Internal when there is none. Of nil it is empty.
 func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
 	var c Code
 	if errors.As(err, &c) {
 		return c

@@ -102,6 +102,9 @@ type mailWorker struct {
 // Work sends the mail, or says whether it is worth another try.
 func (w *mailWorker) Work(ctx context.Context, job *river.Job[store.MailJob]) error {
 	c := w.carriers
+	if end := job.Args.ExpiresAt; !end.IsZero() && !c.Now().Before(end) {
+		return c.giveUp(ctx, job.JobRow, errors.New("deliver: the link in the mail has expired"))
+	}
 	plain, err := c.Keys.Open(store.MailSeal, job.Args.Sealed)
 	if err != nil {
 		return c.giveUp(ctx, job.JobRow, errors.New("deliver: the mail was sealed with an encryption key that is no longer known; set AUTH_ENCRYPTION_KEY_PREVIOUS"))

@@ -126,3 +126,18 @@ func TestMailIsTriedAsOftenAsTheSettingSays(t *testing.T) {
 		t.Errorf("the log does not tell of the dead letter:\n%s", h.Log)
 	}
 }
+
+func TestMailWhoseLinkHasExpiredIsNotSentAnyMore(t *testing.T) {
+	t.Parallel()
+	h := testhouse.Open(t, nil)
+	h.Mail.FailAlways(testmail.Reply(testmail.Recipient, 450))
+	signUp(t, h, "late@example.com")
+	for errs := 0; errs == 0; { // an attempt that failed after the clock was moved would wait for the clock
+		_, errs, _ = job(t, h, "retryable", "scheduled", "available", "running")
+	}
+	h.Clock.Advance(31 * 24 * time.Hour)
+	job(t, h, "cancelled")
+	if n := len(h.Mail.To("late@example.com")); n != 0 {
+		t.Errorf("%d mails were sent", n)
+	}
+}

@@ -11,10 +11,6 @@ import (
 	"postern/tokens"
 )
 
-// answerTime is how long an answer takes that must not tell whether an address is known: well above
-// what the work for a known one takes.
-const answerTime = 60 * time.Millisecond
-
 // User gives the user an access token speaks of.
 func (f *Account) User(ctx context.Context, a auth.Actor) (auth.User, error) {
 	return f.actor(ctx, a)
@@ -23,7 +19,7 @@ func (f *Account) User(ctx context.Context, a auth.Actor) (auth.User, error) {
 // actor loads the user behind a token and checks that the token's session and the account are
 // still good: a token outlives neither.
 func (k *Kit) actor(ctx context.Context, a auth.Actor) (auth.User, error) {
-	u, err := k.Store.UserOfActor(ctx, a)
+	u, err := k.Store.UserOfActor(ctx, a, k.Now())
 	if errors.Is(err, store.ErrNotFound) {
 		return auth.User{}, fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
 	}
@@ -98,6 +94,13 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 		}
 	}
 	switch {
+	case in.Actor != nil && err == nil && in.Ticket != "":
+		keep = in.Actor.SessionID
+		// The session counts, as in Hasura Auth; but a ticket of somebody else says that the request
+		// does not mean this user.
+		if other, e := f.findTicket(ctx, auth.ResetPassword, in.Ticket, now); e == nil && other.User.ID != user.ID {
+			err = fmt.Errorf("%w: it is of user %s, the session of user %s", auth.InvalidTicket, other.User.ID, user.ID)
+		}
 	case in.Actor != nil:
 		keep = in.Actor.SessionID
 	case in.Ticket != "":
@@ -132,6 +135,9 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 		return f.notify(ctx, tx, "password-changed", user.Email, user)
 	})
 	if errors.Is(err, store.ErrChanged) {
+		if in.Actor != nil {
+			return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
+		}
 		return fmt.Errorf("%w: used up or changed meanwhile", auth.InvalidTicket)
 	}
 	return err
@@ -159,11 +165,11 @@ func (f *Account) ResetPassword(ctx context.Context, in Ask) error {
 	user, err := f.Store.UserByEmail(ctx, in.Email)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return f.settle(ctx, start, answerTime)
+		return f.Answers.settle(ctx, start, f.Now)
 	case err != nil:
 		return err
 	case f.Policy.gateMember(user) != nil:
-		return f.settle(ctx, start, answerTime)
+		return f.Answers.settle(ctx, start, f.Now)
 	}
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {
 		return f.sendLink(ctx, tx, link{
@@ -173,7 +179,8 @@ func (f *Account) ResetPassword(ctx context.Context, in Ask) error {
 	if err != nil {
 		return err
 	}
-	return f.settle(ctx, start, answerTime)
+	f.Answers.worked(start, f.Now())
+	return f.Answers.settle(ctx, start, f.Now)
 }
 
 // SendVerification mails the link to confirm an address once more. Links sent before stay good.
@@ -238,7 +245,7 @@ func (f *Account) ChangeEmail(ctx context.Context, in EmailChange) error {
 		return err
 	}
 	user.NewEmail = in.NewEmail
-	return f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.Store.InTx(ctx, func(tx *store.DB) error {
 		e := f.entry("email.change_requested", user.ID, in.Client, now)
 		e.SessionID = in.Actor.SessionID
 		if err := tx.AskEmailChange(ctx, user.ID, in.NewEmail, e); err != nil {
@@ -248,6 +255,10 @@ func (f *Account) ChangeEmail(ctx context.Context, in EmailChange) error {
 			user: user, to: in.NewEmail, purpose: auth.ConfirmEmailChange, redirectTo: redirectTo, challenge: in.CodeChallenge, now: now,
 		})
 	})
+	if errors.Is(err, store.ErrChanged) {
+		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
+	}
+	return err
 }
 
 // findTicket looks for a live ticket by the text that clients hold ("passwordReset:<uuid>").

@@ -9,7 +9,6 @@
 package flow
 
 import (
-	"context"
 	"time"
 
 	"postern/auth"
@@ -64,6 +63,7 @@ type Kit struct {
 
 	PasswordPolicy  *passwords.Policy
 	Pacer           *passwords.Pacer
+	Answers         *Answers
 	AccessTokenLife time.Duration
 	MailReady       bool      // there is a mail server to send through
 	AdoptedUntil    time.Time // until when tickets of the Hasura Auth that was replaced may still live
@@ -113,22 +113,6 @@ func with(list []string, x string) []string {
 		}
 	}
 	return append(append(make([]string, 0, len(list)+1), list...), x)
-}
-
-// settle waits until d has passed since start, so that an answer tells nothing by its time.
-func (k *Kit) settle(ctx context.Context, start time.Time, d time.Duration) error {
-	wait := d - k.Now().Sub(start)
-	if wait <= 0 {
-		return nil
-	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // entry begins a journal entry about a user.

@@ -129,8 +129,8 @@ func proves(p auth.Purpose) bool {
 // redeem uses a ticket up, does what it is for and opens a session, all in one transaction. Of many
 // who come at once, one wins.
 func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth.Client, now time.Time) (grant *auth.Grant, err error) {
-	user := found.User
 	err = k.Store.InTx(ctx, func(tx *store.DB) error {
+		user := found.User
 		if err := tx.TakeTicket(ctx, found, text); err != nil {
 			return err
 		}

@@ -83,10 +83,10 @@ func withoutDefaultPort(scheme, host string) string {
 	return host
 }
 
-// parse normalises an address the way a browser will read it and refuses whatever browsers and
+// parseAddress normalises an address the way a browser will read it and refuses whatever browsers and
 // this parser might read differently: control characters, blanks, backslashes, user names, hosts
 // that are not plain ASCII names.
-func parse(raw string) (u *url.URL, origin string, err error) {
+func parseAddress(raw string) (u *url.URL, origin string, err error) {
 	if len(raw) > maxRedirect {
 		return nil, "", errors.New("too long")
 	}
@@ -121,9 +121,9 @@ func parse(raw string) (u *url.URL, origin string, err error) {
 	return u, u.Scheme + "://" + u.Host, nil
 }
 
-// resolved is the path after its dot segments are resolved, %2e read as a dot and empty segments
+// resolvedPath is the path after its dot segments are resolved, %2e read as a dot and empty segments
 // kept apart, as the WHATWG URL standard has it.
-func resolved(u *url.URL) string {
+func resolvedPath(u *url.URL) string {
 	p := u.EscapedPath()
 	if p == "" {
 		return ""
@@ -154,11 +154,11 @@ func resolved(u *url.URL) string {
 
 // allows tells whether the list has a place for the address.
 func (l redirects) allows(raw string) bool {
-	u, origin, err := parse(raw)
+	u, origin, err := parseAddress(raw)
 	if err != nil {
 		return false
 	}
-	p := resolved(u)
+	p := resolvedPath(u)
 	for _, r := range l {
 		if r.origin.MatchString(origin) && r.path.MatchString(p) {
 			return true
@@ -176,7 +176,16 @@ func (p *Policy) Redirect(asked string) (string, error) {
 	if asked == p.ClientURL || p.redirects.allows(asked) {
 		return asked, nil
 	}
-	return "", fmt.Errorf("%w: %q", auth.RedirectNotAllowed, asked)
+	return "", fmt.Errorf("%w: %s", auth.RedirectNotAllowed, originOf(asked))
+}
+
+// originOf is what the log is told of an address: not its path, which may hold secrets, and not more
+// than one line has room for.
+func originOf(raw string) string {
+	if _, origin, err := parseAddress(raw); err == nil && len(origin) <= 100 {
+		return origin
+	}
+	return "an address that is none"
 }
 
 // glob translates a pattern to a regular expression without anchors.

@@ -66,6 +66,9 @@ func (f *Sessions) judge(ctx context.Context, in Refresh, now time.Time) (s stor
 		case rotateAgain:
 			next = tokens.NextRefresh(f.Keys.Peppers()[0], in.Token, 0)
 			s, err = tx.Rotate(ctx, f.rotation(in, next, now))
+			if errors.Is(err, store.ErrNotFound) { // locked by an operator between the two looks
+				refusal, err = fmt.Errorf("%w: it may not go on", auth.InvalidRefreshToken), nil
+			}
 			return err
 		case repeat:
 			next = v.next

@@ -22,15 +22,21 @@ type PasswordSignIn struct {
 // password and a locked one are refused alike and after the same time; the state of an account is
 // told only to whoever knows its password.
 func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (*auth.Grant, error) {
-	start := f.Now()
 	guards := f.passwordGuards(in.Email, in.Client)
-	login, known, err := f.Store.LoginByEmail(ctx, in.Email, guards, start)
+	login, known, err := f.Store.LoginByEmail(ctx, in.Email, guards, f.Now())
+	looked := f.Now()
+	if auth.CodeOf(err) == auth.TooManyRequests {
+		return nil, f.refuseAt(ctx, looked, err)
+	}
 	if err != nil {
-		return nil, f.refusePassword(ctx, start, err)
+		return nil, err
 	}
 	newHash, err := f.checkPassword(ctx, login, known, in.Password)
 	if auth.CodeOf(err) == auth.InvalidCredentials {
-		return nil, f.refusePassword(ctx, start, errors.Join(err, f.Store.CountFailure(ctx, guards, start)))
+		return nil, f.refusePassword(ctx, looked, guards, err)
+	}
+	if err == nil {
+		err = ctx.Err() // who hung up learns nothing of the account
 	}
 	if err != nil {
 		return nil, err
@@ -41,21 +47,29 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (*auth.Gra
 	if err := factorGate(login.User); err != nil {
 		return nil, err
 	}
-	return f.open(ctx, f.Store, opening{
+	grant, err := f.open(ctx, f.Store, opening{
 		user: login.User, method: "password", client: in.Client, guards: guards, clears: f.lockoutKey(in.Email),
 		checkedHash: login.PasswordHash, newHash: newHash, now: f.Now(),
 	})
+	if auth.CodeOf(err) == auth.InvalidCredentials {
+		// The guards were used up by others meanwhile: the answer must not be another than theirs.
+		return nil, f.refusePassword(ctx, looked, guards, err)
+	}
+	return grant, err
 }
 
 // checkPassword compares the password with the stored hash. It gives a new hash when the stored one
 // is of an older kind.
 func (f *SignIn) checkPassword(ctx context.Context, login store.Login, known bool, password string) (newHash string, err error) {
-	if !known || login.PasswordHash == "" {
-		return "", fmt.Errorf("%w: no such user, or no password", auth.InvalidCredentials)
-	}
+	// Nothing is hashed for an empty hash, but a full queue refuses those too.
 	ok, stale, err := f.Passwords.Verify(ctx, login.PasswordHash, password)
-	if err != nil {
+	switch {
+	case auth.CodeOf(err) == auth.Internal && ctx.Err() == nil:
+		return "", fmt.Errorf("%w: user %s: %w", auth.InvalidCredentials, login.ID, err) // a hash of a kind we do not know
+	case err != nil:
 		return "", err
+	case !known || login.PasswordHash == "":
+		return "", fmt.Errorf("%w: no such user, or no password", auth.InvalidCredentials)
 	}
 	if !ok {
 		return "", fmt.Errorf("%w: wrong password of user %s", auth.InvalidCredentials, login.ID)
@@ -70,15 +84,32 @@ func (f *SignIn) checkPassword(ctx context.Context, login store.Login, known boo
 	return newHash, err
 }
 
-// refusePassword answers a refusal when its time has come, with the wait of a spent guard where
-// there is one.
-func (f *SignIn) refusePassword(ctx context.Context, start time.Time, refusal error) error {
-	if err := f.Pacer.Refuse(ctx, start); err != nil {
-		return err
-	}
+// countTime bounds how long a wrong password may take to be counted after its client has gone.
+const countTime = 5 * time.Second
+
+// refusePassword counts a wrong password and answers when its time has come, with the wait of a
+// spent guard where there is one. It is counted even when the client has hung up: the guess was
+// made.
+func (f *SignIn) refusePassword(ctx context.Context, looked time.Time, guards []store.Guard, refusal error) error {
+	counting, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTime)
+	defer cancel()
+	before := f.Now()
+	err := f.Store.CountFailure(counting, guards, before)
 	var wait auth.TooSoon
-	if errors.As(refusal, &wait) {
-		return wait
+	switch {
+	case errors.As(err, &wait):
+		refusal = wait
+	case err != nil:
+		return err // a guess that could not be counted gets no answer
+	}
+	// Counting takes everybody as long, whether or not there was something to hash before.
+	return f.refuseAt(ctx, looked.Add(f.Now().Sub(before)), refusal)
+}
+
+// refuseAt answers a refusal as long after begun as refusals take.
+func (f *SignIn) refuseAt(ctx context.Context, begun time.Time, refusal error) error {
+	if err := f.Pacer.Refuse(ctx, begun); err != nil {
+		return err
 	}
 	return refusal
 }

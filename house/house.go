@@ -147,7 +147,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	}
 	kit := flow.Kit{
 		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
-		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now),
+		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now), Answers: &flow.Answers{},
 		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured(),
 	}
 	if adoption.From != "" {
@@ -260,7 +260,7 @@ func (h *House) Serve(ctx context.Context, l net.Listener) error {
 	go func() { failed <- srv.Serve(l) }()
 	select {
 	case err := <-failed:
-		return err
+		return errors.Join(err, h.Close(context.WithoutCancel(ctx)))
 	case <-ctx.Done():
 	}
 	h.closing.Store(true)

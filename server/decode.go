@@ -89,6 +89,7 @@ func readBody(r *http.Request) ([]byte, error) {
 // UTF-8, a NUL, nulls in the place of a value, a depth or a second value that nobody needs.
 func scan(raw []byte, free []string) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(raw))
+	written := 0
 	for {
 		t, err := dec.ReadToken()
 		if errors.Is(err, io.EOF) {
@@ -110,8 +111,13 @@ func scan(raw []byte, free []string) error {
 				return auth.Invalid{Field: member(dec.StackPointer()), Problem: "must not hold a NUL character"}
 			}
 		case '0':
-			if !plainNumber(t.String()) {
+			digits, ok := digitsOf(t.String())
+			if !ok {
 				return auth.Invalid{Field: member(dec.StackPointer()), Problem: "must be a number that fits a double"}
+			}
+			// Postgres gives 1e300 back with all its digits: six bytes must not come back as megabytes.
+			if written += digits; written > maxDigits {
+				return auth.Invalid{Field: member(dec.StackPointer()), Problem: "is one of too many numbers with large exponents"}
 			}
 		case 'n':
 			if field := member(dec.StackPointer()); !under(field, free) {
@@ -129,21 +135,25 @@ func scan(raw []byte, free []string) error {
 	}
 }
 
-// plainNumber tells whether a number is one that Postgres takes and that clients read back as they
-// wrote it. JSON itself sets no bounds.
-func plainNumber(text string) bool {
+// maxDigits bounds what the exponents of a body add to its numbers when they are written out.
+const maxDigits = 32 << 10
+
+// digitsOf tells whether a number is one that Postgres takes and that clients read back as they
+// wrote it (JSON itself sets no bounds), and how many digits its exponent stands for.
+func digitsOf(text string) (digits int, ok bool) {
 	const most = 400
 	if len(text) > most {
-		return false
+		return 0, false
 	}
 	if i := strings.IndexAny(text, "eE"); i >= 0 {
 		exponent, err := strconv.Atoi(text[i+1:])
 		if err != nil || exponent > most || exponent < -most {
-			return false
+			return 0, false
 		}
+		digits = max(exponent, -exponent)
 	}
 	_, err := strconv.ParseFloat(text, 64)
-	return err == nil
+	return digits, err == nil
 }
 
 // under tells whether a member lies inside one of the free ones.

@@ -77,6 +77,7 @@ func TestDecodeNamesTheMemberThatIsWrong(t *testing.T) {
 		{"NUL", `{"email":"a\u0000b"}`, "email must not hold a NUL character"},
 		{"NUL in the free one", `{"email":"a","options":{"metadata":{"x":"\u0000"}}}`, "options.metadata.x must not hold a NUL character"},
 		{"T-44: too deep", `{"email":"a","options":{"metadata":` + deep + `}}`, "body must not be nested deeper than 32 levels"},
+		{"many numbers that are long when written out", `{"email":"a","options":{"metadata":{"n":[` + strings.Repeat("1e300,", 200) + `1]}}}`, "options.metadata.n.109 is one of too many numbers with large exponents"},
 		{"BOM", "\ufeff{}", "body must be valid JSON (it breaks at byte 0)"},
 		{"too long", `{"email":"` + strings.Repeat("a", maxBody) + `"}`, "body must not be longer than 1 MiB"},
 	} {

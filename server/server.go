@@ -312,6 +312,14 @@ func clip(s string, n int) string {
 	return strings.ToValidUTF8(s, "�")
 }
 
+// Noted is the refusal that was kept with Note, if any.
+func Noted(w http.ResponseWriter) error {
+	if rec := recorderOf(w); rec != nil {
+		return rec.err
+	}
+	return nil
+}
+
 // Note keeps a refusal for the log that is answered in another way than in an error body.
 func Note(w http.ResponseWriter, err error) {
 	if rec := recorderOf(w); rec != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/riverqueue/river"
 )
@@ -23,6 +24,8 @@ const MailSeal = "mail"
 type MailJob struct {
 	ID     string `json:"id"` // stable over retries: it becomes the Message-ID
 	Sealed []byte `json:"sealed"`
+	// When the mail is worth nothing any more, because the link in it is not; zero means never.
+	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 }
 
 // Kind names the job to River.

@@ -154,7 +154,7 @@ func (db *DB) Branch(ctx context.Context, sessionID, unusedHash string, r Rotati
 	b := &pgx.Batch{}
 	b.Queue(branchSQL, sessionID, unusedHash, r.NextHash, r.Now, r.ExpiresAt, nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()))
 	b.Queue(addTripwireSQL, unusedHash, sessionID, r.Now)
-	return guardedBatch(ctx, db, b)
+	return guardedBatch(ctx, db, b, 1)
 }
 
 const (

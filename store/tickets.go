@@ -25,10 +25,19 @@ type Ticket struct {
 // AddTicket writes a ticket unless the user has had most of this purpose since a time: mails to one
 // person are limited whoever asks for them. It tells whether it wrote one.
 func (db *DB) AddTicket(ctx context.Context, t Ticket, most int, since time.Time) (bool, error) {
-	tag, err := db.Exec(ctx, addTicketSQL, t.ID, t.Purpose, t.SecretHash, t.UserID, nullable(t.ParentID),
+	b := &pgx.Batch{}
+	if t.ParentID == "" { // a code must not wait for the user while its ticket is being spent
+		b.Queue(holdUserSQL, t.UserID)
+	}
+	b.Queue(addTicketSQL, t.ID, t.Purpose, t.SecretHash, t.UserID, nullable(t.ParentID),
 		nullable(t.Email), nullable(t.Challenge), t.CreatedAt, t.ExpiresAt, most, since)
-	return err == nil && tag.RowsAffected() == 1, refusal(err)
+	counts, err := changed(ctx, db, b)
+	return err == nil && counts[len(counts)-1] == 1, err
 }
+
+// holdUserSQL lets those who count what a user has, to add one more, do so one after the other. The
+// count is a statement of its own, so that it sees what the one before added.
+const holdUserSQL = `select from auth.users where id = $1 for no key update`
 
 const addTicketSQL = `insert into auth.tickets (id, purpose, secret_hash, user_id, parent_id, email, challenge, created_at, expires_at)
 	select $1::uuid, $2::text, $3::bytea, u.id, $5::uuid, $6::text, $7::text, $8::timestamptz, $9::timestamptz

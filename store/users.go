@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -65,12 +66,13 @@ const userByEmailSQL = `select` + userColumns + ` from auth.users u where u.emai
 
 // UserOfActor finds the user an access token speaks of, provided that its session, when it names
 // one, has not ended.
-func (db *DB) UserOfActor(ctx context.Context, a auth.Actor) (auth.User, error) {
-	return one[auth.User](ctx, db, userOfActorSQL, a.UserID, nullable(a.SessionID))
+func (db *DB) UserOfActor(ctx context.Context, a auth.Actor, now time.Time) (auth.User, error) {
+	return one[auth.User](ctx, db, userOfActorSQL, a.UserID, nullable(a.SessionID), now)
 }
 
 const userOfActorSQL = `select` + userColumns + ` from auth.users u
-	where u.id = $1 and ($2::uuid is null or exists (select from auth.refresh_tokens t where t.id = $2 and t.user_id = u.id))`
+	where u.id = $1 and ($2::uuid is null or exists (select from auth.refresh_tokens t
+		where t.id = $2 and t.user_id = u.id and t.type = 'regular' and t.expires_at > $3 and (t.ends_at is null or t.ends_at > $3)))`
 
 // NewUser is a user about to be.
 type NewUser struct {
@@ -100,18 +102,26 @@ const (
 // SetPassword changes the password hash and ends what the old password let in: every session but
 // keep (an empty keep ends all), and every one-time secret of the user. It lifts the lockout that
 // wrong guesses of the old one caused. It must run in a transaction.
+//
+// Whoever changes it from a session must still have the session: a change that waited while the
+// owner ended it comes too late, and is ErrChanged.
 func (db *DB) SetPassword(ctx context.Context, userID, hash, keep, lockoutKey string, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(setPasswordSQL, userID, hash, e.At)
+	b.Queue(keepSessionSQL, userID, nullable(keep))
 	b.Queue(endOtherSessionsSQL, userID, nullable(keep))
 	b.Queue(dropTicketsSQL, userID)
 	b.Queue(dropCounterSQL, lockoutKey)
 	queueEntry(b, e)
-	return guardedBatch(ctx, db, b)
+	return guardedBatch(ctx, db, b, 2)
 }
 
 const (
-	setPasswordSQL      = `update auth.users set password_hash = $2, ticket = null, ticket_expires_at = $3 where id = $1 and not disabled`
+	setPasswordSQL = `update auth.users set password_hash = $2, ticket = null, ticket_expires_at = $3 where id = $1 and not disabled`
+	// A statement of its own: it begins once the one before has the user's row, and so sees what was
+	// committed while that one waited.
+	keepSessionSQL = `select from auth.users u where u.id = $1 and ($2::uuid is null or exists (
+		select from auth.refresh_tokens t where t.id = $2 and t.user_id = u.id and t.type = 'regular' for key share))`
 	endOtherSessionsSQL = `delete from auth.refresh_tokens where id in (select id from auth.refresh_tokens
 		where user_id = $1 and type = 'regular' and id is distinct from $2::uuid order by id for update)`
 	dropTicketsSQL = `delete from auth.tickets where user_id = $1`
@@ -123,8 +133,9 @@ const (
 func (db *DB) AskEmailChange(ctx context.Context, userID, newEmail string, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(askEmailChangeSQL, userID, newEmail)
+	b.Queue(keepSessionSQL, userID, nullable(e.SessionID))
 	queueEntry(b, e)
-	return guardedBatch(ctx, db, b)
+	return guardedBatch(ctx, db, b, 2)
 }
 
 const askEmailChangeSQL = `update auth.users set new_email = $2 where id = $1 and not disabled`
@@ -135,7 +146,7 @@ func (db *DB) ConfirmEmail(ctx context.Context, userID, email string, e Entry) e
 	b := &pgx.Batch{}
 	b.Queue(confirmEmailSQL, userID, email)
 	queueEntry(b, e)
-	return guardedBatch(ctx, db, b)
+	return guardedBatch(ctx, db, b, 1)
 }
 
 const confirmEmailSQL = `update auth.users set email_verified = true where id = $1 and email = $2::text::public.citext`
@@ -148,7 +159,7 @@ func (db *DB) ChangeEmail(ctx context.Context, userID, newEmail string, e Entry)
 	b.Queue(changeEmailSQL, userID, newEmail)
 	b.Queue(dropTicketsSQL, userID)
 	queueEntry(b, e)
-	return guardedBatch(ctx, db, b)
+	return guardedBatch(ctx, db, b, 1)
 }
 
 const changeEmailSQL = `update auth.users set email = new_email, new_email = null, email_verified = true, ticket = null
@@ -183,7 +194,8 @@ func (db *DB) HashKinds(ctx context.Context) ([]string, error) {
 }
 
 const hashKindsSQL = `select distinct coalesce(substring(password_hash from '^(\$2[aby]\$\d\d)'), substring(password_hash from '^(\$argon2id\$v=\d+\$[^$]+)'))
-	from auth.users where password_hash like '$%' and password_hash ~ '^\$(2[aby]\$\d\d|argon2id\$v=\d+\$)'`
+	from (select password_hash from auth.users where password_hash <> '' limit 100000) sample
+	where password_hash ~ '^\$(2[aby]\$\d\d|argon2id\$v=\d+\$)'`
 
 // guarded runs a statement that must write a row.
 func (db *DB) guarded(ctx context.Context, sql string, args ...any) error {
@@ -197,13 +209,16 @@ func (db *DB) guarded(ctx context.Context, sql string, args ...any) error {
 	return nil
 }
 
-// guardedBatch runs statements of which the first must write a row.
-func guardedBatch(ctx context.Context, q querier, b *pgx.Batch) error {
+// guardedBatch runs statements of which the first few must each touch a row.
+func guardedBatch(ctx context.Context, q querier, b *pgx.Batch, guards int) error {
 	counts, err := changed(ctx, q, b)
-	if err == nil && counts[0] == 0 {
+	if err != nil {
+		return err
+	}
+	if slices.Contains(counts[:guards], 0) {
 		return ErrChanged
 	}
-	return err
+	return nil
 }
 
 // nullable makes an empty string an SQL null.

@@ -4,6 +4,7 @@ package hasura
 
 import (
 	"net/http"
+	"time"
 
 	"postern/auth"
 	"postern/flow"
@@ -94,8 +95,9 @@ func (d *Door) routes() []route {
 type bucket int
 
 const (
-	email bucket = iota
-	signups
+	email   bucket = iota // requests that send a mail
+	signups               // requests that make a user
+	guesses               // wrong tickets, codes and refresh tokens, on every route
 )
 
 // within lets a request pass while its client has not used up one of the buckets.
@@ -103,36 +105,51 @@ func (d *Door) within(buckets []bucket, h server.Handler) server.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		client := server.Client(w).Bucket()
 		for _, b := range buckets {
-			name, limit, key := "signups", d.Limits.Signups(), client
-			if b == email {
-				name, limit = "email", d.Limits.Email()
-				if d.Limits.EmailIsGlobal {
-					key = "everybody"
-				}
-			}
-			if wait, ok := d.Front.Limits.Take(name, key, limit, d.Front.Now()); !ok {
-				return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
+			if err := d.take(b, client); err != nil {
+				return err
 			}
 		}
 		err := h(w, r)
-		if guess(auth.CodeOf(err)) {
-			if wait, ok := d.Front.Limits.Take("guesses", client, d.guesses(), d.Front.Now()); !ok {
-				return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
+		if isGuess(auth.CodeOf(err)) || isGuess(auth.CodeOf(server.Noted(w))) {
+			if late := d.take(guesses, client); late != nil && err != nil {
+				return late
 			}
 		}
 		return err
 	}
 }
 
-// guess tells whether a refusal may be a guess at a random secret. Wrong passwords are counted by
+// take takes a place in a bucket.
+func (d *Door) take(b bucket, client string) error {
+	var wait time.Duration
+	ok := true
+	switch memory, now := d.Front.Limits, d.Front.Now(); b {
+	case email:
+		if d.Limits.EmailIsGlobal {
+			client = "everybody"
+		}
+		wait, ok = memory.Take("email", client, d.Limits.Email(), now)
+	case signups:
+		wait, ok = memory.Take("signups", client, d.Limits.Signups(), now)
+	case guesses:
+		wait, ok = memory.Take("guesses", client, d.guessLimit(), now)
+	}
+	if !ok {
+		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
+	}
+	return nil
+}
+
+// isGuess tells whether a refusal may be a guess at a random secret. Wrong passwords are counted by
 // the flow, in the database.
-func guess(c auth.Code) bool {
+func isGuess(c auth.Code) bool {
 	return c == auth.InvalidTicket || c == auth.InvalidExchange || c == auth.InvalidRefreshToken
 }
 
-// guesses is the limit on wrong tickets, codes and refresh tokens. They hold 122 random bits, so it
-// guards the database rather than the secret; one address may serve an office full of stale tabs.
-func (d *Door) guesses() limits.Limit {
+// guessLimit is the limit on guesses. What is guessed has 122 random bits and needs no guard, so
+// whoever holds a good token is never held back by those who guess from the same address; it tells
+// a program that guesses to stop, and the limit on everything bounds what it costs.
+func (d *Door) guessLimit() limits.Limit {
 	l := d.Limits.BruteForce()
 	l.Burst *= 10
 	return l

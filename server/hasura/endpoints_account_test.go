@@ -67,10 +67,19 @@ func TestChangePassword(t *testing.T) {
 	})
 
 	t.Run("a good bearer wins over the ticket", func(t *testing.T) {
+		p := d.person(t)
+		for _, ticket := range []string{reset(t, p.email, 1), "passwordReset:" + tokens.NewUUID()} {
+			change(t, fields{"newPassword": better, "ticket": ticket}, bearer(p.AccessToken)).ok(t)
+			d.ask(t, "GET", "/user", nil, bearer(p.AccessToken)).is(t, 200, "") // the session lives on
+		}
+		d.signIn(t, p.email, better)
+	})
+
+	t.Run("a good bearer and the ticket of somebody else change nothing", func(t *testing.T) {
 		p, q := d.person(t), d.person(t)
 		ticket := reset(t, q.email, 1)
-		change(t, fields{"newPassword": better, "ticket": ticket}, bearer(p.AccessToken)).ok(t)
-		d.signIn(t, p.email, better)
+		change(t, fields{"newPassword": better, "ticket": ticket}, bearer(p.AccessToken)).refused(t, 401, "invalid-ticket", "")
+		d.signIn(t, p.email, p.password)
 		d.signIn(t, q.email, q.password)
 		change(t, fields{"newPassword": better, "ticket": ticket}).ok(t)
 	})

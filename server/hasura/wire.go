@@ -113,6 +113,9 @@ func (o *signUpOptions) check(at string) error {
 	if len(o.Metadata) > 0 && jsontext.Value(o.Metadata).Kind() != '{' {
 		return auth.Invalid{Field: at + "metadata", Problem: "must be an object"}
 	}
+	if len(o.Metadata) > maxMetadata {
+		return auth.Invalid{Field: at + "metadata", Problem: "must not be longer than 32 KiB"}
+	}
 	return nil
 }
 
@@ -124,8 +127,9 @@ func (o *signUpOptions) toFlow() flow.Options {
 }
 
 const (
-	maxRole  = 100
-	maxRoles = 100
+	maxRole     = 100
+	maxRoles    = 100
+	maxMetadata = 32 << 10 // it comes back with every session
 )
 
 var (

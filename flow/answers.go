@@ -1,0 +1,54 @@
+package flow
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Answers make those answers take as long as each other that must not tell whether an address is
+// known. What a known one takes depends on the database, so it is watched. The zero Answers are
+// ready, and one serves all flows.
+type Answers struct {
+	mu      sync.Mutex
+	slowest time.Duration // of the work for a known address, lately
+	seen    time.Time
+}
+
+const (
+	leastAnswer = 60 * time.Millisecond // well above what the work takes beside its database
+	mostAnswer  = 3 * time.Second
+	lately      = 10 * time.Minute
+)
+
+// worked notes how long the work for a known address took.
+func (a *Answers) worked(start, end time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if took := end.Sub(start); took >= a.slowest || end.Sub(a.seen) > lately {
+		a.slowest, a.seen = took, end
+	}
+}
+
+// target is how long every answer takes.
+func (a *Answers) target() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return min(max(leastAnswer, a.slowest*5/4), mostAnswer)
+}
+
+// settle waits until an answer that was begun at start is due.
+func (a *Answers) settle(ctx context.Context, start time.Time, now func() time.Time) error {
+	wait := a.target() - now().Sub(start)
+	if wait <= 0 {
+		return nil
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
