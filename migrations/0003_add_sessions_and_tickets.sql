@@ -18,6 +18,8 @@ alter table auth.refresh_tokens
 
 create index refresh_tokens_user_id_idx on auth.refresh_tokens (user_id);
 create index refresh_tokens_expires_at_idx on auth.refresh_tokens (expires_at);
+-- Links in mails that Hasura Auth sent are looked for by this, for as long as they live.
+create index postern_users_ticket_idx on auth.users (ticket) where ticket is not null;
 
 -- Hashes of refresh tokens that nobody honest holds: who presents one has copied a session.
 create table auth.refresh_tripwires (

@@ -16,12 +16,17 @@ const niceness = 10
 // thread ends with the work: without privileges its priority could not be raised again.
 func inBackground(work func()) {
 	done := make(chan struct{})
+	var panicked any
 	go func() {
 		defer close(done)
+		defer func() { panicked = recover() }()
 		runtime.LockOSThread() // never unlocked, which ends the thread
 		// Where the system forbids it, hashing is merely not polite.
 		_ = syscall.Setpriority(syscall.PRIO_PROCESS, syscall.Gettid(), niceness)
 		work()
 	}()
 	<-done
+	if panicked != nil {
+		panic(panicked) //nolint:forbidigo // it is the caller's: on this thread it would end the process
+	}
 }

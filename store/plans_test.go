@@ -17,9 +17,8 @@ import (
 func TestQueriesUseIndexes(t *testing.T) {
 	t.Parallel()
 	mayScan := map[string]string{
-		"findAdoptedTicketSQL": "upstream has no index, and the statement is asked for a month at most",
-		"hashKindsSQL":         "asked once at the start",
-		"ownsSecurityKeySQL":   "upstream has no index, and only what needs elevation asks",
+		"hashKindsSQL":       "asked once at the start",
+		"ownsSecurityKeySQL": "upstream has no index, and only what needs elevation asks",
 	}
 	conn, err := pgx.Connect(t.Context(), testpg.New(t))
 	if err != nil {

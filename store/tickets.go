@@ -66,8 +66,7 @@ const findTicketSQL = `select` + userColumns + `,
 	from auth.tickets k join auth.users u on u.id = k.user_id
 	where k.purpose = $1 and k.secret_hash = $2 and k.expires_at > $3`
 
-// FindAdoptedTicket looks for a live ticket that Hasura Auth wrote before it was replaced. There is
-// no index for it, as there never was: ask only while such tickets can still be alive.
+// FindAdoptedTicket looks for a live ticket that Hasura Auth wrote before it was replaced.
 func (db *DB) FindAdoptedTicket(ctx context.Context, p auth.Purpose, text string, now time.Time) (Found, error) {
 	return one[Found](ctx, db, findAdoptedTicketSQL, p, text, now)
 }
