@@ -620,18 +620,24 @@ func TestWeakness36ErrorsDoNotStickToTheClientURL(t *testing.T) {
 	}
 }
 
-func TestWeakness37MissingLocaleFallsBackToSameTemplate(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	for name, text := range map[string]string{"subject.txt": "Conferma", "body.html": `<a href="${link}">x</a>`, "body.txt": "${link}"} {
-		path := filepath.Join(folder, "it", "email-verify", name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+// writeTemplate puts a template into an operator's folder.
+func writeTemplate(t *testing.T, folder, locale, name, subject, html, text string) {
+	t.Helper()
+	dir := filepath.Join(folder, locale, name)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for file, content := range map[string]string{"subject.txt": subject, "body.html": html, "body.txt": text} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+func TestWeakness37MissingLocaleFallsBackToSameTemplate(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	writeTemplate(t, folder, "it", "email-verify", "Conferma", `<a href="${link}">x</a>`, "${link}")
 	d := openDoor(t, map[string]string{"AUTH_LOCALE_ALLOWED_LOCALES": "en,it,tlh", "AUTH_LOCALE_DEFAULT": "fr", "AUTH_EMAIL_TEMPLATES_PATH": folder})
 	for _, locale := range []string{"it", "tlh"} {
 		email := d.signUp(t, fields{"options": fields{"locale": locale}})
@@ -834,7 +840,7 @@ func TestWeakness56RedirectsAtEveryEndpoint(t *testing.T) {
 		"https://a.b.wild.example/app", "https://.wild.example/app", "https://wild.example/app", "https://awild.example/app", "https://evil.example/.wild.example/app", "https://a.wild.example/application",
 		"https://a.wild.example%2f.evil.example/app", "https://a.wild.example%00.evil.example/app", "https://a。wild.example/app", "https://ａ.wild.example/app", "https://a.wild.example./app",
 		"javascript://exact.example/p/%0aalert(1)", "data:text/html,x", "https://exact.example/p/\t", " https://exact.example/p/", "https://exact.example/p/\r\nX: y", "https://[exact.example]/p/",
-		"https://3232235777/p/", "vbscript://exact.example/p/", "blob:https://exact.example/p/", "https://exact.example/p/" + strings.Repeat("a", 2100),
+		"https://3232235777/p/", clientURL + ".evil.example", clientURL + "@evil.example", clientURL + ":444", clientURL + "evil.example", "vbscript://exact.example/p/", "blob:https://exact.example/p/", "https://exact.example/p/" + strings.Repeat("a", 2100),
 	} {
 		options := fields{"redirectTo": target}
 		for _, a := range []answer{
