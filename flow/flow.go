@@ -119,14 +119,3 @@ func with(list []string, x string) []string {
 func (k *Kit) entry(event, userID string, c auth.Client, now time.Time) store.Entry {
 	return store.Entry{Event: event, UserID: userID, Client: c, At: now}
 }
-
-// TrustsOrigin tells whether a web origin belongs to the application: to its own address or to one
-// of the allowed redirects.
-func (p *Policy) TrustsOrigin(origin string) bool {
-	for _, r := range p.redirects {
-		if r.origin.MatchString(origin) {
-			return true
-		}
-	}
-	return false
-}

@@ -194,3 +194,15 @@ func (f *Links) Exchange(ctx context.Context, in Exchange) (*auth.Grant, error) 
 	}
 	return grant, err
 }
+
+// findTicket looks for a live ticket by the text that clients hold ("passwordReset:<uuid>").
+func (k *Kit) findTicket(ctx context.Context, p auth.Purpose, text string, now time.Time) (store.Found, error) {
+	found, err := k.Store.FindTicket(ctx, p, tokens.HashSecret(text), now)
+	if errors.Is(err, store.ErrNotFound) && now.Before(k.AdoptedUntil) {
+		found, err = k.Store.FindAdoptedTicket(ctx, p, text, now)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return found, fmt.Errorf("%w: unknown, expired or used up", auth.InvalidTicket)
+	}
+	return found, err
+}

@@ -232,3 +232,14 @@ func glob(pattern string) (string, error) {
 	}
 	return b.String(), nil
 }
+
+// TrustsOrigin tells whether a web origin belongs to the application: to its own address or to one
+// of the allowed redirects.
+func (p *Policy) TrustsOrigin(origin string) bool {
+	for _, r := range p.redirects {
+		if r.origin.MatchString(origin) {
+			return true
+		}
+	}
+	return false
+}

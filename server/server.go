@@ -1,12 +1,10 @@
 // Package server holds what the REST doors share: how a handler answers, how bodies are read, who
-// the client is, what one client may ask for in a minute, health, and how the house opens and
-// closes. A door (package server/hasura) decodes, calls one flow and encodes.
+// the client is, what one client may ask for in a minute, and health. A door (package server/hasura)
+// decodes, calls one flow and encodes.
 package server
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -193,56 +191,6 @@ func (f *Front) logRequest(r *http.Request, rec *recorder, id string, took time.
 	f.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
-// cors answers preflights and says which origins may read the answers. It tells whether the request
-// is answered.
-func (f *Front) cors(w http.ResponseWriter, r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	h := w.Header()
-	h.Add("Vary", "Origin, Access-Control-Request-Method") // a cache must not give an answer without these headers to a browser
-	if origin != "" {
-		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After")
-		if f.TrustsOrigin != nil && f.TrustsOrigin(origin) {
-			h.Set("Access-Control-Allow-Credentials", "true")
-		}
-	}
-	if r.Method != http.MethodOptions {
-		return false
-	}
-	if origin != "" {
-		h.Set("Access-Control-Allow-Methods", "POST, GET")
-		if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
-			h.Set("Access-Control-Allow-Headers", asked)
-		}
-		h.Set("Access-Control-Max-Age", "86400")
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return true
-}
-
-// JSON answers with a value.
-func JSON(w http.ResponseWriter, status int, v any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	return Raw(w, status, b.Bytes())
-}
-
-// Raw answers with JSON that is encoded already.
-func Raw(w http.ResponseWriter, status int, body []byte) error {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, err := w.Write(body)
-	if err != nil {
-		return nil //nolint:nilerr // the client went away; there is nobody to tell
-	}
-	return nil
-}
-
 // requestID is the caller's request id, when it is one that may stand in a log, or a new one.
 func requestID(r *http.Request) string {
 	id := r.Header.Get("X-Request-Id")
@@ -257,72 +205,10 @@ func requestID(r *http.Request) string {
 	return id
 }
 
-// recorder remembers what a handler answered, for the log.
-type recorder struct {
-	http.ResponseWriter
-	status int
-	client auth.Client
-	err    error
-}
-
-// WriteHeader remembers the status.
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
-		r.status = status
-	}
-	r.ResponseWriter.WriteHeader(status)
-}
-
-// Write remembers the status that an answer without one has.
-func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
-	return r.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController reach the writer beneath.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-func (r *recorder) statusOr200() int {
-	if r.status == 0 {
-		return http.StatusOK
-	}
-	return r.status
-}
-
-func recorderOf(w http.ResponseWriter) *recorder {
-	for {
-		if rec, ok := w.(*recorder); ok {
-			return rec
-		}
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return nil
-		}
-		w = u.Unwrap()
-	}
-}
-
 // clip shortens a text from outside for the log.
 func clip(s string, n int) string {
 	if len(s) > n {
 		return strings.ToValidUTF8(s[:n], "") + "…"
 	}
 	return strings.ToValidUTF8(s, "�")
-}
-
-// Noted is the refusal that was kept with Note, if any.
-func Noted(w http.ResponseWriter) error {
-	if rec := recorderOf(w); rec != nil {
-		return rec.err
-	}
-	return nil
-}
-
-// Note keeps a refusal for the log that is answered in another way than in an error body.
-func Note(w http.ResponseWriter, err error) {
-	if rec := recorderOf(w); rec != nil {
-		rec.err = err
-	}
 }

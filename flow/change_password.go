@@ -1,0 +1,92 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/auth"
+	"postern/store"
+)
+
+// PasswordChange sets a new password: of the actor, or of whoever holds the ticket of a reset mail.
+type PasswordChange struct {
+	Actor       *auth.Actor // nil when nobody is signed in
+	Ticket      string
+	NewPassword string
+	Client      auth.Client
+}
+
+// ChangePassword sets a new password and ends every other session of the user: whoever knew the
+// old one is out.
+func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
+	now := f.Now()
+	right, err := f.rightToChange(ctx, in, now)
+	if err != nil {
+		return err
+	}
+	if err := f.PasswordPolicy.Check(ctx, in.NewPassword); err != nil {
+		return err
+	}
+	hash, err := f.Passwords.Hash(ctx, in.NewPassword)
+	if err != nil {
+		return err
+	}
+	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+		if right.ticket != nil {
+			if err := tx.TakeTicket(ctx, *right.ticket, in.Ticket); err != nil {
+				return err
+			}
+		}
+		e := f.entry("password.changed", right.user.ID, in.Client, now)
+		e.SessionID = right.session
+		if err := tx.SetPassword(ctx, right.user.ID, hash, right.session, f.lockoutKey(right.user.Email), e); err != nil {
+			return err
+		}
+		return f.notify(ctx, tx, "password-changed", right.user.Email, right.user)
+	})
+	switch {
+	case !errors.Is(err, store.ErrChanged):
+		return err
+	case right.ticket != nil:
+		return fmt.Errorf("%w: used up or changed meanwhile", auth.InvalidTicket)
+	}
+	return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
+}
+
+// right is why somebody may set a new password: their session, or a ticket.
+type right struct {
+	user    auth.User
+	session string       // lives on; empty in tokens of an older server, and with a ticket
+	ticket  *store.Found // is used up; nil with a session
+}
+
+// rightToChange finds the right. A good session counts more than a ticket, as in Hasura Auth.
+func (f *Account) rightToChange(ctx context.Context, in PasswordChange, now time.Time) (right, error) {
+	var ticket store.Found
+	noTicket := fmt.Errorf("%w: no ticket", auth.InvalidTicket)
+	if in.Ticket != "" {
+		ticket, noTicket = f.findTicket(ctx, auth.ResetPassword, in.Ticket, now)
+	}
+	if in.Actor != nil {
+		user, err := f.member(ctx, *in.Actor)
+		switch code := auth.CodeOf(err); {
+		case err == nil && noTicket == nil && ticket.User.ID != user.ID:
+			return right{}, fmt.Errorf("%w: it is of user %s, the session of user %s", auth.InvalidTicket, ticket.User.ID, user.ID)
+		case err == nil:
+			return right{user: user, session: in.Actor.SessionID}, nil
+		case in.Ticket == "" || code != auth.Unauthorized && code != auth.NotElevated:
+			return right{}, err
+		}
+		// Clients send the access token they have with every call. One whose session is over, or
+		// whose proof is too old, does not stand in the way of a ticket.
+	}
+	switch {
+	case in.Ticket == "":
+		return right{}, fmt.Errorf("%w: neither a session nor a ticket", auth.BadRequest)
+	case noTicket != nil:
+		return right{}, noTicket
+	}
+	return right{user: ticket.User, ticket: &ticket}, f.Policy.gateHolder(ticket)
+}

@@ -1,0 +1,49 @@
+package flow
+
+import (
+	"context"
+	"errors"
+
+	"postern/auth"
+	"postern/store"
+)
+
+// Ask is somebody who asks for a mail by an address, signed in or not.
+type Ask struct {
+	Email         string
+	RedirectTo    string
+	CodeChallenge string
+	Client        auth.Client
+}
+
+// ResetPassword mails a link to set a new password, if the address belongs to somebody who may
+// sign in. The answer is the same, and takes as long, whether it does or not.
+func (f *Account) ResetPassword(ctx context.Context, in Ask) error {
+	start := f.Now()
+	redirectTo, err := f.Policy.Redirect(in.RedirectTo)
+	if err != nil {
+		return err
+	}
+	if !f.MailReady {
+		return auth.MailNotConfigured
+	}
+	user, err := f.Store.UserByEmail(ctx, in.Email)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return f.Answers.settle(ctx, start, f.Now)
+	case err != nil:
+		return err
+	case f.Policy.gateMember(user) != nil:
+		return f.Answers.settle(ctx, start, f.Now)
+	}
+	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+		return f.sendLink(ctx, tx, link{
+			user: user, to: user.Email, purpose: auth.ResetPassword, redirectTo: redirectTo, challenge: in.CodeChallenge, now: start,
+		})
+	})
+	if err != nil {
+		return err
+	}
+	f.Answers.worked(start, f.Now())
+	return f.Answers.settle(ctx, start, f.Now)
+}

@@ -1,0 +1,38 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"postern/auth"
+	"postern/store"
+)
+
+// SendVerification mails the link to confirm an address once more. Links sent before stay good.
+func (f *Account) SendVerification(ctx context.Context, in Ask) error {
+	redirectTo, err := f.Policy.Redirect(in.RedirectTo)
+	if err != nil {
+		return err
+	}
+	if !f.MailReady {
+		return auth.MailNotConfigured
+	}
+	user, err := f.Store.UserByEmail(ctx, in.Email)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("%w: unknown address", auth.InvalidCredentials)
+	case err != nil:
+		return err
+	case user.EmailVerified:
+		return fmt.Errorf("%w: user %s", auth.EmailVerified, user.ID)
+	}
+	if err := f.Policy.gateMember(user); err != nil && auth.CodeOf(err) != auth.UserUnverified {
+		return err
+	}
+	return f.Store.InTx(ctx, func(tx *store.DB) error {
+		return f.sendLink(ctx, tx, link{
+			user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: redirectTo, challenge: in.CodeChallenge, now: f.Now(),
+		})
+	})
+}
