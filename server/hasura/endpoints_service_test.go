@@ -122,7 +122,7 @@ func TestServiceEndpoints(t *testing.T) {
 	}{
 		"/healthz": {200, `{"status":"ok"}`}, "/version": {404, ""}, "/": {404, ""}, "/user": {404, ""}, "/signin/email-password": {404, ""}, "/v1": {404, ""}, "/v1/": {404, ""}, "/v2/user": {404, ""},
 	} {
-		req, err := http.NewRequestWithContext(t.Context(), "GET", base+path, nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

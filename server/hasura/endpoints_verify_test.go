@@ -119,12 +119,13 @@ func (k linkKind) openWithoutPKCE(t *testing.T, d doorway, mode string) {
 
 	var a answer
 	status := 302
-	if mode == "always" {
+	switch mode {
+	case "always":
 		status = 303
 		a = d.ask(t, "POST", link, nil)
-	} else if mode == "off" {
+	case "off":
 		a = d.ask(t, "GET", link, nil, browser())
-	} else {
+	default:
 		a = d.ask(t, "GET", link, nil)
 	}
 	where, q := a.redirect(t, status)

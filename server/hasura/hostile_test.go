@@ -482,12 +482,12 @@ func TestBadQueriesAreRefused(t *testing.T) {
 						q[name] = []string{"verifyEmail:" + text + suffix}
 					}
 					a := d.knock(t, method, "/verify?"+q.Encode(), nil, browser())
-					switch {
-					case a.status == 400:
+					switch a.status {
+					case 400:
 						if no := a.refusal(t); !strings.HasPrefix(no.Message, name+" ") || strings.Contains(no.Message, canary) {
 							t.Errorf("%s as %s: %s", what, name, a)
 						}
-					case a.status == 302 || a.status == 303:
+					case 302, 303:
 						where, q := a.redirect(t, a.status)
 						if where != clientURL || q.Get("error") == "" || strings.Contains(a.header.Get("Location"), canary) {
 							t.Errorf("%s as %s leads to %s %v", what, name, where, q)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -671,7 +672,7 @@ func TestWeakness41And42UsersWithoutAnAddress(t *testing.T) {
 			}
 			_, payload := tokenParts(t, next.AccessToken)
 			claims, _ := payload["https://hasura.io/jwt/claims"].(map[string]any)
-			if claims["x-hasura-user-is-anonymous"] != fmt.Sprint(name == "guest") {
+			if claims["x-hasura-user-is-anonymous"] != strconv.FormatBool(name == "guest") {
 				t.Errorf("claims %v", claims)
 			}
 			// A user without an address may have one; a guest becomes a user in another way.
