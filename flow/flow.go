@@ -26,6 +26,8 @@ type Settings struct {
 	RefreshWindow        time.Duration `env:"AUTH_REFRESH_TOKEN_REUSE_INTERVAL" default:"10s" min:"0s" max:"5m" doc:"How long the refresh token before the current one gets the same answer again, so that tabs and retries throw nobody out."`
 	DisableSignUp        bool          `env:"AUTH_DISABLE_SIGNUP" default:"false" doc:"Take no new users."`
 	DisableNewUsers      bool          `env:"AUTH_DISABLE_NEW_USERS" default:"false" doc:"Create new users locked, until an operator enables them."`
+	DisableAutoSignUp    bool          `env:"AUTH_DISABLE_AUTO_SIGNUP" default:"false" doc:"Signing in creates no users; who is new must ask to sign up."`
+	SignInByLink         bool          `env:"AUTH_EMAIL_PASSWORDLESS_ENABLED" default:"false" doc:"Let users sign in by a link in a mail."`
 	RequireVerifiedEmail bool          `env:"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED" default:"true" doc:"Users must confirm their e-mail address before they can sign in."`
 	DefaultRole          string        `env:"AUTH_USER_DEFAULT_ROLE" default:"user" doc:"Role of a new user."`
 	AllowedRoles         []string      `env:"AUTH_USER_DEFAULT_ALLOWED_ROLES" default:"me" doc:"Roles that a new user may take; the default role is added."`

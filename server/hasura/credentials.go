@@ -1,6 +1,7 @@
 package hasura
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -34,6 +35,28 @@ func (d *Door) signInPassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return server.JSON(w, http.StatusOK, sessionPayload{toSession(grant)})
+}
+
+func (d *Door) signInLink(w http.ResponseWriter, r *http.Request) error {
+	return d.askLink(w, r, d.SignIn.WithLink)
+}
+
+func (d *Door) signUpLink(w http.ResponseWriter, r *http.Request) error {
+	return d.askLink(w, r, d.SignUp.WithLink)
+}
+
+func (d *Door) askLink(w http.ResponseWriter, r *http.Request, ask func(context.Context, flow.LinkSignIn) error) error {
+	in, err := server.Decode[linkRequest](r, server.Body{Free: []string{"options.metadata"}})
+	if err != nil {
+		return err
+	}
+	err = ask(r.Context(), flow.LinkSignIn{
+		Email: in.Email, Options: in.Options.toFlow(), CodeChallenge: text(in.CodeChallenge), Client: server.Client(w),
+	})
+	if err != nil {
+		return err
+	}
+	return ok(w)
 }
 
 func (d *Door) refresh(w http.ResponseWriter, r *http.Request) error {

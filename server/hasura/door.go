@@ -70,6 +70,8 @@ func (d *Door) routes() []route {
 	}
 	return []route{
 		{method: "POST", path: "/signup/email-password", handle: d.signUpPassword, buckets: append([]bucket{signups}, verification...)},
+		{method: "POST", path: "/signup/passwordless/email", handle: d.signUpLink, buckets: []bucket{signups, email}},
+		{method: "POST", path: "/signin/passwordless/email", handle: d.signInLink, buckets: mails},
 		{method: "POST", path: "/signin/email-password", handle: d.signInPassword},
 		{method: "POST", path: "/token", handle: d.refresh},
 		{method: "POST", path: "/token/verify", handle: d.verifyToken},

@@ -138,6 +138,18 @@ var (
 	uuid        = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 )
 
+// linkRequest asks for a mail with a link that signs in.
+type linkRequest struct {
+	Email         string        `json:"email"`
+	Options       signUpOptions `json:"options"`
+	CodeChallenge *string       `json:"codeChallenge"`
+}
+
+// Check tells what is wrong with the request.
+func (in *linkRequest) Check() error {
+	return first(emailIn("email", in.Email), in.Options.check("options."), challengeIn("codeChallenge", in.CodeChallenge))
+}
+
 type signInPasswordRequest struct {
 	Email    string `json:"email"`
 	Password string `json:"password"`

@@ -1,0 +1,138 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/auth"
+	"postern/store"
+	"postern/tokens"
+)
+
+// LinkSignIn is a person who wants a mail with a link to sign in by.
+type LinkSignIn struct {
+	Email         string
+	Options       Options // of the user that a first sign-in creates; otherwise only RedirectTo counts
+	CodeChallenge string
+	Client        auth.Client
+}
+
+// WithLink mails a link that signs in. Whoever is unknown gets an account, unless the operator
+// wants sign-ups to be asked for as such: then nothing is sent, and the answer is the same.
+func (f *SignIn) WithLink(ctx context.Context, in LinkSignIn) error {
+	ask, err := f.askLink(in)
+	if err != nil {
+		return err
+	}
+	user, err := f.Store.UserByEmail(ctx, in.Email)
+	switch {
+	case err == nil:
+		if err := f.Policy.gateMember(user); err != nil && auth.CodeOf(err) != auth.UserUnverified {
+			return err
+		}
+		return f.mailLink(ctx, ask, user)
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	case f.Policy.DisableAutoSignUp:
+		return f.settle(ctx, ask.start, answerTime)
+	}
+	err = f.addByLink(ctx, ask)
+	if auth.CodeOf(err) != auth.EmailTaken {
+		return err
+	}
+	// Somebody signed up with the address a moment ago: it was this person, with another click.
+	if user, err = f.Store.UserByEmail(ctx, in.Email); err != nil {
+		return err
+	}
+	return f.mailLink(ctx, ask, user)
+}
+
+// WithLink creates a user and mails the link that signs in. To an address that somebody has
+// already nothing is sent, and the answer is the same.
+func (f *SignUp) WithLink(ctx context.Context, in LinkSignIn) error {
+	ask, err := f.askLink(in)
+	if err != nil {
+		return err
+	}
+	switch _, err := f.Store.UserByEmail(ctx, in.Email); {
+	case err == nil:
+		return f.settle(ctx, ask.start, answerTime)
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	err = f.addByLink(ctx, ask)
+	if auth.CodeOf(err) == auth.EmailTaken {
+		return f.settle(ctx, ask.start, answerTime)
+	}
+	return err
+}
+
+// askedLink is a LinkSignIn that was looked at: what it asks for is allowed.
+type askedLink struct {
+	LinkSignIn
+	newcomer   auth.User // who they would be, if they are new
+	redirectTo string
+	start      time.Time
+}
+
+// askLink checks all that can be checked before anybody is looked up, so that the refusals are the
+// same for everybody.
+func (k *Kit) askLink(in LinkSignIn) (ask askedLink, err error) {
+	ask = askedLink{LinkSignIn: in, start: k.Now()}
+	if !k.Policy.SignInByLink {
+		return ask, auth.EndpointDisabled
+	}
+	if err := k.Policy.admit(in.Email); err != nil {
+		return ask, err
+	}
+	if ask.redirectTo, err = k.Policy.Redirect(in.Options.RedirectTo); err != nil {
+		return ask, err
+	}
+	if ask.newcomer, err = k.Policy.newcomer(tokens.NewUUID(), in.Email, in.Options, ask.start); err != nil {
+		return ask, err
+	}
+	if !k.MailReady {
+		return ask, auth.MailNotConfigured
+	}
+	return ask, nil
+}
+
+// addByLink creates the user and mails the link, or nothing of both.
+func (k *Kit) addByLink(ctx context.Context, ask askedLink) error {
+	if k.Policy.DisableSignUp {
+		return auth.SignUpDisabled
+	}
+	err := k.Store.InTx(ctx, func(tx *store.DB) error {
+		created := k.entry("user.created", ask.newcomer.ID, ask.Client, ask.start)
+		created.Detail = map[string]any{"method": "link"}
+		if err := tx.AddUser(ctx, store.NewUser{User: ask.newcomer}, created); err != nil || ask.newcomer.Disabled {
+			return err
+		}
+		return k.sendLink(ctx, tx, ask.link(ask.newcomer))
+	})
+	if err == nil && ask.newcomer.Disabled {
+		return fmt.Errorf("%w: new users wait for an operator", auth.UserDisabled)
+	}
+	if err != nil {
+		return err
+	}
+	return k.settle(ctx, ask.start, answerTime)
+}
+
+// mailLink mails the link to somebody who is known.
+func (k *Kit) mailLink(ctx context.Context, ask askedLink, user auth.User) error {
+	err := k.Store.InTx(ctx, func(tx *store.DB) error { return k.sendLink(ctx, tx, ask.link(user)) })
+	if err != nil {
+		return err
+	}
+	return k.settle(ctx, ask.start, answerTime)
+}
+
+func (ask askedLink) link(user auth.User) link {
+	return link{
+		user: user, to: user.Email, purpose: auth.SignInByEmail,
+		redirectTo: ask.redirectTo, challenge: ask.CodeChallenge, now: ask.start,
+	}
+}
