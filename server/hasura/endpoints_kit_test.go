@@ -65,9 +65,12 @@ func wholeRun() bool {
 // handlers without a socket, so that a test may come from any address and with any header.
 type doorway struct{ *testhouse.House }
 
+// openDoor opens a house in which every way to sign in is on, unless the settings say otherwise.
 func openDoor(t testing.TB, settings map[string]string, options ...func(*house.Options)) doorway {
 	t.Helper()
-	return doorway{testhouse.Open(t, settings, options...)}
+	all := map[string]string{"AUTH_EMAIL_PASSWORDLESS_ENABLED": "true"}
+	maps.Copy(all, settings)
+	return doorway{testhouse.Open(t, all, options...)}
 }
 
 // unverified are the settings of a house where nobody has to confirm an address.

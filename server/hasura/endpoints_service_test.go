@@ -42,10 +42,13 @@ func operations(t testing.TB) []operation {
 	_, challenge := "", tokens.ChallengeOf(strings.Repeat("v", 43))
 	redirect := fields{"redirectTo": clientURL + "/x"}
 	link := "?ticket=verifyEmail:" + tokens.NewUUID() + "&redirectTo=" + clientURL
+	options := fields{
+		"displayName": "Jane", "locale": "en", "defaultRole": "user", "allowedRoles": []any{"user", "me"}, "metadata": fields{"a": fields{"b": 1}}, "redirectTo": clientURL,
+	}
 	requests := map[string]operation{
-		"signUpEmailPassword": {body: fields{"email": "sweep@example.com", "password": rightPassword, "codeChallenge": challenge, "options": fields{
-			"displayName": "Jane", "locale": "en", "defaultRole": "user", "allowedRoles": []any{"user", "me"}, "metadata": fields{"a": fields{"b": 1}}, "redirectTo": clientURL,
-		}}},
+		"signUpEmailPassword":     {body: fields{"email": "sweep@example.com", "password": rightPassword, "codeChallenge": challenge, "options": options}},
+		"signUpPasswordlessEmail": {body: fields{"email": "sweep3@example.com", "codeChallenge": challenge, "options": options}},
+		"signInPasswordlessEmail": {body: fields{"email": "sweep4@example.com", "codeChallenge": challenge, "options": options}},
 		"signInEmailPassword":    {body: fields{"email": "sweep@example.com", "password": rightPassword}},
 		"refreshToken":           {body: fields{"refreshToken": tokens.NewUUID()}},
 		"verifyToken":            {body: fields{"token": "x.y.z"}},
