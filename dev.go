@@ -91,6 +91,7 @@ func devPreset(m *dev.House) map[string]string {
 		"AUTH_LISTEN_ADDRESS":                       "127.0.0.1",
 		"AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS": "http://localhost,http://localhost:*,http://127.0.0.1,http://127.0.0.1:*",
 		"AUTH_LOCALE_ALLOWED_LOCALES":               "en,fr,es,de,bg,cs",
+		"AUTH_EMAIL_PASSWORDLESS_ENABLED":           "true",
 		"AUTH_SMTP_HOST":                            m.SMTPHost,
 		"AUTH_SMTP_PORT":                            strconv.Itoa(m.SMTPPort),
 		"AUTH_SMTP_SENDER":                          "Postern <postern@localhost>",

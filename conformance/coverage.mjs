@@ -3,7 +3,7 @@
 const later = (what) => ({ later: what })
 
 const webauthn = later('passkeys')
-const magic = later('magic links and e-mail codes')
+const codes = later('e-mail codes')
 const sms = later('SMS')
 const social = later('sign-in with providers')
 const idToken = later('id tokens')
@@ -41,11 +41,11 @@ export const nhostAuth = {
   verifySignUpWebauthn: webauthn,
   addSecurityKey: webauthn,
   verifyAddSecurityKey: webauthn,
-  signInOTPEmail: magic,
-  verifySignInOTPEmail: magic,
-  signInPasswordlessEmail: magic,
-  signUpPasswordlessEmail: magic,
-  signUpOTPEmail: magic,
+  signInOTPEmail: codes,
+  verifySignInOTPEmail: codes,
+  signInPasswordlessEmail: 'a link in a mail signs in, and signs up who is unknown',
+  signUpPasswordlessEmail: 'a link in a mail signs up, and tells nobody who is known',
+  signUpOTPEmail: codes,
   signInPasswordlessSms: sms,
   verifySignInPasswordlessSms: sms,
   signUpPasswordlessSms: sms,
@@ -120,8 +120,8 @@ export const hasuraAuth = {
   linkIdToken: idToken,
   signInPAT: pat,
   createPAT: pat,
-  signInEmailOTP: magic,
-  verifyEmailOTP: magic,
+  signInEmailOTP: codes,
+  verifyEmailOTP: codes,
   signInSecurityKey: webauthn,
   addSecurityKey: webauthn,
   elevateEmailSecurityKey: webauthn,
@@ -134,7 +134,7 @@ export const hasuraAuthForms = {
   'signUp with securityKey': webauthn,
   'signIn with email and password': 'sign-in, events, refresh, sign-out',
   'signIn without parameters': guests,
-  'signIn with email': magic,
+  'signIn with email': 'signing in by a link in a mail',
   'signIn with email and securityKey': webauthn,
   'signIn with phoneNumber': sms,
   'signIn with phoneNumber and otp': sms,

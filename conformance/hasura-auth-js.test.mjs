@@ -267,11 +267,18 @@ test('the verification mail again', async (t) => {
   assertError((await client(t).sendVerificationEmail({ email })).error, 400, 'email-already-verified', "User's email is already verified")
 })
 
+test('signing in by a link in a mail', async (t) => {
+  const email = newEmail('link')
+  const { error } = await client(t).signIn({ email, options: { redirectTo: `${APP}/in` } })
+  assert.equal(error, null)
+  const to = await click(linkOf(await takeMail(email, 'signin-passwordless')))
+  assert.match(to.searchParams.get('refreshToken'), UUID)
+})
+
 test('what this server does not have yet is refused in words, never as a network error', async (t) => {
   const auth = client(t)
   for (const [name, ask] of Object.entries({
     'anonymous sign-in': () => auth.signIn(),
-    'magic link': () => auth.signIn({ email: newEmail('magic') }),
     'personal access token': () => auth.signInPAT(crypto.randomUUID()),
     'id token': () => auth.signInIdToken({ provider: 'google', idToken: 'a.b.c' }),
     'e-mail code': () => auth.signInEmailOTP(newEmail('otp')),

@@ -223,6 +223,30 @@ test('a reset by mail: link, session, new password', async () => {
   await refused(client().auth.signInEmailPassword(user), 401, 'invalid-email-password')
 })
 
+test('a link in a mail signs in, and signs up who is unknown', async () => {
+  const email = newEmail('link')
+  for (const first of [true, false]) {
+    const nhost = client()
+    ok(await nhost.auth.signInPasswordlessEmail({ email, options: { redirectTo: `${APP}/in`, displayName: 'By Link' } }))
+    const mail = await takeMail(email, 'signin-passwordless')
+    assert.match(header(mail, 'X-Ticket'), /^passwordlessEmail:/)
+    assert.equal(new URL(linkOf(mail)).searchParams.get('type'), 'signinPasswordless')
+    const to = await click(linkOf(mail))
+    assert.equal(to.searchParams.get('type'), 'passwordlessEmail')
+    await nhost.auth.refreshToken({ refreshToken: to.searchParams.get('refreshToken') })
+    const { body } = await nhost.auth.getUser()
+    assert.deepEqual([body.email, body.emailVerified, body.displayName], [email, true, 'By Link'], first ? 'the first time' : 'the second time')
+  }
+})
+
+test('a link in a mail signs up, and tells nobody who is known', async () => {
+  const email = newEmail('link-up')
+  ok(await client().auth.signUpPasswordlessEmail({ email, options: { redirectTo: `${APP}/in` } }))
+  const to = await click(linkOf(await takeMail(email, 'signin-passwordless')))
+  assert.match(to.searchParams.get('refreshToken'), UUID)
+  ok(await client().auth.signUpPasswordlessEmail({ email }))
+})
+
 test('a reset with the ticket alone', async () => {
   const user = await verifiedUser('ticket')
   const old = await signIn(user)
@@ -314,6 +338,11 @@ test('PKCE: the helpers of the client', async () => {
 
 /** The four ways to a mail link, with PKCE. */
 const pkceWays = {
+  'link to sign in': async (nhost, codeChallenge) => {
+    const email = newEmail('pkce')
+    await nhost.auth.signInPasswordlessEmail({ email, codeChallenge, options: { redirectTo: `${APP}/cb` } })
+    return takeMail(email, 'signin-passwordless')
+  },
   'sign-up': async (nhost, codeChallenge) => {
     const email = newEmail('pkce')
     await nhost.auth.signUpEmailPassword({ email, password: newPassword(), codeChallenge, options: { redirectTo: `${APP}/cb` } })

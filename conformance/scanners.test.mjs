@@ -144,6 +144,11 @@ const kinds = {
     await wanted('/signup/email-password', { email, password, options: { redirectTo: `${APP}/cb` }, ...extra })
     return { mail: await takeMail(email, 'email-verify'), done: () => signIn({ email, password }) }
   },
+  'signin-passwordless': async (extra) => {
+    const email = newEmail('scan')
+    await wanted('/signin/passwordless/email', { email, options: { redirectTo: `${APP}/cb` }, ...extra })
+    return { mail: await takeMail(email, 'signin-passwordless'), done: async (session) => assert.equal(session.user.emailVerified, true) }
+  },
   'password-reset': async (extra) => {
     const user = await verifiedUser('scan')
     await wanted('/user/password/reset', { email: user.email, options: { redirectTo: `${APP}/cb` }, ...extra })

@@ -30,6 +30,13 @@ func (a *Answers) worked(start, end time.Time) {
 	}
 }
 
+// answered ends the work for a known address: what it took is noted, and the answer comes when it is
+// due.
+func (k *Kit) answered(ctx context.Context, start time.Time) error {
+	k.Answers.worked(start, k.Now())
+	return k.Answers.settle(ctx, start, k.Now)
+}
+
 // target is how long every answer takes.
 func (a *Answers) target() time.Duration {
 	a.mu.Lock()

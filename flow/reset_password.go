@@ -44,6 +44,5 @@ func (f *Account) ResetPassword(ctx context.Context, in Ask) error {
 	if err != nil {
 		return err
 	}
-	f.Answers.worked(start, f.Now())
-	return f.Answers.settle(ctx, start, f.Now)
+	return f.answered(ctx, start)
 }

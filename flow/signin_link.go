@@ -36,7 +36,7 @@ func (f *SignIn) WithLink(ctx context.Context, in LinkSignIn) error {
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	case f.Policy.DisableAutoSignUp:
-		return f.settle(ctx, ask.start, answerTime)
+		return f.Answers.settle(ctx, ask.start, f.Now)
 	}
 	err = f.addByLink(ctx, ask)
 	if auth.CodeOf(err) != auth.EmailTaken {
@@ -58,13 +58,13 @@ func (f *SignUp) WithLink(ctx context.Context, in LinkSignIn) error {
 	}
 	switch _, err := f.Store.UserByEmail(ctx, in.Email); {
 	case err == nil:
-		return f.settle(ctx, ask.start, answerTime)
+		return f.Answers.settle(ctx, ask.start, f.Now)
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
 	err = f.addByLink(ctx, ask)
 	if auth.CodeOf(err) == auth.EmailTaken {
-		return f.settle(ctx, ask.start, answerTime)
+		return f.Answers.settle(ctx, ask.start, f.Now)
 	}
 	return err
 }
@@ -118,7 +118,7 @@ func (k *Kit) addByLink(ctx context.Context, ask askedLink) error {
 	if err != nil {
 		return err
 	}
-	return k.settle(ctx, ask.start, answerTime)
+	return k.answered(ctx, ask.start)
 }
 
 // mailLink mails the link to somebody who is known.
@@ -127,7 +127,7 @@ func (k *Kit) mailLink(ctx context.Context, ask askedLink, user auth.User) error
 	if err != nil {
 		return err
 	}
-	return k.settle(ctx, ask.start, answerTime)
+	return k.answered(ctx, ask.start)
 }
 
 func (ask askedLink) link(user auth.User) link {
