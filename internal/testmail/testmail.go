@@ -174,20 +174,31 @@ func (s *Server) To(address string) []Message {
 // when that has not happened shortly before its deadline.
 func (s *Server) Wait(t testing.TB, to string, n int) []Message {
 	t.Helper()
+	return s.waitForMails(t, to, n, func() []Message { return s.To(to) })
+}
+
+// WaitAll blocks until the server has kept n mails, for whomever.
+func (s *Server) WaitAll(t testing.TB, n int) []Message {
+	t.Helper()
+	return s.waitForMails(t, "anybody", n, s.Messages)
+}
+
+func (s *Server) waitForMails(t testing.TB, whose string, n int, mails func() []Message) []Message {
+	t.Helper()
 	timer := time.NewTimer(patienceOf(t))
 	defer timer.Stop()
 	for {
 		s.mu.Lock()
 		changed := s.changed
 		s.mu.Unlock()
-		list := s.To(to)
+		list := mails()
 		if len(list) >= n {
 			return list
 		}
 		select {
 		case <-changed:
 		case <-timer.C:
-			t.Fatalf("testmail: %d mails for %s, want %d; there are %d in all", len(list), to, n, len(s.Messages()))
+			t.Fatalf("testmail: %d mails for %s, want %d; there are %d in all", len(list), whose, n, len(s.Messages()))
 		}
 	}
 }

@@ -262,11 +262,7 @@ func TestT06NoHeaderMovesTheLinkOfAMail(t *testing.T) {
 // allMails waits until so many mails are there.
 func (d doorway) allMails(t *testing.T, n int) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); len(d.Mail.Messages()) < n; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d mails, want %d", len(d.Mail.Messages()), n)
-		}
-	}
+	d.Mail.WaitAll(t, n)
 }
 
 // TestT07RedirectsWithPKCEHoldNoToken visits every redirect there is. Old clients read a refresh token

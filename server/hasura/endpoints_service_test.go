@@ -157,7 +157,6 @@ func (d doorway) waitUntilReady(t testing.TB) {
 		if time.Now().After(end) {
 			t.Fatalf("%s", a)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 
