@@ -238,13 +238,15 @@ func TestT06NoHeaderMovesTheLinkOfAMail(t *testing.T) {
 				"/user/password/reset":                {"email": p.email},
 				"/user/email/send-verification-email": {"email": waiting},
 				"/user/email/change":                  {"newEmail": newAddress()},
+				signInLink:                            {"email": newAddress()},
+				signUpLink:                            {"email": newAddress()},
 			} {
 				if a := d.knock(t, "POST", path, body, variant, bearer(p.AccessToken)); a.status != 200 {
 					t.Errorf("%s at %s: %s", name, path, a)
 				}
 			}
 		}
-		mails += 4
+		mails += 6
 	}
 	close(work)
 	wg.Wait()

@@ -50,6 +50,16 @@ func linkKinds() []linkKind {
 			verified,
 		},
 		{
+			"signin-passwordless", "passwordlessEmail", "signinPasswordless", time.Hour,
+			func(t *testing.T, d doorway, redirectTo, challenge string) (string, string) {
+				t.Helper()
+				email := newAddress()
+				d.ask(t, "POST", signInLink, more(redirectTo, challenge, fields{"email": email})).ok(t)
+				return email, email
+			},
+			verified,
+		},
+		{
 			"password-reset", "passwordReset", "passwordReset", time.Hour,
 			func(t *testing.T, d doorway, redirectTo, challenge string) (string, string) {
 				t.Helper()
