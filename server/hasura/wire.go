@@ -80,7 +80,7 @@ type signUpPasswordRequest struct {
 // Check tells what is wrong with the request.
 func (in *signUpPasswordRequest) Check() error {
 	return first(emailIn("email", in.Email), newPasswordIn("password", in.Password), in.Options.check("options."),
-		challengeIn("codeChallenge", in.CodeChallenge))
+		challengeIn(in.CodeChallenge))
 }
 
 type signUpOptions struct {
@@ -147,7 +147,7 @@ type linkRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *linkRequest) Check() error {
-	return first(emailIn("email", in.Email), in.Options.check("options."), challengeIn("codeChallenge", in.CodeChallenge))
+	return first(emailIn("email", in.Email), in.Options.check("options."), challengeIn(in.CodeChallenge))
 }
 
 type signInPasswordRequest struct {
@@ -228,7 +228,7 @@ type redirectOptions struct {
 
 // Check tells what is wrong with the request.
 func (in *mailRequest) Check() error {
-	return first(emailIn("email", in.Email), challengeIn("codeChallenge", in.CodeChallenge))
+	return first(emailIn("email", in.Email), challengeIn(in.CodeChallenge))
 }
 
 type changeEmailRequest struct {
@@ -239,7 +239,7 @@ type changeEmailRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *changeEmailRequest) Check() error {
-	return first(emailIn("newEmail", in.NewEmail), challengeIn("codeChallenge", in.CodeChallenge))
+	return first(emailIn("newEmail", in.NewEmail), challengeIn(in.CodeChallenge))
 }
 
 func emailIn(field, s string) error {
@@ -265,9 +265,9 @@ func passwordIn(field, s string) error {
 	return nil
 }
 
-func challengeIn(field string, s *string) error {
+func challengeIn(s *string) error {
 	if s != nil && !tokens.ValidChallenge(*s) {
-		return auth.Invalid{Field: field, Problem: "must be the base64url SHA-256 of the verifier, 43 characters (RFC 7636)"}
+		return auth.Invalid{Field: "codeChallenge", Problem: "must be the base64url SHA-256 of the verifier, 43 characters (RFC 7636)"}
 	}
 	return nil
 }
