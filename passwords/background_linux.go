@@ -5,12 +5,10 @@ import (
 	"syscall"
 )
 
-// niceness is how far hashing steps back behind everything else. Measured beside a flood of
-// sign-ins on a machine that was busy with other things too (two processors, 500 refreshes a second,
-// medians of twelve runs), the slowest refresh of a hundred took 55 ms at 0, 35 ms at 5, 23 ms at 10
-// and 38 ms at 19: a thread that hardly ever runs also holds up the collector. Ten costs a twelfth
-// of the sign-ins.
-const niceness = 10
+// niceness is how far hashing steps back behind everything else. Measured beside 500 refreshes a
+// second on two processors: at 5 the slowest of a hundred takes 10 to 13 ms and sign-ins keep three
+// quarters of what the machine can hash; at 2 some refreshes wait 90 ms; at 10 sign-ins fall to half.
+const niceness = 5
 
 // inBackground does work on a thread of its own, at low priority, and returns when it is done. The
 // thread ends with the work: without privileges its priority could not be raised again.

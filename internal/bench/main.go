@@ -126,14 +126,21 @@ func (b *bench) report() error {
 	if err != nil {
 		return err
 	}
-	ceiling := b.hashes()
-	signIn := b.loop("sign-in", b.clients, func(i int) error { return b.signIn(people[i%len(people)]) })
-	refresh := b.loop("refresh", b.clients, b.refreshing(b.url+"/token", people))
-	bareRefresh := b.loop("refresh, bare handler", b.clients, b.refreshing(b.bare+"/refresh", people))
-	getUser := b.loop("get user", b.clients, func(i int) error { return b.getUser(b.url+"/user", people[i%len(people)]) })
-	bareUser := b.loop("get user, bare handler", b.clients, func(i int) error {
-		return b.getUser(b.bare+"/user?id="+people[i%len(people)].id, people[i%len(people)])
-	})
+	hash, err := b.hashing()
+	if err != nil {
+		return err
+	}
+	ceiling, signIn := b.beside(
+		job{"argon2id alone", runtime.NumCPU(), hash},
+		job{"sign-in", b.clients, func(i int) error { return b.signIn(people[i%len(people)]) }})
+	bareRefresh, refresh := b.beside(
+		job{"refresh, bare handler", b.clients, b.refreshing(b.bare+"/refresh", people)},
+		job{"refresh", b.clients, b.refreshing(b.url+"/token", people)})
+	bareUser, getUser := b.beside(
+		job{"get user, bare handler", b.clients, func(i int) error {
+			return b.getUser(b.bare+"/user?id="+people[i%len(people)].id, people[i%len(people)])
+		}},
+		job{"get user", b.clients, func(i int) error { return b.getUser(b.url+"/user", people[i%len(people)]) }})
 	flood, floodSignIns := b.flood(people)
 
 	fmt.Printf("Measured on %d CPUs, %s/%s, %s, %d clients, %s each, Postgres on the same machine with fsync on.\n\n",
@@ -152,11 +159,11 @@ func (b *bench) report() error {
 		}
 		fmt.Printf("| %s%s | %.0f | %s | %s | %s | %s |\n", m.name, failed, m.rate, short(m.p50), short(m.p99), ceilingName, ratio)
 	}
-	row(signIn, "argon2id alone", ceiling)
+	row(signIn, "argon2id alone", ceiling.rate)
 	row(refresh, "bare net/http, same statement", bareRefresh.rate)
 	row(getUser, "bare net/http, same statement", bareUser.rate)
 	row(flood, "500/s offered", 500)
-	row(floodSignIns, "argon2id alone", ceiling)
+	row(floodSignIns, "argon2id alone", ceiling.rate)
 	return nil
 }
 
@@ -168,34 +175,71 @@ type measured struct {
 	p50, p99 time.Duration
 }
 
-// loop lets clients ask one after the other for as long as a measurement takes.
-func (b *bench) loop(name string, clients int, ask func(client int) error) measured {
-	progress(name)
+// job is something that clients ask for, again and again.
+type job struct {
+	name    string
+	clients int
+	ask     func(client int) error
+}
+
+// turns is how often two jobs that are compared take turns: the machine's speed drifts, and so both
+// see the same.
+const turns = 5
+
+// beside measures a ceiling and what is held against it, in turns.
+func (b *bench) beside(ceiling, own job) (measured, measured) {
+	progress(own.name + ", beside: " + ceiling.name)
+	var results [2]tally
+	for range turns {
+		for i, j := range []job{ceiling, own} {
+			results[i].add(b.loop(j, b.length/turns))
+		}
+	}
+	return results[0].summary(ceiling.name), results[1].summary(own.name)
+}
+
+// tally is what some loops have seen.
+type tally struct {
+	times  []time.Duration
+	failed int64
+	took   time.Duration
+}
+
+func (t *tally) add(o tally) {
+	t.times, t.failed, t.took = append(t.times, o.times...), t.failed+o.failed, t.took+o.took
+}
+
+func (t *tally) summary(name string) measured {
+	return summary(name, t.times, t.failed, t.took)
+}
+
+// loop lets clients ask one after the other for so long.
+func (b *bench) loop(j job, length time.Duration) tally {
 	var mu sync.Mutex
-	var times []time.Duration
-	var failed atomic.Int64
+	var all tally
 	start := time.Now()
 	var wg sync.WaitGroup
-	for i := range clients {
+	for i := range j.clients {
 		wg.Go(func() {
-			var own []time.Duration
-			for time.Since(start) < b.length {
+			var own tally
+			for time.Since(start) < length {
 				t := time.Now()
-				if err := ask(i); err != nil {
-					if failed.Add(1) == 1 {
-						fmt.Fprintf(os.Stderr, "  %s: %v\n", name, err)
+				if err := j.ask(i); err != nil {
+					if own.failed++; own.failed == 1 {
+						fmt.Fprintf(os.Stderr, "  %s: %v\n", j.name, err)
 					}
 					continue
 				}
-				own = append(own, time.Since(t))
+				own.times = append(own.times, time.Since(t))
 			}
 			mu.Lock()
-			times = append(times, own...)
+			all.add(own)
 			mu.Unlock()
 		})
 	}
 	wg.Wait()
-	return summary(name, times, failed.Load(), time.Since(start))
+	all.took = time.Since(start)
+	return all
 }
 
 func summary(name string, times []time.Duration, failed int64, took time.Duration) measured {
@@ -207,25 +251,24 @@ func summary(name string, times []time.Duration, failed int64, took time.Duratio
 	return m
 }
 
-// hashes measures the ceiling of sign-ins: the hash alone, on every processor.
-func (b *bench) hashes() float64 {
+// hashing is the ceiling of sign-ins: the hash alone.
+func (b *bench) hashing() (func(int) error, error) {
 	hasher := passwords.NewHasher(b.config.Passwords, time.Now)
 	stored, err := hasher.Hash(b.ctx, password)
-	if err != nil {
-		log.Fatal(err)
-	}
-	return b.loop("argon2id alone", runtime.NumCPU(), func(int) error {
+	return func(int) error {
 		_, _, err := hasher.Verify(b.ctx, stored, password)
 		return err
-	}).rate
+	}, err
 }
 
 // flood offers 500 refreshes a second, whatever becomes of them, while 32 clients sign in.
 func (b *bench) flood(people []*person) (refreshes, signIns measured) {
 	const perSecond = 500
+	progress("refresh during a flood of sign-ins")
 	done := make(chan measured, 1)
 	go func() {
-		done <- b.loop("sign-in during the flood", 32, func(i int) error { return b.signIn(people[i]) })
+		t := b.loop(job{"sign-in during the flood", 32, func(i int) error { return b.signIn(people[i]) }}, b.length)
+		done <- t.summary("sign-in during the flood")
 	}()
 	ask := b.refreshing(b.url+"/token", people)
 	var mu sync.Mutex
@@ -233,10 +276,9 @@ func (b *bench) flood(people []*person) (refreshes, signIns measured) {
 	var failed atomic.Int64
 	var wg sync.WaitGroup
 	start := time.Now()
-	tick := time.NewTicker(time.Second / perSecond)
-	defer tick.Stop()
 	for n := 0; time.Since(start) < b.length; n++ {
-		due := <-tick.C
+		due := start.Add(time.Duration(n) * time.Second / perSecond)
+		time.Sleep(time.Until(due))
 		wg.Go(func() {
 			if err := ask(n); err != nil {
 				failed.Add(1)
