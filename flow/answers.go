@@ -7,19 +7,19 @@ import (
 )
 
 // Answers make those answers take as long as each other that must not tell whether an address is
-// known. What a known one takes depends on the database, so it is watched. The zero Answers are
-// ready, and one serves all flows.
+// known. What a known one takes depends on the database, so it is watched. One serves all flows that
+// do the same work.
 type Answers struct {
+	Least time.Duration // what every answer takes: well above the work beside its own database
+	Most  time.Duration // however slow the database was
+
 	mu      sync.Mutex
 	slowest time.Duration // of the work for a known address, lately
 	seen    time.Time
 }
 
-const (
-	leastAnswer = 60 * time.Millisecond // well above what the work takes beside its database
-	mostAnswer  = 3 * time.Second
-	lately      = 10 * time.Minute
-)
+// lately is for how long a slow answer slows the others down.
+const lately = 5 * time.Minute
 
 // worked notes how long the work for a known address took.
 func (a *Answers) worked(start, end time.Time) {
@@ -41,7 +41,7 @@ func (k *Kit) answered(ctx context.Context, start time.Time) error {
 func (a *Answers) target() time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return min(max(leastAnswer, a.slowest*5/4), mostAnswer)
+	return min(max(a.Least, a.slowest*5/4), a.Most)
 }
 
 // settle waits until an answer that was begun at start is due.

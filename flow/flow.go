@@ -65,7 +65,8 @@ type Kit struct {
 
 	PasswordPolicy  *passwords.Policy
 	Pacer           *passwords.Pacer
-	Answers         *Answers
+	Answers         *Answers // about mails
+	Refusals        *Answers // what a refused sign-in asks of the database, beside its hash
 	AccessTokenLife time.Duration
 	MailReady       bool      // there is a mail server to send through
 	AdoptedUntil    time.Time // until when tickets of the Hasura Auth that was replaced may still live

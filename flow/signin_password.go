@@ -23,17 +23,18 @@ type PasswordSignIn struct {
 // told only to whoever knows its password.
 func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (*auth.Grant, error) {
 	guards := f.passwordGuards(in.Email, in.Client)
-	login, known, err := f.Store.LoginByEmail(ctx, in.Email, guards, f.Now())
-	looked := f.Now()
+	begun := f.Now()
+	login, known, err := f.Store.LoginByEmail(ctx, in.Email, guards, begun)
+	looking := f.Now().Sub(begun)
 	if auth.CodeOf(err) == auth.TooManyRequests {
-		return nil, f.refuseAt(ctx, looked, err)
+		return nil, f.refuse(ctx, begun, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	newHash, err := f.checkPassword(ctx, login, known, in.Password)
 	if auth.CodeOf(err) == auth.InvalidCredentials {
-		return nil, f.refusePassword(ctx, looked, guards, err)
+		return nil, f.refusePassword(ctx, begun, looking, guards, err)
 	}
 	if err == nil {
 		err = ctx.Err() // who hung up learns nothing of the account
@@ -53,7 +54,7 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (*auth.Gra
 	})
 	if auth.CodeOf(err) == auth.InvalidCredentials {
 		// The guards were used up by others meanwhile: the answer must not be another than theirs.
-		return nil, f.refusePassword(ctx, looked, guards, err)
+		return nil, f.refusePassword(ctx, begun, looking, guards, err)
 	}
 	return grant, err
 }
@@ -90,7 +91,7 @@ const countTime = 5 * time.Second
 // refusePassword counts a wrong password and answers when its time has come, with the wait of a
 // spent guard where there is one. It is counted even when the client has hung up: the guess was
 // made.
-func (f *SignIn) refusePassword(ctx context.Context, looked time.Time, guards []store.Guard, refusal error) error {
+func (f *SignIn) refusePassword(ctx context.Context, begun time.Time, looking time.Duration, guards []store.Guard, refusal error) error {
 	counting, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTime)
 	defer cancel()
 	before := f.Now()
@@ -102,13 +103,14 @@ func (f *SignIn) refusePassword(ctx context.Context, looked time.Time, guards []
 	case err != nil:
 		return err // a guess that could not be counted gets no answer
 	}
-	// Counting takes everybody as long, whether or not there was something to hash before.
-	return f.refuseAt(ctx, looked.Add(f.Now().Sub(before)), refusal)
+	f.Refusals.worked(before.Add(-looking), f.Now())
+	return f.refuse(ctx, begun, refusal)
 }
 
-// refuseAt answers a refusal as long after begun as refusals take.
-func (f *SignIn) refuseAt(ctx context.Context, begun time.Time, refusal error) error {
-	if err := f.Pacer.Refuse(ctx, begun); err != nil {
+// refuse answers as long after begun as the slowest refusal takes: what it asks of the database,
+// and the hash.
+func (f *SignIn) refuse(ctx context.Context, begun time.Time, refusal error) error {
+	if err := f.Pacer.Refuse(ctx, begun.Add(f.Refusals.target())); err != nil {
 		return err
 	}
 	return refusal

@@ -147,7 +147,8 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	}
 	kit := flow.Kit{
 		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
-		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now), Answers: &flow.Answers{},
+		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now), Answers: &flow.Answers{Least: 60 * time.Millisecond, Most: 3 * time.Second},
+		Refusals:        &flow.Answers{Least: 5 * time.Millisecond, Most: time.Second},
 		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured(),
 	}
 	if adoption.From != "" {
