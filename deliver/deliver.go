@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -210,10 +211,29 @@ func (r *reporter) HandlePanic(ctx context.Context, job *rivertype.JobRow, panic
 	return &river.ErrorHandlerResult{SetCancelled: r.last(job)}
 }
 
-// quiet keeps River's own chatter below warnings out of the log.
+// quiet keeps River's own chatter below warnings out of the log, and what it says of being stopped.
 type quiet struct{ slog.Handler }
 
 // Enabled lets warnings and errors through.
 func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelWarn && q.Handler.Enabled(ctx, l)
 }
+
+// Handle drops errors that say no more than that the server is closing.
+func (q quiet) Handle(ctx context.Context, r slog.Record) error {
+	closing := false
+	r.Attrs(func(a slog.Attr) bool {
+		closing = closing || a.Key == "error" && strings.Contains(a.Value.String(), context.Canceled.Error())
+		return !closing
+	})
+	if closing {
+		return nil
+	}
+	return q.Handler.Handle(ctx, r)
+}
+
+// WithAttrs stays quiet.
+func (q quiet) WithAttrs(attrs []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(attrs)} }
+
+// WithGroup stays quiet.
+func (q quiet) WithGroup(name string) slog.Handler { return quiet{q.Handler.WithGroup(name)} }
