@@ -279,7 +279,7 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 	p.Changes = []string{
 		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.event_heads, auth.events, auth.postern_state and auth.postern_migrations",
-		"add columns to auth.refresh_tokens, each empty or with a default: aal, amr, factor_id, user_agent, address_prefix, rotated_at, ends_at; and two indexes",
+		"add columns to auth.refresh_tokens, each empty or with a default: aal, amr, factor_id, user_agent, address_prefix, rotated_at, ends_at; with two indexes there, and one on the tickets of auth.users",
 		"add schema " + jobSchema + " for background work",
 		"leave every table, column, constraint and row of Hasura Auth as it is, its record of migrations too",
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"encoding/json"
 	"time"
 
@@ -25,17 +24,8 @@ type Entry struct {
 // maxUserAgent is how much of a user agent is kept: a header may be a megabyte long.
 const maxUserAgent = 512
 
-// Record writes an entry to the audit log and hands it to the receivers of events, in order for
+// queueEntry writes an entry to the audit log and hands it to the receivers of events, in order for
 // each user.
-func (db *DB) Record(ctx context.Context, entries ...Entry) error {
-	b := &pgx.Batch{}
-	for _, e := range entries {
-		queueEntry(b, e)
-	}
-	_, err := changed(ctx, db, b)
-	return err
-}
-
 func queueEntry(b *pgx.Batch, e Entry) {
 	detail := e.detail()
 	b.Queue(addAuditSQL, e.At, e.Event, e.UserID, nullable(e.ActorID), nullable(e.SessionID),
