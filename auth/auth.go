@@ -69,6 +69,13 @@ type Grant struct {
 	ExpiresIn    time.Duration // life of the access token, counted from now
 }
 
+// Admission is how a sign-in ends: in a session, or in the ticket of a second factor that is still
+// due. Neither means that something else must happen first, such as confirming an address.
+type Admission struct {
+	Grant        *Grant
+	FactorTicket string // "mfaTotp:<uuid>"
+}
+
 // Client says where a request comes from. Both fields are what the network and the peer claim;
 // neither is proof of anything.
 type Client struct {
@@ -124,5 +131,18 @@ const (
 	ConfirmEmailChange Purpose = "emailConfirmChange"
 	SignInByEmail      Purpose = "passwordlessEmail"
 	ResetPassword      Purpose = "passwordReset"
-	ExchangeCode       Purpose = "code" // a PKCE authorization code (RFC 7636)
+	SecondFactor       Purpose = "mfaTotp" // the first factor is proved, the second is due
+
+	ExchangeCode      Purpose = "code" // a PKCE authorization code (RFC 7636)
+	SignInByEmailCode Purpose = "email-code"
+	SignInBySMS       Purpose = "sms-code"
+	ChangePhone       Purpose = "phone-change"
+	ElevateByEmail    Purpose = "elevate-email"
+	ElevateBySMS      Purpose = "elevate-sms"
+	PasskeySignUp     Purpose = "passkey-signup" // a WebAuthn challenge, as the next three
+	PasskeySignIn     Purpose = "passkey-signin"
+	PasskeyAdd        Purpose = "passkey-add"
+	PasskeyElevate    Purpose = "passkey-elevate"
+	ProviderState     Purpose = "provider-state" // a person is at another provider and will come back
+	ProviderLink      Purpose = "provider-link"  // the same, to link the identity to their account
 )

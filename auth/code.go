@@ -49,6 +49,30 @@ const (
 	InvalidExchange      Code = "invalid-exchange"      // PKCE: unknown code or wrong verifier
 	InvalidToken         Code = "invalid-token"         // an access token given to be checked is not good
 	MailNotConfigured    Code = "mail-not-configured"   // the flow needs mail and there is no mail server
+	PhoneTaken           Code = "phone-taken"           // another user has the number
+	UserNotAnonymous     Code = "user-not-anonymous"    // only a guest may do this
+	InvalidOTP           Code = "invalid-otp"           // a typed code is wrong, expired or used up: one answer for all
+	TooManyOTPs          Code = "too-many-otps"         // too many wrong codes: ask for another, or use the link
+	CannotSendSMS        Code = "cannot-send-sms"       // no message can be sent to the number
+	SMSNotConfigured     Code = "sms-not-configured"    // the flow needs text messages and there is no gateway
+	InvalidPAT           Code = "invalid-pat"           // unknown, expired or revoked personal access token
+	FactorRequired       Code = "factor-required"       // the second factor must be proved where that cannot be asked
+	FactorNotActive      Code = "factor-not-active"     // the user has no second factor
+	FactorActive         Code = "factor-active"         // the user has a second factor already
+	NoFactorSecret       Code = "no-factor-secret"      // nothing was enrolled that could be confirmed
+	InvalidTOTP          Code = "invalid-totp"          // a wrong code, or one that was used already
+	InvalidPasskey       Code = "invalid-passkey"       // a WebAuthn answer that does not verify, or to no challenge of ours
+	NoPasskey            Code = "no-passkey"            // the user has no passkey
+	InvalidState         Code = "invalid-state"         // who comes back from a provider did not start here, or too long ago
+	ProviderRefused      Code = "provider-refused"      // the provider says no; see the redirect for its words
+	ProviderExchange     Code = "provider-exchange"     // the provider did not take its own code
+	ProviderProfile      Code = "provider-profile"      // the provider did not say who it is
+	IdentityTaken        Code = "identity-taken"        // another user has the identity
+	InvalidIDToken       Code = "invalid-id-token"      // an ID token of another issuer, audience or nonce, or expired
+	LastWayIn            Code = "last-way-in"           // removing it would lock the user out
+	CaptchaMissing       Code = "captcha-missing"       // the request must prove that a person sends it
+	CaptchaFailed        Code = "captcha-failed"        // the captcha service says it is no person
+	CaptchaUnavailable   Code = "captcha-unavailable"   // the captcha service does not answer
 )
 
 // Codes lists every Code, for the tests that prove a table complete.
@@ -62,6 +86,7 @@ var codes = []Code{
 	UserUnverified, UserAnonymous, EmailTaken, EmailVerified, PasswordTooShort, PasswordTooLong,
 	PasswordLeaked, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
+	PhoneTaken, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable,
 }
 
 // CodeOf finds the Code in err, or Internal when there is none. Of nil it is empty.

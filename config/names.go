@@ -19,12 +19,10 @@ type capability struct {
 
 // waiting lists the capabilities to come. A name moves out of here when a room declares it.
 var waiting = []capability{
-	{"multi-factor sign-in with TOTP", "AUTH_MFA_ENABLED AUTH_MFA_TOTP_ISSUER"},
-	{"passkeys and security keys", `AUTH_WEBAUTHN_ENABLED AUTH_WEBAUTHN_RP_NAME AUTH_WEBAUTHN_RP_ID
+	{"multi-factor sign-in with TOTP", "AUTH_MFA_TOTP_ISSUER"},
+	{"passkeys and security keys", `AUTH_WEBAUTHN_RP_NAME AUTH_WEBAUTHN_RP_ID
 		AUTH_WEBAUTHN_RP_ORIGINS AUTH_WEBAUTHN_ATTESTATION_TIMEOUT`},
-	{"sign-in by mailed code", "AUTH_OTP_EMAIL_ENABLED"},
-	{"guests", "AUTH_ANONYMOUS_USERS_ENABLED"},
-	{"sign-in by text message", `AUTH_SMS_PASSWORDLESS_ENABLED AUTH_SMS_PROVIDER
+	{"sign-in by text message", `AUTH_SMS_PROVIDER
 		AUTH_SMS_TWILIO_ACCOUNT_SID AUTH_SMS_TWILIO_AUTH_TOKEN AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID
 		AUTH_SMS_MODICA_USERNAME AUTH_SMS_MODICA_PASSWORD AUTH_SMS_GENERIC_URL
 		AUTH_SMS_GENERIC_CONTENT_TYPE AUTH_SMS_GENERIC_HEADERS AUTH_SMS_GENERIC_TIMEOUT

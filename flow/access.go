@@ -80,15 +80,6 @@ func (p *Policy) gateMember(u auth.User) error {
 	return nil
 }
 
-// factorGate refuses to open a session on one factor for a user who has turned on a second. A
-// server that cannot ask for the second must not wave it through.
-func factorGate(u auth.User) error {
-	if u.ActiveMFAType != "" {
-		return fmt.Errorf("%w: user %s has a second factor (%s), which this version cannot check", auth.EndpointDisabled, u.ID, u.ActiveMFAType)
-	}
-	return nil
-}
-
 // emailPattern is the HTML5 pattern of an address, the one that the database's auth.email has.
 var emailPattern = regexp.MustCompile("^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$")
 

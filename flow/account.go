@@ -29,6 +29,20 @@ func (k *Kit) actor(ctx context.Context, a auth.Actor) (auth.User, error) {
 
 // member is an actor who is not a guest and has proved themselves lately where that is required.
 func (k *Kit) member(ctx context.Context, a auth.Actor) (auth.User, error) {
+	return k.memberElevated(ctx, a, k.Policy.Elevation)
+}
+
+// memberEnrolling is a member who adds a way to prove themselves. Whoever has none yet need not prove
+// themselves first, or nobody could ever begin.
+func (k *Kit) memberEnrolling(ctx context.Context, a auth.Actor) (auth.User, error) {
+	rule := k.Policy.Elevation
+	if rule == "required" {
+		rule = "recommended"
+	}
+	return k.memberElevated(ctx, a, rule)
+}
+
+func (k *Kit) memberElevated(ctx context.Context, a auth.Actor, rule string) (auth.User, error) {
 	u, err := k.actor(ctx, a)
 	if err != nil {
 		return auth.User{}, err
@@ -36,19 +50,51 @@ func (k *Kit) member(ctx context.Context, a auth.Actor) (auth.User, error) {
 	if err := k.Policy.gateMember(u); err != nil {
 		return auth.User{}, err
 	}
-	return u, k.elevated(ctx, a)
+	return u, k.elevated(ctx, a, u, rule)
 }
 
 // elevated refuses an actor whose proof is too old for changing credentials.
-func (k *Kit) elevated(ctx context.Context, a auth.Actor) error {
-	if a.Elevated || k.Policy.Elevation == "disabled" || k.Policy.Elevation == "" {
+func (k *Kit) elevated(ctx context.Context, a auth.Actor, u auth.User, rule string) error {
+	if a.Elevated || rule == "disabled" || rule == "" {
 		return nil
 	}
-	if k.Policy.Elevation == "recommended" {
-		owns, err := k.Store.OwnsSecurityKey(ctx, a.UserID)
-		if err != nil || !owns {
+	if rule == "recommended" {
+		methods, err := k.elevationMethods(ctx, u)
+		if err != nil || len(methods) == 0 {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: user %s", auth.NotElevated, a.UserID)
+	return fmt.Errorf("%w: user %s", auth.NotElevated, u.ID)
+}
+
+// The ways to give a fresh proof.
+const (
+	ElevateByPasskey = "webauthn"
+	ElevateByTOTP    = "totp"
+	ElevateByEmail   = "email-otp"
+	ElevateBySMS     = "sms-otp"
+)
+
+// elevationMethods lists the ways in which a user can give a fresh proof, the strongest first.
+func (k *Kit) elevationMethods(ctx context.Context, u auth.User) ([]string, error) {
+	methods := []string{}
+	if k.Policy.Passkeys {
+		owns, err := k.Store.OwnsSecurityKey(ctx, u.ID)
+		if err != nil {
+			return nil, err
+		}
+		if owns {
+			methods = append(methods, ElevateByPasskey)
+		}
+	}
+	if k.Policy.MFA && u.ActiveMFAType == "totp" {
+		methods = append(methods, ElevateByTOTP)
+	}
+	if k.Policy.SignInByEmailCode && k.MailReady && u.Email != "" && u.EmailVerified {
+		methods = append(methods, ElevateByEmail)
+	}
+	if k.Policy.SignInBySMS && k.SMSReady && u.PhoneNumber != "" && u.PhoneNumberVerified {
+		methods = append(methods, ElevateBySMS)
+	}
+	return methods, nil
 }

@@ -28,6 +28,12 @@ type Settings struct {
 	DisableNewUsers      bool          `env:"AUTH_DISABLE_NEW_USERS" default:"false" doc:"Create new users locked, until an operator enables them."`
 	DisableAutoSignUp    bool          `env:"AUTH_DISABLE_AUTO_SIGNUP" default:"false" doc:"Signing in creates no users; who is new must ask to sign up."`
 	SignInByLink         bool          `env:"AUTH_EMAIL_PASSWORDLESS_ENABLED" default:"false" doc:"Let users sign in by a link in a mail."`
+	SignInByEmailCode    bool          `env:"AUTH_OTP_EMAIL_ENABLED" default:"false" doc:"Let users sign in by a code in a mail."`
+	SignInBySMS          bool          `env:"AUTH_SMS_PASSWORDLESS_ENABLED" default:"false" doc:"Let users sign in by a code in a text message."`
+	Guests               bool          `env:"AUTH_ANONYMOUS_USERS_ENABLED" default:"false" doc:"Let people in as guests, who may sign up later and keep what they made."`
+	Passkeys             bool          `env:"AUTH_WEBAUTHN_ENABLED" default:"false" doc:"Let users sign in by passkeys and security keys (WebAuthn)."`
+	MFA                  bool          `env:"AUTH_MFA_ENABLED" default:"false" doc:"Let users turn on a second factor (TOTP)."`
+	MFASignIns           string        `env:"AUTH_MFA_SIGN_INS" default:"all" oneof:"all password" doc:"Which sign-ins ask for a second factor that the user has turned on: all that proved only one, or, as in Hasura Auth, those by password alone."`
 	RequireVerifiedEmail bool          `env:"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED" default:"true" doc:"Users must confirm their e-mail address before they can sign in."`
 	DefaultRole          string        `env:"AUTH_USER_DEFAULT_ROLE" default:"user" doc:"Role of a new user."`
 	AllowedRoles         []string      `env:"AUTH_USER_DEFAULT_ALLOWED_ROLES" default:"me" doc:"Roles that a new user may take; the default role is added."`
@@ -40,7 +46,7 @@ type Settings struct {
 	AllowedEmails        []string      `env:"AUTH_ACCESS_CONTROL_ALLOWED_EMAILS" doc:"Addresses that may sign up and in, even from a blocked domain; when this or the allowed domains are set, all others may not."`
 	BlockedDomains       []string      `env:"AUTH_ACCESS_CONTROL_BLOCKED_EMAIL_DOMAINS" doc:"Domains whose addresses may not sign up or in."`
 	AllowedDomains       []string      `env:"AUTH_ACCESS_CONTROL_ALLOWED_EMAIL_DOMAINS" doc:"Domains whose addresses may sign up and in; when this or the allowed addresses are set, all others may not."`
-	Elevation            string        `env:"AUTH_REQUIRE_ELEVATED_CLAIM" default:"disabled" oneof:"disabled recommended required" doc:"Whether changing credentials needs a fresh proof: never, for users who own a security key, or always."`
+	Elevation            string        `env:"AUTH_REQUIRE_ELEVATED_CLAIM" default:"disabled" oneof:"disabled recommended required" doc:"Whether changing credentials needs a fresh proof: never, for users who have a way to give one, or always."`
 	MailsPerHour         int           `env:"AUTH_EMAIL_USER_HOURLY_LIMIT" default:"10" min:"1" doc:"Most mails of one kind that one user is sent in an hour, whoever asks for them."`
 }
 
@@ -69,6 +75,8 @@ type Kit struct {
 	Refusals        *Answers // what a refused sign-in asks of the database, beside its hash
 	AccessTokenLife time.Duration
 	MailReady       bool      // there is a mail server to send through
+	SMSReady        bool      // there is a gateway to send text messages through
+	HandBack        bool      // Hasura Auth may be started again on this database: nothing that it could not read is written
 	AdoptedUntil    time.Time // until when tickets of the Hasura Auth that was replaced may still live
 }
 

@@ -2,8 +2,10 @@ package flow
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"postern/auth"
@@ -14,7 +16,11 @@ import (
 // opening is how a session comes to be.
 type opening struct {
 	user        auth.User
-	method      string // amr of the proof
+	method      string        // amr of the proof (RFC 8176)
+	after       []auth.Method // the proofs before it
+	aal         int           // authenticator assurance level of all proofs together; 0 means 1
+	machine     bool          // a program signs in, which no second factor can be asked of
+	elevated    bool          // the access token says that the proof is fresh
 	client      auth.Client
 	guards      []store.Guard
 	clears      string
@@ -23,15 +29,73 @@ type opening struct {
 	now         time.Time
 }
 
-// open ends every sign-in: it writes the session with its audit row and event, and signs the
-// access token. db is the database, or the transaction that the session belongs to.
+// factorTicketLife is how long a user may take to type the code of the second factor.
+const factorTicketLife = 5 * time.Minute
+
+// factorTries is how many codes may be tried with one ticket.
+const factorTries = 5
+
+// enter ends every sign-in: in a session, or in the ticket of the second factor when the user has
+// one and this proof was of one factor. db is the database, or the transaction that the sign-in
+// belongs to.
+func (k *Kit) enter(ctx context.Context, db *store.DB, o opening) (auth.Admission, error) {
+	if k.Policy.wantsFactor(o) {
+		return k.askFactor(ctx, db, o)
+	}
+	grant, err := k.open(ctx, db, o)
+	return auth.Admission{Grant: grant}, err
+}
+
+// wantsFactor tells whether a second factor is due.
+func (p *Policy) wantsFactor(o opening) bool {
+	return o.user.ActiveMFAType != "" && o.aal < 2 && !o.machine && (p.MFASignIns != "password" || o.method == "password")
+}
+
+// firstFactor is what the ticket of a second factor remembers of the first.
+type firstFactor struct {
+	Methods []auth.Method `json:"methods"`
+}
+
+// askFactor writes the ticket that the second factor is proved with.
+func (k *Kit) askFactor(ctx context.Context, db *store.DB, o opening) (auth.Admission, error) {
+	payload, err := json.Marshal(firstFactor{Methods: o.methods()})
+	if err != nil {
+		return auth.Admission{}, fmt.Errorf("flow: %w", err)
+	}
+	text := string(auth.SecondFactor) + ":" + tokens.NewUUID()
+	err = db.AddFactorTicket(ctx, store.FactorTicket{
+		Ticket: store.Ticket{
+			ID: tokens.NewUUID(), Purpose: auth.SecondFactor, SecretHash: tokens.HashSecret(text), UserID: o.user.ID,
+			Payload: payload, Attempts: factorTries, CreatedAt: o.now, ExpiresAt: o.now.Add(factorTicketLife),
+		},
+		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards, Clears: o.clears,
+	})
+	return auth.Admission{FactorTicket: text}, o.refusal(err)
+}
+
+// methods lists all proofs, the latest last.
+func (o opening) methods() []auth.Method {
+	return append(slices.Clone(o.after), auth.Method{Method: o.method, Timestamp: o.now})
+}
+
+// refusal says what it means when nothing was written: the user was disabled, the password changed or
+// the account locked between the check and now.
+func (o opening) refusal(err error) error {
+	if errors.Is(err, store.ErrChanged) {
+		return fmt.Errorf("%w: user %s changed during the sign-in", auth.InvalidCredentials, o.user.ID)
+	}
+	return err
+}
+
+// open writes the session with its audit row and event, and signs the
+// access token. Sign-ins come to it through enter.
 func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, error) {
 	token := tokens.NewUUID()
 	session := auth.Session{
 		ID: tokens.NewUUID(), UserID: o.user.ID, CreatedAt: o.now, ExpiresAt: o.now.Add(k.Policy.RefreshTokenLife),
-		AAL: 1, AMR: []auth.Method{{Method: o.method, Timestamp: o.now}},
+		AAL: max(o.aal, 1), AMR: o.methods(),
 	}
-	grant, err := k.grant(o.user, session, token, o.now)
+	grant, err := k.grant(o.user, session, token, o.elevated, o.now)
 	if err != nil {
 		return nil, err
 	}
@@ -42,18 +106,14 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 		Session: session, RefreshHash: tokens.HashRefresh(token), Client: o.client, Entry: entry,
 		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards, Clears: o.clears,
 	})
-	if errors.Is(err, store.ErrChanged) {
-		// Disabled, re-hashed by a password change, or locked between the check and now.
-		return nil, fmt.Errorf("%w: user %s changed during the sign-in", auth.InvalidCredentials, o.user.ID)
-	}
-	return grant, err
+	return grant, o.refusal(err)
 }
 
 // grant signs an access token for a session.
-func (k *Kit) grant(u auth.User, s auth.Session, refreshToken string, now time.Time) (*auth.Grant, error) {
+func (k *Kit) grant(u auth.User, s auth.Session, refreshToken string, elevated bool, now time.Time) (*auth.Grant, error) {
 	access, err := k.Signer.Sign(tokens.Access{
 		UserID: u.ID, SessionID: s.ID, Roles: u.AllowedRoles(), DefaultRole: u.DefaultRole,
-		IsAnonymous: u.IsAnonymous, Life: k.AccessTokenLife,
+		IsAnonymous: u.IsAnonymous, Elevated: elevated, Life: k.AccessTokenLife,
 	}, now)
 	if err != nil {
 		return nil, fmt.Errorf("flow: %w", err)

@@ -22,11 +22,11 @@ type Visit struct {
 	Client        auth.Client
 }
 
-// Visited says what opening the link led to: a session, or a code that the application exchanges
-// for one.
+// Visited says what opening the link led to: whoever opened it is signed in, or there is a code that
+// the application exchanges.
 type Visited struct {
+	auth.Admission
 	Purpose auth.Purpose
-	Grant   *auth.Grant // nil when there is a code
 	Code    string
 }
 
@@ -54,8 +54,8 @@ func (f *Links) Open(ctx context.Context, in Visit) (Visited, error) {
 		return Visited{}, err
 	}
 	if found.TicketChallenge == "" {
-		grant, err := f.redeem(ctx, found, in.Ticket, in.Client, now)
-		return Visited{Purpose: found.TicketPurpose, Grant: grant}, err
+		admission, err := f.redeem(ctx, found, in.Ticket, in.Client, now)
+		return Visited{Purpose: found.TicketPurpose, Admission: admission}, err
 	}
 	code := tokens.NewUUID()
 	added, err := f.Store.AddTicket(ctx, store.Ticket{
@@ -102,10 +102,7 @@ func (p *Policy) gateHolder(found store.Found) error {
 	if auth.CodeOf(err) == auth.UserUnverified && proves(found.TicketPurpose) {
 		err = nil
 	}
-	if err != nil {
-		return err
-	}
-	return factorGate(found.User)
+	return err
 }
 
 // stillProves refuses a ticket that went to an address that is not the user's any more, however it
@@ -128,7 +125,7 @@ func proves(p auth.Purpose) bool {
 
 // redeem uses a ticket up, does what it is for and opens a session, all in one transaction. Of many
 // who come at once, one wins.
-func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth.Client, now time.Time) (grant *auth.Grant, err error) {
+func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth.Client, now time.Time) (admission auth.Admission, err error) {
 	err = k.Store.InTx(ctx, func(tx *store.DB) error {
 		user := found.User
 		if err := tx.TakeTicket(ctx, found, text); err != nil {
@@ -151,13 +148,13 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 				return err
 			}
 		}
-		grant, err = k.open(ctx, tx, opening{user: user, method: "link", client: c, now: now})
+		admission, err = k.enter(ctx, tx, opening{user: user, method: "link", client: c, now: now})
 		return err
 	})
 	if errors.Is(err, store.ErrChanged) {
-		return nil, fmt.Errorf("%w: used up or changed meanwhile", auth.InvalidTicket)
+		return auth.Admission{}, fmt.Errorf("%w: used up or changed meanwhile", auth.InvalidTicket)
 	}
-	return grant, err
+	return admission, err
 }
 
 func (k *Kit) confirmEmail(ctx context.Context, tx *store.DB, found store.Found, c auth.Client, now time.Time) error {
@@ -176,23 +173,23 @@ type Exchange struct {
 
 // Exchange redeems a code. The first that is redeemed uses up the ticket and all its other codes; a
 // wrong verifier uses up nothing and is told nothing.
-func (f *Links) Exchange(ctx context.Context, in Exchange) (*auth.Grant, error) {
+func (f *Links) Exchange(ctx context.Context, in Exchange) (auth.Admission, error) {
 	now := f.Now()
 	found, err := f.Store.FindCode(ctx, tokens.HashSecret(in.Code), tokens.ChallengeOf(in.Verifier), now)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("%w: unknown, expired or used up, or not this verifier", auth.InvalidExchange)
+		return auth.Admission{}, fmt.Errorf("%w: unknown, expired or used up, or not this verifier", auth.InvalidExchange)
 	}
 	if err != nil {
-		return nil, err
+		return auth.Admission{}, err
 	}
 	if err := f.Policy.gateHolder(found); err != nil {
-		return nil, err
+		return auth.Admission{}, err
 	}
-	grant, err := f.redeem(ctx, found, "", in.Client, now)
+	admission, err := f.redeem(ctx, found, "", in.Client, now)
 	if auth.CodeOf(err) == auth.InvalidTicket {
-		return nil, fmt.Errorf("%w: %w", auth.InvalidExchange, err)
+		return auth.Admission{}, fmt.Errorf("%w: %w", auth.InvalidExchange, err)
 	}
-	return grant, err
+	return admission, err
 }
 
 // findTicket looks for a live ticket by the text that clients hold ("passwordReset:<uuid>").

@@ -36,7 +36,7 @@ func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error)
 	if err != nil {
 		return nil, err
 	}
-	return f.grant(s.User, sessionOf(s), next, now)
+	return f.grant(s.User, sessionOf(s), next, false, now)
 }
 
 func (f *Sessions) rotation(in Refresh, next string, now time.Time) store.Rotation {

@@ -21,42 +21,39 @@ type PasswordSignIn struct {
 // WithPassword signs a person in. A wrong password, an unknown address, an account without a
 // password and a locked one are refused alike and after the same time; the state of an account is
 // told only to whoever knows its password.
-func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (*auth.Grant, error) {
+func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admission, error) {
 	guards := f.passwordGuards(in.Email, in.Client)
 	begun := f.Now()
 	login, known, err := f.Store.LoginByEmail(ctx, in.Email, guards, begun)
 	looking := f.Now().Sub(begun)
 	if auth.CodeOf(err) == auth.TooManyRequests {
-		return nil, f.refuse(ctx, begun, err)
+		return auth.Admission{}, f.refuse(ctx, begun, err)
 	}
 	if err != nil {
-		return nil, err
+		return auth.Admission{}, err
 	}
 	newHash, err := f.checkPassword(ctx, login, known, in.Password)
 	if auth.CodeOf(err) == auth.InvalidCredentials {
-		return nil, f.refusePassword(ctx, begun, looking, guards, err)
+		return auth.Admission{}, f.refusePassword(ctx, begun, looking, guards, err)
 	}
 	if err == nil {
 		err = ctx.Err() // who hung up learns nothing of the account
 	}
 	if err != nil {
-		return nil, err
+		return auth.Admission{}, err
 	}
 	if err := f.Policy.gateMember(login.User); err != nil {
-		return nil, err
+		return auth.Admission{}, err
 	}
-	if err := factorGate(login.User); err != nil {
-		return nil, err
-	}
-	grant, err := f.open(ctx, f.Store, opening{
+	admission, err := f.enter(ctx, f.Store, opening{
 		user: login.User, method: "password", client: in.Client, guards: guards, clears: f.lockoutKey(in.Email),
 		checkedHash: login.PasswordHash, newHash: newHash, now: f.Now(),
 	})
 	if auth.CodeOf(err) == auth.InvalidCredentials {
 		// The guards were used up by others meanwhile: the answer must not be another than theirs.
-		return nil, f.refusePassword(ctx, begun, looking, guards, err)
+		return auth.Admission{}, f.refusePassword(ctx, begun, looking, guards, err)
 	}
-	return grant, err
+	return admission, err
 }
 
 // checkPassword compares the password with the stored hash. It gives a new hash when the stored one

@@ -149,7 +149,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
 		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now), Answers: &flow.Answers{Least: 60 * time.Millisecond, Most: 3 * time.Second},
 		Refusals:        &flow.Answers{Least: 5 * time.Millisecond, Most: time.Second},
-		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured(),
+		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured(), HandBack: adoption.MayHandBack(),
 	}
 	if adoption.From != "" {
 		kit.AdoptedUntil = adoption.AdoptedAt.Add(adoptedTicketLife)

@@ -238,7 +238,7 @@ func (p *Plan) checkRights(ctx context.Context, tx pgx.Tx) error {
 		select current_user, has_schema_privilege('auth', 'CREATE'),
 		       coalesce((select array_agg(format('auth.%s belongs to %s', relname, pg_get_userbyid(relowner)) order by relname)
 		        from pg_class where relnamespace = 'auth'::regnamespace and relkind in ('r', 'p')
-		        and relname in ('users', 'user_providers', 'refresh_tokens') and not pg_has_role(relowner, 'USAGE')), '{}')`).
+		        and relname in ('users', 'user_providers', 'user_security_keys', 'refresh_tokens') and not pg_has_role(relowner, 'USAGE')), '{}')`).
 		Scan(&role, &mayCreate, &others)
 	if err != nil {
 		return explain(err)
@@ -259,11 +259,13 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 	rows, _ := tx.Query(ctx, `
 		select 'auth.' || relname from pg_class where relnamespace = 'auth'::regnamespace
 		and relname in ('refresh_tripwires', 'tickets', 'security_counters', 'audit_entries', 'audit_entries_default',
-		                'event_heads', 'events')
+		                'event_heads', 'events', 'factors', 'recovery_codes')
 		union all
-		select 'auth.refresh_tokens.' || attname from pg_attribute
-		where attrelid = 'auth.refresh_tokens'::regclass and not attisdropped
-		and attname in ('aal', 'amr', 'factor_id', 'user_agent', 'address_prefix', 'rotated_at', 'ends_at')
+		select 'auth.' || relname || '.' || attname from pg_attribute join pg_class on pg_class.oid = attrelid
+		where relnamespace = 'auth'::regnamespace and not attisdropped and (
+			relname = 'refresh_tokens' and attname in ('aal', 'amr', 'factor_id', 'user_agent', 'address_prefix', 'rotated_at', 'ends_at')
+			or relname = 'user_security_keys' and attname in ('added_at', 'used_at', 'aaguid', 'backup_eligible', 'backed_up')
+			or relname = 'user_providers' and attname in ('profile', 'email', 'email_verified', 'signed_in_at'))
 		order by 1`)
 	taken, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
@@ -278,13 +280,14 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 // planChanges says what the adoption does, with the count of what it touches.
 func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 	p.Changes = []string{
-		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.event_heads, auth.events, auth.postern_state and auth.postern_migrations",
+		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.event_heads, auth.events, auth.factors, auth.recovery_codes, auth.postern_state and auth.postern_migrations",
 		"add columns to auth.refresh_tokens, each empty or with a default: aal, amr, factor_id, user_agent, address_prefix, rotated_at, ends_at; with two indexes there, and one on the tickets of auth.users",
+		"add columns to auth.user_security_keys (added_at, used_at, aaguid, backup_eligible, backed_up) and to auth.user_providers (profile, email, email_verified, signed_in_at), each empty, and an index on the user of each",
 		"add schema " + jobSchema + " for background work",
 		"leave every table, column, constraint and row of Hasura Auth as it is, its record of migrations too",
 	}
 	if p.found.version < 15 {
-		p.Changes[3] = "leave Hasura Auth's record of migrations as it is"
+		p.Changes[4] = "leave Hasura Auth's record of migrations as it is"
 		p.Changes = append(p.Changes, "give every session a new id, since its id is its secret token; no token becomes invalid")
 		return nil
 	}
@@ -294,7 +297,7 @@ func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 		return explain(err)
 	}
 	if leaked > 0 {
-		p.Changes[3] = "leave every table, column and constraint of Hasura Auth as it is, its record of migrations too"
+		p.Changes[4] = "leave every table, column and constraint of Hasura Auth as it is, its record of migrations too"
 		p.Changes = append(p.Changes, fmt.Sprintf("give sessions from before migration 15 a new id, since their id is their secret token; no token becomes invalid (now: %d)", leaked))
 	}
 	return nil

@@ -17,8 +17,7 @@ import (
 func TestQueriesUseIndexes(t *testing.T) {
 	t.Parallel()
 	mayScan := map[string]string{
-		"hashKindsSQL":       "asked once at the start",
-		"ownsSecurityKeySQL": "upstream has no index, and only what needs elevation asks",
+		"hashKindsSQL": "asked once at the start",
 	}
 	conn, err := pgx.Connect(t.Context(), testpg.New(t))
 	if err != nil {

@@ -160,6 +160,10 @@ func refusal(err error) error {
 	switch pg.ConstraintName {
 	case "users_email_key":
 		return fmt.Errorf("%w: %s", auth.EmailTaken, pg.ConstraintName)
+	case "users_phone_number_key":
+		return fmt.Errorf("%w: %s", auth.PhoneTaken, pg.ConstraintName)
+	case "user_providers_provider_id_provider_user_id_key":
+		return fmt.Errorf("%w: %s", auth.IdentityTaken, pg.ConstraintName)
 	case "fk_role", "fk_default_role":
 		return fmt.Errorf("%w: %s: a role that auth.roles does not have", auth.Internal, pg.ConstraintName)
 	case "tickets_user_id_fkey", "tickets_parent_id_fkey": // gone since it was looked at

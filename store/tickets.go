@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -11,15 +12,18 @@ import (
 
 // Ticket is a one-time secret: a mail link, a code to exchange. Only its hash is kept.
 type Ticket struct {
-	ID         string
-	Purpose    auth.Purpose
-	SecretHash []byte
-	UserID     string
-	ParentID   string // the ticket that opening made this code from; spending the code spends it
-	Email      string // the address that the secret was sent to, and so proves
-	Challenge  string // S256 of the verifier that redeems it (RFC 7636); empty when there is none
-	CreatedAt  time.Time
-	ExpiresAt  time.Time
+	ID          string
+	Purpose     auth.Purpose
+	SecretHash  []byte
+	UserID      string          // empty when it belongs to nobody yet
+	ParentID    string          // the ticket that this one was made from; spending either spends both
+	Email       string          // the address that the secret was sent to, and so proves
+	PhoneNumber string          // the same for a number
+	Challenge   string          // S256 of the verifier that redeems it (RFC 7636); empty when there is none
+	Payload     json.RawMessage // what the purpose needs to know again; nothing secret, unless it is sealed
+	Attempts    int             // how often it may be tried; 0 when that is not counted
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
 }
 
 // AddTicket writes a ticket unless the user has had most of this purpose since a time: mails to one
@@ -30,7 +34,8 @@ func (db *DB) AddTicket(ctx context.Context, t Ticket, most int, since time.Time
 		b.Queue(holdUserSQL, t.UserID)
 	}
 	b.Queue(addTicketSQL, t.ID, t.Purpose, t.SecretHash, t.UserID, nullable(t.ParentID),
-		nullable(t.Email), nullable(t.Challenge), t.CreatedAt, t.ExpiresAt, most, since)
+		nullable(t.Email), nullable(t.Challenge), t.CreatedAt, t.ExpiresAt, most, since,
+		nullable(t.PhoneNumber), jsonOrNull(t.Payload), attempts(t.Attempts))
 	counts, err := changed(ctx, db, b)
 	return err == nil && counts[len(counts)-1] == 1, err
 }
@@ -39,10 +44,71 @@ func (db *DB) AddTicket(ctx context.Context, t Ticket, most int, since time.Time
 // count is a statement of its own, so that it sees what the one before added.
 const holdUserSQL = `select from auth.users where id = $1 for no key update`
 
-const addTicketSQL = `insert into auth.tickets (id, purpose, secret_hash, user_id, parent_id, email, challenge, created_at, expires_at)
-	select $1::uuid, $2::text, $3::bytea, u.id, $5::uuid, $6::text, $7::text, $8::timestamptz, $9::timestamptz
+const addTicketSQL = `insert into auth.tickets (id, purpose, secret_hash, user_id, parent_id, email, challenge, created_at, expires_at, phone_number, payload, attempts_left)
+	select $1::uuid, $2::text, $3::bytea, u.id, $5::uuid, $6::text, $7::text, $8::timestamptz, $9::timestamptz, $12::text, $13::jsonb, $14::smallint
 	from auth.users u where u.id = $4 and
 		(select count(*) from auth.tickets o where o.user_id = u.id and o.purpose = $2 and o.created_at > $11) < $10`
+
+// attempts is how often a ticket may be tried, or null where nobody counts.
+func attempts(n int) *int16 {
+	if n == 0 {
+		return nil
+	}
+	most := int16(min(n, 1000)) // #nosec G115 -- bounded
+	return &most
+}
+
+// AddFreeTicket writes a ticket that need not belong to anybody: the challenge of a passkey, the
+// state of a person who is at another provider.
+func (db *DB) AddFreeTicket(ctx context.Context, t Ticket) error {
+	return db.guarded(ctx, addFreeTicketSQL, t.ID, t.Purpose, t.SecretHash, nullable(t.UserID), nullable(t.Email), nullable(t.Challenge),
+		jsonOrNull(t.Payload), t.CreatedAt, t.ExpiresAt)
+}
+
+const addFreeTicketSQL = `insert into auth.tickets (id, purpose, secret_hash, user_id, email, challenge, payload, created_at, expires_at)
+	values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9)`
+
+// TakeFreeTicket finds a live ticket of one purpose and uses it up, in one statement: of many who
+// come with it one gets it, whatever comes of it then. The others find nothing: ErrNotFound.
+func (db *DB) TakeFreeTicket(ctx context.Context, p auth.Purpose, hash []byte, now time.Time) (Ticket, error) {
+	return one[Ticket](ctx, db, takeFreeTicketSQL, p, hash, now)
+}
+
+const takeFreeTicketSQL = `delete from auth.tickets where purpose = $1 and secret_hash = $2 and expires_at > $3
+	returning id, purpose, secret_hash, coalesce(user_id::text, '') as user_id, coalesce(parent_id::text, '') as parent_id,
+		coalesce(email, '') as email, coalesce(phone_number, '') as phone_number, coalesce(challenge, '') as challenge,
+		payload, coalesce(attempts_left, 0) as attempts, created_at, expires_at`
+
+// A FactorTicket is the ticket of a user who has proved the first factor and not yet the second.
+type FactorTicket struct {
+	Ticket
+	// What must still be true of the first factor, as in NewSession:
+	CheckedHash string
+	NewHash     string
+	Guards      []Guard
+	Clears      string
+}
+
+// AddFactorTicket writes the ticket, unless the user was disabled, the password changed or a guard was
+// used up since they were read: then it is ErrChanged.
+func (db *DB) AddFactorTicket(ctx context.Context, t FactorTicket) error {
+	keys, most := spread(t.Guards)
+	return db.guarded(ctx, addFactorTicketSQL, t.ID, t.Purpose, t.SecretHash, t.UserID, jsonOrNull(t.Payload), attempts(t.Attempts), t.CreatedAt, t.ExpiresAt,
+		nullable(t.CheckedHash), nullable(t.NewHash), keys, most, t.Clears)
+}
+
+const addFactorTicketSQL = `
+	with owner as (
+		update auth.users u set password_hash = coalesce($10, u.password_hash)
+		where u.id = $4 and not u.disabled and ($9::text is null or u.password_hash = $9)
+		and not exists (select from auth.security_counters c join unnest($11::text[], $12::int[]) as g(key, most) using (key)
+			where c.count >= g.most and c.window_ends_at > $7)
+		returning u.id
+	), cleared as (
+		delete from auth.security_counters where key = $13 and exists (select from owner)
+	)
+	insert into auth.tickets (id, purpose, secret_hash, user_id, payload, attempts_left, created_at, expires_at)
+	select $1::uuid, $2::text, $3::bytea, id, $5::jsonb, $6::smallint, $7::timestamptz, $8::timestamptz from owner`
 
 // Found is a ticket with its user.
 type Found struct {
@@ -50,10 +116,19 @@ type Found struct {
 	TicketID        string // empty for a ticket that Hasura Auth wrote
 	TicketPurpose   auth.Purpose
 	TicketEmail     string
+	TicketPhone     string
 	TicketChallenge string
+	TicketPayload   json.RawMessage
+	AttemptsLeft    int    // 0 also when nobody counts
 	ParentID        string // of a code: the ticket it spends
 	Adopted         bool   // Hasura Auth wrote it, as auth.users.ticket
 }
+
+// ticketColumns are the columns of a Found beside those of its user, for every statement that names
+// the table k.
+const ticketColumns = `
+	coalesce(k.email, '') as ticket_email, coalesce(k.phone_number, '') as ticket_phone, coalesce(k.challenge, '') as ticket_challenge,
+	k.payload as ticket_payload, coalesce(k.attempts_left, 0) as attempts_left, false as adopted`
 
 // FindTicket looks for a live ticket of one purpose without using it up.
 func (db *DB) FindTicket(ctx context.Context, p auth.Purpose, hash []byte, now time.Time) (Found, error) {
@@ -61,8 +136,7 @@ func (db *DB) FindTicket(ctx context.Context, p auth.Purpose, hash []byte, now t
 }
 
 const findTicketSQL = `select` + userColumns + `,
-		k.id::text as ticket_id, k.purpose as ticket_purpose, coalesce(k.email, '') as ticket_email,
-		coalesce(k.challenge, '') as ticket_challenge, '' as parent_id, false as adopted
+		k.id::text as ticket_id, k.purpose as ticket_purpose, coalesce(k.parent_id::text, '') as parent_id,` + ticketColumns + `
 	from auth.tickets k join auth.users u on u.id = k.user_id
 	where k.purpose = $1 and k.secret_hash = $2 and k.expires_at > $3`
 
@@ -74,7 +148,7 @@ func (db *DB) FindAdoptedTicket(ctx context.Context, p auth.Purpose, text string
 const findAdoptedTicketSQL = `select` + userColumns + `,
 		'' as ticket_id, $1::text as ticket_purpose,
 		coalesce(case when $1 = 'emailConfirmChange' then u.new_email::text else u.email::text end, '') as ticket_email,
-		'' as ticket_challenge, '' as parent_id, true as adopted
+		'' as ticket_phone, '' as ticket_challenge, null::jsonb as ticket_payload, 0 as attempts_left, '' as parent_id, true as adopted
 	from auth.users u where u.ticket = $2 and u.ticket_expires_at > $3`
 
 // FindCode looks for a live code that the challenge redeems, with the ticket it came from. A wrong
@@ -84,8 +158,8 @@ func (db *DB) FindCode(ctx context.Context, hash []byte, challenge string, now t
 }
 
 const findCodeSQL = `select` + userColumns + `,
-		k.id::text as ticket_id, p.purpose as ticket_purpose, coalesce(p.email, '') as ticket_email,
-		k.challenge as ticket_challenge, p.id::text as parent_id, false as adopted
+		k.id::text as ticket_id, p.purpose as ticket_purpose, coalesce(p.email, '') as ticket_email, coalesce(p.phone_number, '') as ticket_phone,
+		k.challenge as ticket_challenge, p.payload as ticket_payload, 0 as attempts_left, p.id::text as parent_id, false as adopted
 	from auth.tickets k
 	join auth.tickets p on p.id = k.parent_id and p.expires_at > $4
 	join auth.users u on u.id = k.user_id

@@ -30,11 +30,11 @@ func (d *Door) signInPassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	grant, err := d.SignIn.WithPassword(r.Context(), flow.PasswordSignIn{Email: in.Email, Password: in.Password, Client: server.Client(w)})
+	admission, err := d.SignIn.WithPassword(r.Context(), flow.PasswordSignIn{Email: in.Email, Password: in.Password, Client: server.Client(w)})
 	if err != nil {
 		return err
 	}
-	return server.JSON(w, http.StatusOK, sessionPayload{toSession(grant)})
+	return server.JSON(w, http.StatusOK, toAdmission(admission))
 }
 
 func (d *Door) signInLink(w http.ResponseWriter, r *http.Request) error {
@@ -96,11 +96,11 @@ func (d *Door) exchange(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	grant, err := d.Links.Exchange(r.Context(), flow.Exchange{Code: in.Code, Verifier: in.CodeVerifier, Client: server.Client(w)})
+	admission, err := d.Links.Exchange(r.Context(), flow.Exchange{Code: in.Code, Verifier: in.CodeVerifier, Client: server.Client(w)})
 	if err != nil {
 		return err
 	}
-	return server.JSON(w, http.StatusOK, sessionPayload{toSession(grant)})
+	return server.JSON(w, http.StatusOK, toAdmission(admission))
 }
 
 func (d *Door) signOut(w http.ResponseWriter, r *http.Request) error {

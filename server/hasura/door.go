@@ -4,6 +4,7 @@ package hasura
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"postern/auth"
@@ -63,28 +64,54 @@ type route struct {
 }
 
 func (d *Door) routes() []route {
-	mails := []bucket{email}
-	verification := mails
-	if !d.Policy.RequireVerifiedEmail {
-		verification = nil
+	return slices.Concat(d.passwordRoutes(), d.linkRoutes(), d.sessionRoutes(), d.accountRoutes(), d.serviceRoutes())
+}
+
+// verification is what a request counts as that mails a link to confirm an address, if it does.
+func (d *Door) verification() []bucket {
+	if d.Policy.RequireVerifiedEmail {
+		return []bucket{email}
 	}
+	return nil
+}
+
+func (d *Door) passwordRoutes() []route {
 	return []route{
-		{method: "POST", path: "/signup/email-password", handle: d.signUpPassword, buckets: append([]bucket{signups}, verification...)},
-		{method: "POST", path: "/signup/passwordless/email", handle: d.signUpLink, buckets: []bucket{signups, email}},
-		{method: "POST", path: "/signin/passwordless/email", handle: d.signInLink, buckets: mails},
+		{method: "POST", path: "/signup/email-password", handle: d.signUpPassword, buckets: append([]bucket{signups}, d.verification()...)},
 		{method: "POST", path: "/signin/email-password", handle: d.signInPassword},
+	}
+}
+
+func (d *Door) linkRoutes() []route {
+	return []route{
+		{method: "POST", path: "/signup/passwordless/email", handle: d.signUpLink, buckets: []bucket{signups, email}},
+		{method: "POST", path: "/signin/passwordless/email", handle: d.signInLink, buckets: []bucket{email}},
+		{method: "GET", path: "/verify", handle: d.visit}, // HEAD as well: it never uses anything up
+		{method: "POST", path: "/verify", handle: d.confirmVisit},
+	}
+}
+
+func (d *Door) sessionRoutes() []route {
+	return []route{
 		{method: "POST", path: "/token", handle: d.refresh},
 		{method: "POST", path: "/token/verify", handle: d.verifyToken},
 		{method: "POST", path: "/token/exchange", handle: d.exchange},
 		{method: "POST", path: "/signout", handle: d.signOut},
+	}
+}
+
+func (d *Door) accountRoutes() []route {
+	return []route{
 		{method: "GET", path: "/user", handle: d.user},
 		{method: "POST", path: "/user/password", handle: d.changePassword},
-		{method: "POST", path: "/user/password/reset", handle: d.resetPassword, buckets: mails},
-		{method: "POST", path: "/user/email/change", handle: d.changeEmail, buckets: mails},
-		{method: "POST", path: "/user/email/send-verification-email", handle: d.sendVerification, buckets: verification},
-		{method: "GET", path: "/verify", handle: d.visit}, // HEAD as well: it never uses anything up
-		{method: "POST", path: "/verify", handle: d.confirmVisit},
+		{method: "POST", path: "/user/password/reset", handle: d.resetPassword, buckets: []bucket{email}},
+		{method: "POST", path: "/user/email/change", handle: d.changeEmail, buckets: []bucket{email}},
+		{method: "POST", path: "/user/email/send-verification-email", handle: d.sendVerification, buckets: d.verification()},
+	}
+}
 
+func (d *Door) serviceRoutes() []route {
+	return []route{
 		{method: "GET", path: "/healthz", handle: d.Health.Live, unlimited: true},
 		{method: "GET", path: "/readyz", handle: d.Health.Readiness, unlimited: true},
 		{method: "GET", path: "/version", handle: d.Health.ServeVersion},

@@ -244,7 +244,7 @@ func TestElevation(t *testing.T) {
 	for _, mode := range []string{"recommended", "required"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			d := openDoor(t, map[string]string{"AUTH_REQUIRE_ELEVATED_CLAIM": mode})
+			d := openDoor(t, map[string]string{"AUTH_REQUIRE_ELEVATED_CLAIM": mode, "AUTH_WEBAUTHN_ENABLED": "true"})
 			p := d.person(t)
 			change := func(t *testing.T, token string) []answer {
 				t.Helper()
@@ -255,7 +255,7 @@ func TestElevation(t *testing.T) {
 			}
 			if mode == "recommended" {
 				for _, a := range change(t, p.AccessToken) {
-					a.ok(t) // the user owns no security key
+					a.ok(t) // the user has no way to give a fresh proof
 				}
 				d.sql(t, `insert into auth.user_security_keys (user_id, credential_id, credential_public_key) values ($1, 'credential', 'key')`, p.User.ID)
 			}

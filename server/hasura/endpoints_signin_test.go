@@ -100,7 +100,6 @@ func TestSignIn(t *testing.T) {
 			"disabled and unverified":    {`disabled = true, email_verified = false`, 401, "disabled-user", ""},
 			"unverified":                 {`email_verified = false`, 401, "unverified-user", "User is not verified."},
 			"guest":                      {`is_anonymous = true`, 403, "forbidden-anonymous", "Forbidden, user is anonymous."},
-			"a second factor":            {`active_mfa_type = 'totp', totp_secret = 'JBSWY3DPEHPK3PXP'`, 409, "disabled-endpoint", "This endpoint is disabled"},
 			"no password":                {`password_hash = null`, 401, "invalid-email-password", incorrect},
 			"an empty hash":              {`password_hash = ''`, 401, "invalid-email-password", incorrect},
 			"no password and a disabled": {`password_hash = null, disabled = true`, 401, "invalid-email-password", incorrect},
@@ -241,9 +240,7 @@ func TestExchange(t *testing.T) {
 	exchange(t, first, verifier).refused(t, 401, "disabled-user", "")
 	d.sql(t, `update auth.users set disabled = false, is_anonymous = true where email = $1`, email)
 	exchange(t, first, verifier).refused(t, 403, "forbidden-anonymous", "")
-	d.sql(t, `update auth.users set is_anonymous = false, active_mfa_type = 'totp' where email = $1`, email)
-	exchange(t, first, verifier).refused(t, 409, "disabled-endpoint", "")
-	d.sql(t, `update auth.users set active_mfa_type = null where email = $1`, email)
+	d.sql(t, `update auth.users set is_anonymous = false where email = $1`, email)
 
 	s := exchange(t, second, verifier).session(t)
 	if s.user["emailVerified"] != true || s.user["email"] != email {

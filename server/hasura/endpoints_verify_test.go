@@ -272,7 +272,7 @@ func TestVerifyRefusals(t *testing.T) {
 	}
 
 	t.Run("the state of the account, with the ticket still good", func(t *testing.T) {
-		for set, id := range map[string]string{"disabled = true": "disabled-user", "is_anonymous = true": "forbidden-anonymous", "active_mfa_type = 'totp'": "disabled-endpoint"} {
+		for set, id := range map[string]string{"disabled = true": "disabled-user", "is_anonymous = true": "forbidden-anonymous"} {
 			email := d.signUp(t, nil)
 			link := pathOf(t, d.mail(t, email, "email-verify", 1))
 			d.sql(t, `update auth.users set `+set+` where email = $1`, email)
@@ -280,7 +280,7 @@ func TestVerifyRefusals(t *testing.T) {
 				d.ask(t, "GET", link, nil, more...).redirectsWith(t, 302, clientURL, id)
 			}
 			d.ask(t, "POST", link, nil).redirectsWith(t, 303, clientURL, id)
-			d.sql(t, `update auth.users set disabled = false, is_anonymous = false, active_mfa_type = null where email = $1`, email)
+			d.sql(t, `update auth.users set disabled = false, is_anonymous = false where email = $1`, email)
 			if _, q := d.ask(t, "GET", link, nil).redirect(t, 302); q.Get("refreshToken") == "" {
 				t.Errorf("after %s the link leads to %v", set, q)
 			}

@@ -57,13 +57,23 @@ func (d *Door) open(w http.ResponseWriter, r *http.Request, status int, in visit
 	if err != nil {
 		return d.redirectRefusal(w, status, in.redirectTo, err)
 	}
-	q := url.Values{"type": {string(visited.Purpose)}}
 	if visited.Code != "" {
-		q.Set("code", visited.Code)
-	} else {
-		q.Set("refreshToken", visited.Grant.RefreshToken)
+		return d.redirect(w, status, in.redirectTo, url.Values{"type": {string(visited.Purpose)}, "code": {visited.Code}})
 	}
+	q := d.admitted(visited.Admission)
+	q.Set("type", string(visited.Purpose))
 	return d.redirect(w, status, in.redirectTo, q)
+}
+
+// admitted is an admission in the query of a redirect. There a second factor cannot be asked for, so
+// the application is told that one is due, and gets the ticket to ask with.
+func (d *Door) admitted(a auth.Admission) url.Values {
+	if a.FactorTicket != "" {
+		q := refused(d.word(auth.FactorRequired))
+		q.Set("ticket", a.FactorTicket)
+		return q
+	}
+	return url.Values{"refreshToken": {a.Grant.RefreshToken}}
 }
 
 // visitRequest is the query of a link.

@@ -28,6 +28,24 @@ type sessionPayload struct {
 	Session *session `json:"session,omitempty"`
 }
 
+// admissionPayload is how a sign-in ends: in a session, or in the ticket of the second factor.
+type admissionPayload struct {
+	Session *session `json:"session,omitempty"`
+	MFA     *mfa     `json:"mfa,omitempty"`
+}
+
+type mfa struct {
+	Ticket string `json:"ticket"`
+}
+
+func toAdmission(a auth.Admission) admissionPayload {
+	out := admissionPayload{Session: toSession(a.Grant)}
+	if a.FactorTicket != "" {
+		out.MFA = &mfa{a.FactorTicket}
+	}
+	return out
+}
+
 type user struct {
 	ID                  string          `json:"id"`
 	CreatedAt           time.Time       `json:"createdAt"`
