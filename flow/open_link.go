@@ -147,6 +147,8 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 			if err := k.notify(ctx, tx, "email-changed", old, user); err != nil {
 				return err
 			}
+		default:
+			return fmt.Errorf("%w: %s is nothing that a link or its code can do", auth.InvalidTicket, found.TicketPurpose)
 		}
 		admission, err = k.enter(ctx, tx, opening{user: user, method: "link", client: c, now: now})
 		return err
