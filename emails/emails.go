@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,22 +17,40 @@ import (
 
 // The templates of the house.
 const (
-	EmailVerify        = "email-verify"            // confirm the address of a sign-up
-	EmailConfirmChange = "email-confirm-change"    // confirm a new address; goes to the new one
-	PasswordReset      = "password-reset"          // choose a new password
-	SignInPasswordless = "signin-passwordless"     // magic link
-	SignInOTP          = "signin-otp"              // code to sign in with
-	PasswordChanged    = "password-changed"        // notice: the credentials changed
-	EmailChanged       = "email-changed"           // notice to the old address: it no longer counts
-	SignInSMS          = "signin-passwordless-sms" // text message with a code; has no subject and no HTML
+	EmailVerify          = "email-verify"         // confirm the address of a sign-up
+	EmailConfirmChange   = "email-confirm-change" // confirm a new address; goes to the new one
+	PasswordReset        = "password-reset"       // choose a new password
+	SignInPasswordless   = "signin-passwordless"  // magic link
+	SignInOTP            = "signin-otp"           // code to sign in with
+	PasswordChanged      = "password-changed"     // notice: the credentials changed
+	EmailChanged         = "email-changed"        // notice to the old address: it no longer counts
+	TOTPEnabled          = "totp-enabled"         // this and what follows: notices of a change
+	TOTPDisabled         = "totp-disabled"
+	RecoveryCodeUsed     = "recovery-code-used"
+	RecoveryCodesRenewed = "recovery-codes-renewed"
+	PasskeyAdded         = "passkey-added"
+	PasskeyRemoved       = "passkey-removed"
+	PhoneChanged         = "phone-changed"
+	IdentityLinked       = "identity-linked"
+	IdentityUnlinked     = "identity-unlinked"
+	TokenCreated         = "token-created"           // a personal access token
+	SignInSMS            = "signin-passwordless-sms" // text message with a code; has no subject and no HTML
 )
 
 // Templates lists the templates of the house.
 func Templates() []string {
 	return []string{
 		EmailVerify, EmailConfirmChange, PasswordReset, SignInPasswordless, SignInOTP,
-		PasswordChanged, EmailChanged, SignInSMS,
+		PasswordChanged, EmailChanged, TOTPEnabled, TOTPDisabled, RecoveryCodeUsed, RecoveryCodesRenewed,
+		PasskeyAdded, PasskeyRemoved, PhoneChanged, IdentityLinked, IdentityUnlinked, TokenCreated, SignInSMS,
 	}
+}
+
+// Notices lists the templates that tell of a change that was made. Nothing is asked of the reader, so
+// they have neither link nor code.
+func Notices() []string {
+	all := Templates()
+	return all[slices.Index(all, PasswordChanged):slices.Index(all, SignInSMS)]
 }
 
 // VariableNames lists the names a template may use as ${name}.

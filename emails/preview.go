@@ -83,18 +83,20 @@ func sample(name string) map[string]string {
 		"email": "ada.lovelace@example.org", "displayName": "Ada Lovelace", "redirectTo": client + "/welcome",
 		"serverUrl": "https://auth.example.com/v1", "clientUrl": client,
 	}
-	switch name {
-	case SignInOTP, SignInSMS:
+	switch {
+	case name == SignInSMS:
 		values["code"] = "492013"
 		return values
-	case PasswordChanged, EmailChanged:
+	case slices.Contains(Notices(), name):
 		return values
-	case EmailConfirmChange:
+	case name == SignInOTP:
+		values["code"] = "492013"
+	case name == EmailConfirmChange:
 		values["newEmail"] = "countess@example.net"
 	}
 	kind := map[string]string{
 		EmailVerify: "verifyEmail", EmailConfirmChange: "emailConfirmChange", PasswordReset: "passwordReset",
-		SignInPasswordless: "passwordlessEmail",
+		SignInPasswordless: "passwordlessEmail", SignInOTP: "passwordlessEmail",
 	}[name]
 	if kind == "" {
 		kind = "verifyEmail"

@@ -88,6 +88,7 @@ func (r *Renderer) Render(ctx context.Context, m Message) (Rendered, error) {
 }
 
 // codeAndTicket lets templates of the one-time code say ${ticket}, as Hasura Auth's do, or ${code}.
+// What the link beside the code proves itself with stands in ${link} alone.
 func codeAndTicket(name string, values map[string]string) {
 	if name != SignInOTP {
 		return
@@ -95,9 +96,7 @@ func codeAndTicket(name string, values map[string]string) {
 	if values["code"] == "" {
 		values["code"] = values["ticket"]
 	}
-	if values["ticket"] == "" {
-		values["ticket"] = values["code"]
-	}
+	values["ticket"] = values["code"]
 }
 
 // locales lists the folders to look into, best first.

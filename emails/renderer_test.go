@@ -187,6 +187,11 @@ func TestCodeGoesByBothNames(t *testing.T) {
 			t.Errorf("%s: %q %q %v", name, out.Subject, out.HTML, err)
 		}
 	}
+	both := map[string]string{"code": "123456", "ticket": "passwordlessEmail:1"} // of the link beside the code
+	out, err := (&Renderer{Directory: dir}).Render(t.Context(), Message{Template: SignInOTP, Variables: both})
+	if err != nil || out.Subject != "123456 123456" {
+		t.Errorf("with a link: %q %v", out.Subject, err)
+	}
 }
 
 // Each mail says what it is for, and only that.
