@@ -143,6 +143,7 @@ const (
 	PasskeySignIn     Purpose = "passkey-signin"
 	PasskeyAdd        Purpose = "passkey-add"
 	PasskeyElevate    Purpose = "passkey-elevate"
-	ProviderState     Purpose = "provider-state" // a person is at another provider and will come back
-	ProviderLink      Purpose = "provider-link"  // the same, to link the identity to their account
+	ProviderState     Purpose = "provider-state"  // a person is at another provider and will come back
+	ProviderLink      Purpose = "provider-link"   // the same, to link the identity to their account
+	ProviderSignIn    Purpose = "provider-signin" // the person came back, and the application has a code to exchange
 )

@@ -50,6 +50,7 @@ const (
 	InvalidToken         Code = "invalid-token"         // an access token given to be checked is not good
 	MailNotConfigured    Code = "mail-not-configured"   // the flow needs mail and there is no mail server
 	PhoneTaken           Code = "phone-taken"           // another user has the number
+	UserExists           Code = "user-exists"           // who asks to sign up has an account
 	UserNotAnonymous     Code = "user-not-anonymous"    // only a guest may do this
 	InvalidOTP           Code = "invalid-otp"           // a typed code is wrong, expired or used up: one answer for all
 	TooManyOTPs          Code = "too-many-otps"         // too many wrong codes: ask for another, or use the link
@@ -86,7 +87,7 @@ var codes = []Code{
 	UserUnverified, UserAnonymous, EmailTaken, EmailVerified, PasswordTooShort, PasswordTooLong,
 	PasswordLeaked, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
-	PhoneTaken, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable,
+	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable,
 }
 
 // CodeOf finds the Code in err, or Internal when there is none. Of nil it is empty.

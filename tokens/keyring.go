@@ -23,8 +23,9 @@ type Keyring struct {
 }
 
 type sealingKey struct {
-	id   byte // first byte of whatever it sealed
-	aead cipher.AEAD
+	id       byte // first byte of whatever it sealed
+	aead     cipher.AEAD
+	upstream cipher.AEAD // the key as Hasura Auth uses it; nil when it is derived
 }
 
 // NewKeyring reads the encryption key and its predecessors. An empty key is derived from the JWT
@@ -44,7 +45,7 @@ func NewKeyring(encryptionKey string, previous []string, jwtSecret Secret) (ring
 			}
 			return nil, derived, fmt.Errorf("AUTH_ENCRYPTION_KEY_PREVIOUS, entry %d, %w", i, err)
 		}
-		if err := ring.add(master); err != nil {
+		if err := ring.add(master, name == derivedWord); err != nil {
 			return nil, derived, err
 		}
 	}
@@ -69,26 +70,36 @@ func masterKey(text string) ([]byte, error) {
 	return key, nil
 }
 
-func (r *Keyring) add(master []byte) error {
+func (r *Keyring) add(master []byte, derived bool) error {
 	sealKey, err := hkdf.Key(sha256.New, master, nil, "postern seal 1", 33)
 	if err != nil {
 		return err
 	}
-	block, err := aes.NewCipher(sealKey[:32])
+	aead, err := newGCM(sealKey[:32])
 	if err != nil {
 		return err
 	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return err
+	var upstream cipher.AEAD
+	if !derived {
+		if upstream, err = newGCM(master); err != nil {
+			return err
+		}
 	}
 	pepper, err := hkdf.Key(sha256.New, master, nil, "postern refresh pepper 1", 32)
 	if err != nil {
 		return err
 	}
-	r.keys = append(r.keys, sealingKey{id: sealKey[32], aead: aead})
+	r.keys = append(r.keys, sealingKey{id: sealKey[32], aead: aead, upstream: upstream})
 	r.peppers = append(r.peppers, pepper)
 	return nil
+}
+
+func newGCM(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
 }
 
 // Seal encrypts with the current key. The purpose is not stored: Open must be given the same one,

@@ -1,10 +1,18 @@
 package tokens
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 )
+
+// NewVerifier makes a PKCE verifier of 256 random bits.
+func NewVerifier() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails: the process ends instead
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
 
 // ChallengeOf gives the S256 challenge of a PKCE verifier (RFC 7636).
 func ChallengeOf(verifier string) string {

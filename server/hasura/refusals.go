@@ -48,6 +48,7 @@ var refusals = map[auth.Code]refusal{
 	auth.InvalidToken:         {400, "invalid-request", "The request payload is incorrect", false, "The token is not a valid access token of this server."},
 	auth.MailNotConfigured:    {503, "mail-not-configured", "This needs e-mail, and the server has no mail server to send through", false, "Set AUTH_SMTP_HOST and AUTH_SMTP_SENDER."},
 	auth.PhoneTaken:           {409, "user-already-exists", "User already exists", true, "Another user has the phone number."},
+	auth.UserExists:           {409, "user-already-exists", "User already exists", true, "Who signs up has an account already: sign in instead."},
 	auth.UserNotAnonymous:     {400, "user-not-anonymous", "Logged in user is not anonymous", false, "Only a guest may do this, and the user is none, or no longer."},
 	auth.InvalidOTP:           {400, "invalid-otp", "Invalid or expired OTP", true, "The code is wrong, expired or used up, or of somebody else: one answer for all. Ask for another after a few tries."},
 	auth.TooManyOTPs:          {400, "otp-too-many-attempts", "Too many incorrect attempts, please request a new OTP", true, "Too many wrong codes: ask for another, or open the link in the mail, which still works."},

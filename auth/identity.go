@@ -1,0 +1,15 @@
+package auth
+
+import "time"
+
+// Identity is an account at another provider that its owner may sign in with here.
+type Identity struct {
+	ID             string // UUID
+	Provider       string // "github"
+	ProviderUserID string // who they are there
+	Email          string // as the provider said lately; empty when it says none
+	EmailVerified  bool   // the provider says that the address is theirs
+	DisplayName    string
+	CreatedAt      time.Time // when it was linked
+	SignedInAt     time.Time // zero when nobody has signed in with it since that is noted
+}
