@@ -54,6 +54,7 @@ func (c devCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	h, err := house.Build(ctx, conf, house.Options{
 		Version: version, Development: true, Log: log, Now: time.Now, Stopping: machine.Inbox.HangUp,
+		CatchSMS: machine.Inbox.Catch,
 		Extra: map[string]http.Handler{
 			dev.InboxPath: machine.Inbox.Handler(dev.InboxPath, conf.Server.Port),
 			dev.AppPath:   dev.App(conf.Server.Port, conf.Flow.ServerURL),
@@ -92,6 +93,8 @@ func devPreset(m *dev.House) map[string]string {
 		"AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS": "http://localhost,http://localhost:*,http://127.0.0.1,http://127.0.0.1:*",
 		"AUTH_LOCALE_ALLOWED_LOCALES":               "en,fr,es,de,bg,cs",
 		"AUTH_EMAIL_PASSWORDLESS_ENABLED":           "true",
+		"AUTH_SMS_PASSWORDLESS_ENABLED":             "true",
+		"AUTH_SMS_PROVIDER":                         "dev",
 		"AUTH_SMTP_HOST":                            m.SMTPHost,
 		"AUTH_SMTP_PORT":                            strconv.Itoa(m.SMTPPort),
 		"AUTH_SMTP_SENDER":                          "Postern <postern@localhost>",

@@ -11,6 +11,7 @@ import (
 	"postern/passwords"
 	"postern/server"
 	"postern/server/hasura"
+	"postern/sms"
 	"postern/store"
 	"postern/tokens"
 )
@@ -25,7 +26,8 @@ type Config struct {
 	Passwords passwords.Settings `title:"Passwords" doc:"What a password must be, and how it is hashed."`
 	Limits    limits.Settings    `title:"Rate limits" doc:"How often one client may ask: as often as the burst says within the interval."`
 	Emails    emails.Settings    `title:"Mail" doc:"How mails leave the house, and what they say."`
-	Deliver   deliver.Settings   `title:"Background work" doc:"How queued mails are carried out, and how what expired is swept."`
+	SMS       sms.Settings       `title:"Text messages" doc:"How codes reach a telephone."`
+	Deliver   deliver.Settings   `title:"Background work" doc:"How queued mails and text messages are carried out, and how what expired is swept."`
 }
 
 // Load reads every setting. The Config is whole even when the report has errors, with the default

@@ -1,7 +1,7 @@
-// Package deliver carries what the house owes to the outside: queued mail. It also sweeps what
-// expired. Jobs are rows of River's tables, inserted in the transaction that caused them, so a
-// crash at any moment loses none; a mail may go out twice when the crash comes between the mail
-// server's yes and the job's end, then with the same Message-ID.
+// Package deliver carries what the house owes to the outside: queued mail and text messages. It
+// also sweeps what expired. Jobs are rows of River's tables, inserted in the transaction that caused
+// them, so a crash at any moment loses none; a mail may go out twice when the crash comes between
+// the mail server's yes and the job's end, then with the same Message-ID.
 package deliver
 
 import (
@@ -19,6 +19,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"postern/emails"
+	"postern/sms"
 	"postern/store"
 	"postern/tokens"
 )
@@ -27,7 +28,9 @@ import (
 type Settings struct {
 	Workers     int           `env:"AUTH_MAIL_WORKERS" default:"8" min:"1" max:"100" doc:"How many mails are sent at the same time."`
 	Attempts    int           `env:"AUTH_MAIL_ATTEMPTS" default:"15" min:"1" max:"100" doc:"How often a mail is tried, with growing pauses (over two days with 15), before it is kept as a dead letter."`
-	KeepDead    time.Duration `env:"AUTH_MAIL_DEAD_LETTERS_KEPT" default:"2160h" min:"1h" doc:"How long mails that could not be delivered are kept."`
+	KeepDead    time.Duration `env:"AUTH_MAIL_DEAD_LETTERS_KEPT" default:"2160h" min:"1h" doc:"How long mails and text messages that could not be delivered are kept."`
+	SMSWorkers  int           `env:"AUTH_SMS_WORKERS" default:"4" min:"1" max:"100" doc:"How many text messages are sent at the same time."`
+	SMSAttempts int           `env:"AUTH_SMS_ATTEMPTS" default:"5" min:"1" max:"100" doc:"How often a text message is tried, with growing pauses and as long as its code lives, before it is kept as a dead letter."`
 	EventsKept  time.Duration `env:"AUTH_EVENTS_KEPT" default:"720h" min:"1h" doc:"How long events are kept."`
 	SweepPeriod time.Duration `env:"AUTH_SWEEP_INTERVAL" default:"10m" min:"1s" doc:"How often expired sessions, tickets and counters are deleted."`
 }
@@ -37,6 +40,7 @@ type Carriers struct {
 	Settings
 	Store  *store.DB
 	Mailer *emails.Mailer
+	SMS    *sms.Gateway
 	Keys   *tokens.Keyring
 	Log    *slog.Logger
 	Now    func() time.Time
@@ -50,20 +54,26 @@ func (c *Carriers) Start(ctx context.Context) error {
 	if err := river.AddWorkerSafely(workers, &mailWorker{carriers: c}); err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
+	if err := river.AddWorkerSafely(workers, &smsWorker{carriers: c}); err != nil {
+		return fmt.Errorf("deliver: %w", err)
+	}
 	if err := river.AddWorkerSafely(workers, &sweepWorker{carriers: c}); err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
 	client, err := river.NewClient(riverpgxv5.New(c.Store.Pool()), &river.Config{
-		Schema:                      store.JobSchema(),
-		Logger:                      slog.New(quiet{c.Log.Handler()}),
-		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}},
+		Schema: store.JobSchema(),
+		Logger: slog.New(quiet{c.Log.Handler()}),
+		Queues: map[string]river.QueueConfig{
+			river.QueueDefault: {MaxWorkers: c.Workers},
+			store.SMSQueue:     {MaxWorkers: c.SMSWorkers},
+		},
 		Workers:                     workers,
 		FetchCooldown:               20 * time.Millisecond, // a mail is attempted at once
 		DiscardedJobRetentionPeriod: c.KeepDead,            // after the last attempt
 		CancelledJobRetentionPeriod: c.KeepDead,            // after an answer that no other attempt would change
 		// A server that was killed takes its mails under way with it: another sends them soon.
 		RescueStuckJobsAfter: 2 * attemptTimeout,
-		ErrorHandler:         &reporter{c.Log, c.Attempts},
+		ErrorHandler:         &reporter{c.Log, map[string]int{store.MailJob{}.Kind(): c.Attempts, store.SMSJob{}.Kind(): c.SMSAttempts}},
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(
 			river.PeriodicInterval(c.SweepPeriod),
 			func() (river.JobArgs, *river.InsertOpts) { return sweepJob{}, nil },
@@ -106,25 +116,39 @@ func (w *mailWorker) Work(ctx context.Context, job *river.Job[store.MailJob]) er
 	if end := job.Args.ExpiresAt; !end.IsZero() && !c.Now().Before(end) {
 		return c.giveUp(ctx, job.JobRow, errors.New("deliver: the link in the mail has expired"))
 	}
-	plain, err := c.Keys.Open(store.MailSeal, job.Args.Sealed)
+	m, err := c.unseal(store.MailSeal, job.Args.Sealed)
 	if err != nil {
-		return c.giveUp(ctx, job.JobRow, errors.New("deliver: the mail was sealed with an encryption key that is no longer known; set AUTH_ENCRYPTION_KEY_PREVIOUS"))
-	}
-	var m emails.Message
-	if err := json.Unmarshal(plain, &m); err != nil {
-		return c.giveUp(ctx, job.JobRow, fmt.Errorf("deliver: %w", err))
+		return c.giveUp(ctx, job.JobRow, err)
 	}
 	if !c.Mailer.Configured() {
 		return errors.New("deliver: no mail server is configured (AUTH_SMTP_HOST, AUTH_SMTP_SENDER)")
 	}
 	rendered, err := c.Mailer.Send(ctx, m)
-	for _, warning := range rendered.Warnings {
-		c.Log.WarnContext(ctx, "mail template", slog.String("template", m.Template), slog.String("reason", warning.Error()))
-	}
+	c.warn(ctx, m.Template, rendered)
 	if err != nil && emails.IsPermanent(err) {
 		return c.giveUp(ctx, job.JobRow, err)
 	}
 	return err
+}
+
+// unseal opens the content of a job. A failure is final.
+func (c *Carriers) unseal(purpose string, sealed []byte) (emails.Message, error) {
+	var m emails.Message
+	plain, err := c.Keys.Open(purpose, sealed)
+	if err != nil {
+		return m, errors.New("deliver: the message was sealed with an encryption key that is no longer known; set AUTH_ENCRYPTION_KEY_PREVIOUS")
+	}
+	if err := json.Unmarshal(plain, &m); err != nil {
+		return m, fmt.Errorf("deliver: %w", err)
+	}
+	return m, nil
+}
+
+// warn tells what was not right with a template, though the message could be sent.
+func (c *Carriers) warn(ctx context.Context, template string, rendered emails.Rendered) {
+	for _, warning := range rendered.Warnings {
+		c.Log.WarnContext(ctx, "mail template", slog.String("template", template), slog.String("reason", warning.Error()))
+	}
 }
 
 // giveUp makes a dead letter of a job that no other attempt would help, and says so.
@@ -139,15 +163,19 @@ const attemptTimeout = time.Minute
 // Timeout bounds one attempt.
 func (w *mailWorker) Timeout(*river.Job[store.MailJob]) time.Duration { return attemptTimeout }
 
-// NextRetry waits 1 s, 4 s, 16 s, 1 min, 4 min … up to 8 hours between attempts: a greylisting
-// server is asked again soon, a broken one is not pestered.
+// NextRetry waits as pause says.
 func (w *mailWorker) NextRetry(job *river.Job[store.MailJob]) time.Time {
+	return w.carriers.Now().Add(pause(job.Attempt))
+}
+
+// pause after an attempt is 1 s, 4 s, 16 s, 1 min, 4 min … up to 8 hours: a greylisting server is
+// asked again soon, a broken one is not pestered.
+func pause(attempt int) time.Duration {
 	const longest = 8 * time.Hour
-	wait := longest
-	if n := job.Attempt - 1; n < 8 {
-		wait = min(longest, time.Second<<(2*n))
+	if n := attempt - 1; n < 8 {
+		return min(longest, time.Second<<(2*n))
 	}
-	return w.carriers.Now().Add(wait)
+	return longest
 }
 
 // sweepJob deletes what expired.
@@ -181,12 +209,15 @@ func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
 // reporter tells the log of every failed attempt, and loudly of the last.
 type reporter struct {
 	log      *slog.Logger
-	attempts int // that a job is given; those of an earlier start are held to it too
+	attempts map[string]int // that a job is given, by kind; those of an earlier start are held to it too
 }
 
 // last reports whether the attempt that failed was the job's last.
 func (r *reporter) last(job *rivertype.JobRow) bool {
-	return job.Attempt >= min(r.attempts, job.MaxAttempts)
+	if most, set := r.attempts[job.Kind]; set && job.Attempt >= most {
+		return true
+	}
+	return job.Attempt >= job.MaxAttempts
 }
 
 // HandleError logs a failed attempt, and ends the job after the last.

@@ -13,6 +13,7 @@ import (
 
 	"postern/auth"
 	"postern/passwords"
+	"postern/sms"
 	"postern/store"
 	"postern/tokens"
 )
@@ -72,6 +73,7 @@ type Kit struct {
 	PasswordPolicy  *passwords.Policy
 	Pacer           *passwords.Pacer
 	Answers         *Answers // about mails
+	SMS             *sms.Gateway
 	Refusals        *Answers // what a refused sign-in asks of the database, beside its hash
 	AccessTokenLife time.Duration
 	MailReady       bool      // there is a mail server to send through

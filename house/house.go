@@ -48,6 +48,9 @@ type Options struct {
 	// Extra are handlers outside the API prefix, each for a path and what lies below it: the inbox
 	// of the development machine.
 	Extra map[string]http.Handler
+	// CatchSMS gets each text message that the gateway "dev" is given: the inbox of the development
+	// machine. Nil means that a message is only logged, without its text.
+	CatchSMS func(to, text string)
 	// Stopping is called when the house begins to close: long answers should end.
 	Stopping func()
 	// Pool changes the database pool: tests count round trips with it.
@@ -140,6 +143,10 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if !mailer.Configured() {
 		o.Log.WarnContext(ctx, "no mail server: AUTH_SMTP_HOST and AUTH_SMTP_SENDER are not set, so whatever needs mail answers mail-not-configured")
 	}
+	gateway, err := openSMS(ctx, c, o)
+	if err != nil {
+		return nil, err
+	}
 	hasher := passwords.NewHasher(c.Passwords, o.Now)
 	passwordPolicy := passwords.NewPolicy(c.Passwords)
 	passwordPolicy.Unanswered = func(err error) {
@@ -150,13 +157,14 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now), Answers: &flow.Answers{Least: 60 * time.Millisecond, Most: 3 * time.Second},
 		Refusals:        &flow.Answers{Least: 5 * time.Millisecond, Most: time.Second},
 		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured(), HandBack: adoption.MayHandBack(),
+		SMS: gateway, SMSReady: gateway.Configured(),
 	}
 	if adoption.From != "" {
 		kit.AdoptedUntil = adoption.AdoptedAt.Add(adoptedTicketLife)
 	}
 	h := &House{
 		Store: db, Kit: kit, settings: c.Server, log: o.Log, stopping: o.Stopping,
-		Carriers: &deliver.Carriers{Settings: c.Deliver, Store: db, Mailer: mailer, Keys: keys, Log: o.Log, Now: o.Now},
+		Carriers: &deliver.Carriers{Settings: c.Deliver, Store: db, Mailer: mailer, SMS: gateway, Keys: keys, Log: o.Log, Now: o.Now},
 	}
 	h.Handler, err = h.doors(c, o, kit)
 	return h, err

@@ -35,6 +35,28 @@ func (MailJob) Kind() string { return "postern_mail" }
 // only at the most that the setting may say.
 func (MailJob) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 100} }
 
+// SMSSeal is the purpose that the content of an SMSJob is sealed for.
+const SMSSeal = "sms"
+
+// SMSQueue is the queue of text messages: their codes live for minutes, so they don't wait behind
+// mails to a server that is slow.
+const SMSQueue = "sms"
+
+// SMSJob is a text message that somebody is owed, inserted and sealed as a MailJob is.
+type SMSJob struct {
+	ID        string    `json:"id"` // stable over attempts
+	Sealed    []byte    `json:"sealed"`
+	ExpiresAt time.Time `json:"expiresAt"` // when the code in it is worth nothing any more
+}
+
+// Kind names the job to River.
+func (SMSJob) Kind() string { return "postern_sms" }
+
+// InsertOpts leaves the attempts to the carriers, as with mails.
+func (SMSJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: 100, Queue: SMSQueue}
+}
+
 // Enqueue inserts a job into the transaction. It must run in one.
 func (db *DB) Enqueue(ctx context.Context, job river.JobArgs, opts *river.InsertOpts) error {
 	if db.tx == nil {

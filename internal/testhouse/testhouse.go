@@ -16,6 +16,7 @@ import (
 
 	"postern/config"
 	"postern/house"
+	"postern/internal/fakesms"
 	"postern/internal/testmail"
 	"postern/internal/testpg"
 	"postern/tokens"
@@ -27,6 +28,7 @@ type House struct {
 	URL      string // of the API, its prefix included
 	Database string
 	Mail     *testmail.Server
+	Phones   *fakesms.Phones // what the gateway "dev" got, which is the gateway unless a setting says otherwise
 	Clock    *Clock
 	Log      *Log
 	Env      map[string]string
@@ -76,17 +78,33 @@ func (l *Log) String() string {
 // is left out.
 func Open(t testing.TB, settings map[string]string, options ...func(*house.Options)) *House {
 	t.Helper()
-	return open(t, testpg.New(t), testmail.New(t), settings, options)
+	return open(t, testpg.New(t), outside{testmail.New(t), &fakesms.Phones{}}, settings, options)
 }
 
 // Beside opens a second house on the same database and with the same settings: another replica.
 func (h *House) Beside(t testing.TB, options ...func(*house.Options)) *House {
 	t.Helper()
-	return open(t, h.Database, h.Mail, h.Env, options)
+	return open(t, h.Database, outside{h.Mail, h.Phones}, h.Env, options)
 }
 
-func open(t testing.TB, database string, mail *testmail.Server, settings map[string]string, options []func(*house.Options)) *House {
+// SMS blocks until n text messages came for the number, and returns them. It sees those of the
+// gateway "dev".
+func (h *House) SMS(t testing.TB, number string, n int) []fakesms.Message {
 	t.Helper()
+	return h.Phones.Wait(t, number, n)
+}
+
+// outside is what messages leave the house for. Replicas share it.
+type outside struct {
+	mail   *testmail.Server
+	phones *fakesms.Phones
+}
+
+func open(t testing.TB, database string, out outside, settings map[string]string, options []func(*house.Options)) *House {
+	t.Helper()
+	if out.phones == nil {
+		out.phones = &fakesms.Phones{}
+	}
 	env := map[string]string{
 		"POSTGRES_CONNECTION":       database,
 		"HASURA_GRAPHQL_JWT_SECRET": `{"type":"HS256","key":"` + strings.Repeat("test-key-", 8) + `"}`,
@@ -94,9 +112,10 @@ func open(t testing.TB, database string, mail *testmail.Server, settings map[str
 		"AUTH_API_PREFIX":           "/v1",
 		"AUTH_PORT":                 "0",
 		"AUTH_CLIENT_URL":           "https://app.example.com",
-		"AUTH_SMTP_HOST":            mail.Host,
-		"AUTH_SMTP_PORT":            strconv.Itoa(mail.Port),
+		"AUTH_SMTP_HOST":            out.mail.Host,
+		"AUTH_SMTP_PORT":            strconv.Itoa(out.mail.Port),
 		"AUTH_SMTP_SENDER":          "Postern <auth@example.com>",
+		"AUTH_SMS_PROVIDER":         "dev",
 		"AUTH_RATE_LIMIT_ENABLE":    "false",
 		// The cheapest hash: these tests are not about its strength.
 		"AUTH_PASSWORD_ARGON2_MEMORY":     "1024",
@@ -119,6 +138,7 @@ func open(t testing.TB, database string, mail *testmail.Server, settings map[str
 	c.Server.Port = listener.Addr().(*net.TCPAddr).Port
 	clock, log := &Clock{}, &Log{}
 	o := house.Options{Version: "test", Now: clock.Now, Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	o.CatchSMS = func(to, text string) { out.phones.Keep(fakesms.Message{Gateway: "dev", To: to, Text: text}) }
 	for _, option := range options {
 		option(&o)
 	}
@@ -142,7 +162,7 @@ func open(t testing.TB, database string, mail *testmail.Server, settings map[str
 	})
 	return &House{
 		House: built, URL: "http://" + listener.Addr().String() + c.Server.Prefix(), Database: database,
-		Mail: mail, Clock: clock, Log: log, Env: settings,
+		Mail: out.mail, Phones: out.phones, Clock: clock, Log: log, Env: settings,
 	}
 }
 
