@@ -52,6 +52,7 @@ var floors = map[string]int{
 	"tokens":    rooms,
 	"passwords": rooms,
 	"limits":    rooms,
+	"captcha":   rooms,
 
 	"passwords/argon2": rooms,
 

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"postern/captcha"
 	"postern/deliver"
 	"postern/emails"
 	"postern/flow"
@@ -25,6 +26,7 @@ type Config struct {
 	Flow      flow.Settings      `title:"Users and sessions" doc:"Who may sign up and in, how long a session lasts and where links may lead."`
 	Passwords passwords.Settings `title:"Passwords" doc:"What a password must be, and how it is hashed."`
 	Limits    limits.Settings    `title:"Rate limits" doc:"How often one client may ask: as often as the burst says within the interval."`
+	Captcha   captcha.Settings   `title:"Captcha" doc:"Who vouches that a person, and not a program, signs up or asks for a mail."`
 	Emails    emails.Settings    `title:"Mail" doc:"How mails leave the house, and what they say."`
 	SMS       sms.Settings       `title:"Text messages" doc:"How codes reach a telephone."`
 	Deliver   deliver.Settings   `title:"Background work" doc:"How queued mails and text messages are carried out, and how what expired is swept."`

@@ -18,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"postern/captcha"
 	"postern/config"
 	"postern/deliver"
 	"postern/docs/openapi"
@@ -181,7 +182,7 @@ func (h *House) doors(c *config.Config, o Options, kit flow.Kit) (http.Handler, 
 		TrustsOrigin: kit.Policy.TrustsOrigin, Refuse: c.Hasura.Refuse, Transient: store.IsUnreachable,
 	}
 	door := &hasura.Door{
-		Settings: c.Hasura, Front: front, Policy: kit.Policy, Signer: kit.Signer, Limits: c.Limits,
+		Settings: c.Hasura, Front: front, Policy: kit.Policy, Signer: kit.Signer, Limits: c.Limits, Captcha: captcha.Open(c.Captcha),
 		Health: &server.Health{Version: o.Version, JWKS: kit.Signer.JWKS(), OpenAPI: openapi.Hasura(), Ready: h.ready},
 		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
 		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit},

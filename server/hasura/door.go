@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/captcha"
 	"postern/flow"
 	"postern/limits"
 	"postern/server"
@@ -35,18 +36,23 @@ type Door struct {
 	Account  *flow.Account
 	Links    *flow.Links
 
-	Limits limits.Settings
+	Limits  limits.Settings
+	Captcha *captcha.Checker // nil when the operator has set up none
 }
 
 // Routes gives the door's handler. Everything but the health check outside lies below prefix.
 func (d *Door) Routes(prefix string) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range d.routes() {
-		h := d.Front.Limited(d.within(r.buckets, r.handle))
-		if r.unlimited {
-			h = d.Front.Handle(r.handle)
+		h := d.within(r.buckets, r.handle)
+		if r.captcha {
+			h = d.proved(h)
 		}
-		mux.Handle(r.method+" "+prefix+r.path, h)
+		limited := d.Front.Limited(h)
+		if r.unlimited {
+			limited = d.Front.Handle(r.handle)
+		}
+		mux.Handle(r.method+" "+prefix+r.path, limited)
 	}
 	if prefix != "" {
 		mux.Handle("GET /healthz", d.Front.Handle(d.Health.LiveStatus))
@@ -60,6 +66,7 @@ type route struct {
 	method, path string
 	handle       server.Handler
 	buckets      []bucket // what one client may do only so often, beside the limit on everything
+	captcha      bool     // needs a solved captcha, where the operator has set one up
 	unlimited    bool     // asked by machines that must get an answer
 }
 
@@ -77,15 +84,15 @@ func (d *Door) verification() []bucket {
 
 func (d *Door) passwordRoutes() []route {
 	return []route{
-		{method: "POST", path: "/signup/email-password", handle: d.signUpPassword, buckets: append([]bucket{signups}, d.verification()...)},
+		{method: "POST", path: "/signup/email-password", handle: d.signUpPassword, buckets: append([]bucket{signups}, d.verification()...), captcha: true},
 		{method: "POST", path: "/signin/email-password", handle: d.signInPassword},
 	}
 }
 
 func (d *Door) linkRoutes() []route {
 	return []route{
-		{method: "POST", path: "/signup/passwordless/email", handle: d.signUpLink, buckets: []bucket{signups, email}},
-		{method: "POST", path: "/signin/passwordless/email", handle: d.signInLink, buckets: []bucket{email}},
+		{method: "POST", path: "/signup/passwordless/email", handle: d.signUpLink, buckets: []bucket{signups, email}, captcha: true},
+		{method: "POST", path: "/signin/passwordless/email", handle: d.signInLink, buckets: []bucket{email}, captcha: true},
 		{method: "GET", path: "/verify", handle: d.visit}, // HEAD as well: it never uses anything up
 		{method: "POST", path: "/verify", handle: d.confirmVisit},
 	}
@@ -104,9 +111,9 @@ func (d *Door) accountRoutes() []route {
 	return []route{
 		{method: "GET", path: "/user", handle: d.user},
 		{method: "POST", path: "/user/password", handle: d.changePassword},
-		{method: "POST", path: "/user/password/reset", handle: d.resetPassword, buckets: []bucket{email}},
+		{method: "POST", path: "/user/password/reset", handle: d.resetPassword, buckets: []bucket{email}, captcha: true},
 		{method: "POST", path: "/user/email/change", handle: d.changeEmail, buckets: []bucket{email}},
-		{method: "POST", path: "/user/email/send-verification-email", handle: d.sendVerification, buckets: d.verification()},
+		{method: "POST", path: "/user/email/send-verification-email", handle: d.sendVerification, buckets: d.verification(), captcha: true},
 	}
 }
 
