@@ -38,23 +38,38 @@ func PurposeOf(ticket string) (auth.Purpose, bool) {
 	return p, ok && known
 }
 
-// NeedsExchange tells whether opening the link gives a code, so that it may be opened any number
-// of times without using the ticket up. It changes nothing.
-func (f *Links) NeedsExchange(ctx context.Context, in Visit) (bool, error) {
-	found, err := f.visited(ctx, in, f.Now())
-	return found.TicketChallenge != "", err
+// Looked is a link that was looked at and may be opened.
+type Looked struct {
+	visit Visit
+	found store.Found
+}
+
+// NeedsExchange tells whether opening the link gives a code, so that it may be opened any number of
+// times without using the ticket up.
+func (l Looked) NeedsExchange() bool { return l.found.TicketChallenge != "" }
+
+// Look finds out whether a link may be opened. It changes nothing.
+func (f *Links) Look(ctx context.Context, in Visit) (Looked, error) {
+	purpose, ok := PurposeOf(in.Ticket)
+	if !ok {
+		return Looked{}, fmt.Errorf("%w: no purpose of that name", auth.InvalidTicket)
+	}
+	found, err := f.findTicket(ctx, purpose, in.Ticket, f.Now())
+	if err != nil {
+		return Looked{}, err
+	}
+	if in.CodeChallenge != "" && in.CodeChallenge != found.TicketChallenge {
+		return Looked{}, fmt.Errorf("%w: the link's challenge is not the ticket's", auth.InvalidTicket)
+	}
+	return Looked{in, found}, f.Policy.gateHolder(found)
 }
 
 // Open opens a link. With PKCE nothing changes but that there is one more code; without, the
 // ticket is used up for what it is for, and whoever opened it is signed in.
-func (f *Links) Open(ctx context.Context, in Visit) (Visited, error) {
-	now := f.Now()
-	found, err := f.visited(ctx, in, now)
-	if err != nil {
-		return Visited{}, err
-	}
-	if found.TicketChallenge == "" {
-		admission, err := f.redeem(ctx, found, in.Ticket, in.Client, now)
+func (f *Links) Open(ctx context.Context, l Looked) (Visited, error) {
+	now, found := f.Now(), l.found
+	if !l.NeedsExchange() {
+		admission, err := f.redeem(ctx, found, l.visit.Ticket, l.visit.Client, now)
 		return Visited{Purpose: found.TicketPurpose, Admission: admission}, err
 	}
 	code := tokens.NewUUID()
@@ -75,22 +90,6 @@ func (f *Links) Open(ctx context.Context, in Visit) (Visited, error) {
 
 // maxCodes bounds the codes of one user that wait to be exchanged.
 const maxCodes = 1000
-
-// visited finds the ticket of a visit and decides whether it may be opened.
-func (f *Links) visited(ctx context.Context, in Visit, now time.Time) (store.Found, error) {
-	purpose, ok := PurposeOf(in.Ticket)
-	if !ok {
-		return store.Found{}, fmt.Errorf("%w: no purpose of that name", auth.InvalidTicket)
-	}
-	found, err := f.findTicket(ctx, purpose, in.Ticket, now)
-	if err != nil {
-		return found, err
-	}
-	if in.CodeChallenge != "" && in.CodeChallenge != found.TicketChallenge {
-		return found, fmt.Errorf("%w: the link's challenge is not the ticket's", auth.InvalidTicket)
-	}
-	return found, f.Policy.gateHolder(found)
-}
 
 // gateHolder is the gate for whoever holds a ticket: an address that the ticket proves need not be
 // verified yet.

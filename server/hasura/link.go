@@ -28,14 +28,14 @@ func (d *Door) visit(w http.ResponseWriter, r *http.Request) error {
 	if in.blocked != "" {
 		return d.redirect(w, http.StatusFound, in.blocked, refused(d.word(auth.RedirectNotAllowed)))
 	}
-	pkce, err := d.Links.NeedsExchange(r.Context(), in.Visit)
+	looked, err := d.Links.Look(r.Context(), in.Visit)
 	if err != nil {
 		return d.redirectRefusal(w, http.StatusFound, in.redirectTo, err)
 	}
-	if !pkce && d.asksFirst(r) {
+	if !looked.NeedsExchange() && d.asksFirst(r) {
 		return d.askToConfirm(w, r, in)
 	}
-	return d.open(w, r, http.StatusFound, in)
+	return d.open(w, r, http.StatusFound, looked, in.redirectTo)
 }
 
 // confirmVisit is the button of the page.
@@ -48,21 +48,25 @@ func (d *Door) confirmVisit(w http.ResponseWriter, r *http.Request) error {
 	if in.blocked != "" {
 		return d.redirect(w, http.StatusSeeOther, in.blocked, refused(d.word(auth.RedirectNotAllowed)))
 	}
-	return d.open(w, r, http.StatusSeeOther, in)
+	looked, err := d.Links.Look(r.Context(), in.Visit)
+	if err != nil {
+		return d.redirectRefusal(w, http.StatusSeeOther, in.redirectTo, err)
+	}
+	return d.open(w, r, http.StatusSeeOther, looked, in.redirectTo)
 }
 
 // open opens the link and sends the browser on.
-func (d *Door) open(w http.ResponseWriter, r *http.Request, status int, in visitRequest) error {
-	visited, err := d.Links.Open(r.Context(), in.Visit)
+func (d *Door) open(w http.ResponseWriter, r *http.Request, status int, looked flow.Looked, to string) error {
+	visited, err := d.Links.Open(r.Context(), looked)
 	if err != nil {
-		return d.redirectRefusal(w, status, in.redirectTo, err)
+		return d.redirectRefusal(w, status, to, err)
 	}
 	if visited.Code != "" {
-		return d.redirect(w, status, in.redirectTo, url.Values{"type": {string(visited.Purpose)}, "code": {visited.Code}})
+		return d.redirect(w, status, to, url.Values{"type": {string(visited.Purpose)}, "code": {visited.Code}})
 	}
 	q := d.admitted(visited.Admission)
 	q.Set("type", string(visited.Purpose))
-	return d.redirect(w, status, in.redirectTo, q)
+	return d.redirect(w, status, to, q)
 }
 
 // admitted is an admission in the query of a redirect. There a second factor cannot be asked for, so

@@ -178,10 +178,10 @@ func TestRoundTrips(t *testing.T) {
 		{"sign up and be in", 4, open, func(*testing.T) request {
 			return request{method: "POST", path: "/signup/email-password", body: fields{"email": newAddress(), "password": rightPassword}}
 		}},
-		{"open a link", 7, mails, func(t *testing.T) request {
+		{"open a link", 6, mails, func(t *testing.T) request {
 			return request{method: "GET", path: link(t, nil), status: 302}
 		}},
-		{"open a link for a code (PKCE)", 3, mails, func(t *testing.T) request {
+		{"open a link for a code (PKCE)", 2, mails, func(t *testing.T) request {
 			_, challenge := testhouse.Verifier()
 			return request{method: "GET", path: link(t, fields{"codeChallenge": challenge}), status: 302}
 		}},
