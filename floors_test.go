@@ -51,6 +51,7 @@ var floors = map[string]int{
 	"sms":       rooms,
 	"tokens":    rooms,
 	"passwords": rooms,
+	"providers": rooms,
 	"limits":    rooms,
 	"captcha":   rooms,
 

@@ -76,7 +76,6 @@ func docs(t *tree) string {
 		}
 	}
 	b.WriteString("| " + supabase + " | `GOTRUE_*` |\n")
-	b.WriteString("\nA star stands for `ENABLED`, `CLIENT_ID`, `CLIENT_SECRET` and `SCOPE`.\n")
 	b.WriteString("\n## No more\n\nThese were settings once. Setting one gives a notice.\n\n| variable | what became of it |\n| --- | --- |\n")
 	for _, name := range slices.Sorted(maps.Keys(past)) {
 		b.WriteString("| `" + name + "` | " + cell(past[name]) + " |\n")

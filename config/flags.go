@@ -52,13 +52,12 @@ func (t *tree) flagTable() map[string]Flag {
 			t.flags[flagName(name)] = Flag{Env: name, Bool: isSwitch(name)}
 		}
 	}
-	for flag, f := range t.flags {
+	for name, s := range t.byName {
+		flag, f := flagName(name), Flag{Env: name, Bool: s.isBool()}
+		t.flags[flag] = f
 		if short, ok := strings.CutPrefix(flag, "provider-"); ok {
 			t.flags[short] = f
 		}
-	}
-	for name, s := range t.byName {
-		t.flags[flagName(name)] = Flag{Env: name, Bool: s.isBool()}
 	}
 	for flag, env := range upstreamFlags {
 		f := Flag{Env: env, Bool: isSwitch(env)}

@@ -59,19 +59,31 @@ func load(target any, src Source) *Report {
 		src.ReadFile = os.ReadFile
 	}
 	l := &loader{src: src, tree: walk(target), report: &Report{}}
-	for _, text := range l.tree.faults {
-		l.report.fail(Problem{Name: "a tag", What: text, Right: "a corrected program: this is a mistake of ours"})
-	}
 	l.flags()
 	l.layer(src.Env, func(string) string { return "environment" })
 	l.envFile()
 	l.layer(src.Preset, func(string) string { return "preset" })
+	l.tree = walk(target, l.names()...)
+	for _, text := range l.tree.faults {
+		l.report.fail(Problem{Name: "a tag", What: text, Right: "a corrected program: this is a mistake of ours"})
+	}
 	for _, s := range l.tree.settings {
 		l.set(s)
 	}
 	l.check()
 	l.look()
 	return l.report
+}
+
+// names lists the names that some source has.
+func (l *loader) names() []string {
+	names := map[string]bool{}
+	for _, layer := range l.layers {
+		for name := range layer.values {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 // layer adds a source below the ones already there. An empty variable is unset.

@@ -400,8 +400,6 @@ func TestUnknownNamesAreNotices(t *testing.T) {
 		{"gone", map[string]string{"AUTH_HOST": "0.0.0.0"}, []string{"AUTH_HOST (environment): without effect: Hasura Auth dropped it in 0.6.1; Postern listens on every interface"}},
 		{"to come, off", map[string]string{"AUTH_OAUTH2_PROVIDER_ENABLED": "false"}, nil},
 		{"to come", map[string]string{"AUTH_OAUTH2_PROVIDER_ENABLED": "true", "AUTH_OAUTH2_PROVIDER_LOGIN_URL": "me"}, []string{"AUTH_OAUTH2_PROVIDER_ENABLED, AUTH_OAUTH2_PROVIDER_LOGIN_URL: known, but without effect: this version does not have being an OAuth2 provider itself yet"}},
-		{"a provider", map[string]string{"AUTH_PROVIDER_WINDOWS_LIVE_SCOPE": "x"}, []string{"AUTH_PROVIDER_WINDOWS_LIVE_SCOPE: known, but without effect: this version does not have sign-in at other providers yet"}},
-		{"a provider, mistyped", map[string]string{"AUTH_PROVIDER_GITHUB_CLIENTID": "x"}, []string{"AUTH_PROVIDER_GITHUB_CLIENTID (environment): without effect: there is no such setting; did you mean AUTH_PROVIDER_GITHUB_CLIENT_ID?"}},
 		{"Supabase's", map[string]string{"GOTRUE_SITE_URL": "x", "GOTRUE_EXTERNAL_FIGMA_ENABLED": "true"}, []string{"GOTRUE_EXTERNAL_FIGMA_ENABLED, GOTRUE_SITE_URL: known, but without effect: this version does not have the settings of Supabase Auth yet"}},
 		{"Supabase's, mistyped", map[string]string{"GOTRUE_SITE_URI": "x"}, []string{"GOTRUE_SITE_URI (environment): without effect: there is no such setting; did you mean GOTRUE_SITE_URL?"}},
 	}
@@ -431,7 +429,7 @@ func TestASettingTwiceInTheFileIsANotice(t *testing.T) {
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	got, report := loadTest(Source{Flags: map[string]string{
-		"port": "5", "debug": "false", "graphql-url": "http://h", "github-enabled": "true", "prot": "1",
+		"port": "5", "debug": "false", "graphql-url": "http://h", "prot": "1",
 	}}, nil)
 	if got.Door.Port != 5 {
 		t.Errorf("port %d, want 5", got.Door.Port)
@@ -442,7 +440,6 @@ func TestFlags(t *testing.T) {
 	}
 	wantNotes := []string{
 		"HASURA_GRAPHQL_GRAPHQL_URL: known, but without effect: this version does not have custom claims yet",
-		"AUTH_PROVIDER_GITHUB_ENABLED: known, but without effect: this version does not have sign-in at other providers yet",
 	}
 	if diff := cmp.Diff(wantNotes, lines(report.Warnings)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -24,7 +24,7 @@ var waiting = []capability{
 		AUTH_WEBAUTHN_RP_ORIGINS AUTH_WEBAUTHN_ATTESTATION_TIMEOUT`},
 	{"custom claims", `AUTH_JWT_CUSTOM_CLAIMS AUTH_JWT_CUSTOM_CLAIMS_DEFAULTS
 		HASURA_GRAPHQL_GRAPHQL_URL HASURA_GRAPHQL_ADMIN_SECRET`},
-	{"sign-in at other providers", providerNames},
+	{"providers defined by a JSON object", "AUTH_PROVIDER_CUSTOM"},
 	{"being an OAuth2 provider itself", `AUTH_OAUTH2_PROVIDER_ENABLED AUTH_OAUTH2_PROVIDER_LOGIN_URL
 		AUTH_OAUTH2_PROVIDER_ACCESS_TOKEN_TTL AUTH_OAUTH2_PROVIDER_REFRESH_TOKEN_TTL
 		AUTH_OAUTH2_PROVIDER_CIMD_ENABLED AUTH_OAUTH2_PROVIDER_CIMD_ALLOW_INSECURE_TRANSPORT
@@ -32,41 +32,8 @@ var waiting = []capability{
 	{"the test door /change-env", "AUTH_ENABLE_CHANGE_ENV"},
 }
 
-// providerNames are the settings of sign-in providers. Most have the same four.
-const providerNames = `AUTH_PROVIDER_CUSTOM
-	AUTH_PROVIDER_GITHUB_* AUTH_PROVIDER_GITHUB_AUTHORIZATION_URL AUTH_PROVIDER_GITHUB_TOKEN_URL
-	AUTH_PROVIDER_GITHUB_USER_PROFILE_URL
-	AUTH_PROVIDER_GOOGLE_* AUTH_PROVIDER_GOOGLE_AUDIENCE
-	AUTH_PROVIDER_APPLE_* AUTH_PROVIDER_APPLE_AUDIENCE AUTH_PROVIDER_APPLE_TEAM_ID
-	AUTH_PROVIDER_APPLE_KEY_ID AUTH_PROVIDER_APPLE_PRIVATE_KEY
-	AUTH_PROVIDER_FACEBOOK_*
-	AUTH_PROVIDER_TWITTER_ENABLED AUTH_PROVIDER_TWITTER_CONSUMER_KEY AUTH_PROVIDER_TWITTER_CONSUMER_SECRET
-	AUTH_PROVIDER_LINKEDIN_* AUTH_PROVIDER_WINDOWS_LIVE_* AUTH_PROVIDER_SPOTIFY_*
-	AUTH_PROVIDER_STRAVA_* AUTH_PROVIDER_GITLAB_* AUTH_PROVIDER_BITBUCKET_*
-	AUTH_PROVIDER_DISCORD_* AUTH_PROVIDER_TWITCH_*
-	AUTH_PROVIDER_WORKOS_* AUTH_PROVIDER_WORKOS_DEFAULT_ORGANIZATION
-	AUTH_PROVIDER_WORKOS_DEFAULT_CONNECTION AUTH_PROVIDER_WORKOS_DEFAULT_DOMAIN
-	AUTH_PROVIDER_AZUREAD_* AUTH_PROVIDER_AZUREAD_TENANT
-	AUTH_PROVIDER_ENTRAID_* AUTH_PROVIDER_ENTRAID_TENANT`
-
 // supabase is the capability that every GOTRUE_ name is for.
 const supabase = "the settings of Supabase Auth"
-
-// expand lists names, with the four endings of a provider for each that ends in a star.
-func expand(names string) []string {
-	var list []string
-	for _, name := range strings.Fields(names) {
-		stem, star := strings.CutSuffix(name, "*")
-		if !star {
-			list = append(list, name)
-			continue
-		}
-		for _, ending := range []string{"ENABLED", "CLIENT_ID", "CLIENT_SECRET", "SCOPE"} {
-			list = append(list, stem+ending)
-		}
-	}
-	return list
-}
 
 // past says what became of settings that an auth service once had.
 var past = map[string]string{
@@ -96,7 +63,6 @@ var past = map[string]string{
 	"AUTH_SMS_TEST_PHONE_NUMBERS": "Hasura Auth dropped it with its Node generation",
 
 	"AUTH_PROVIDER_FACEBOOK_PROFILE_FIELDS":   "Hasura Auth dropped it after 0.15",
-	"AUTH_PROVIDER_GITLAB_BASE_URL":           "Hasura Auth dropped it after 0.15",
 	"AUTH_PROVIDER_WORKOKS_DEFAULT_DOMAIN":    "a misspelt name of old; it is AUTH_PROVIDER_WORKOS_DEFAULT_DOMAIN",
 	"AUTH_PROVIDER_WINDOWSLIVE_ENABLED":       "it is called AUTH_PROVIDER_WINDOWS_LIVE_ENABLED",
 	"AUTH_PROVIDER_WINDOWSLIVE_CLIENT_ID":     "it is called AUTH_PROVIDER_WINDOWS_LIVE_CLIENT_ID",
@@ -158,7 +124,7 @@ type verdict struct {
 func strangers() map[string]verdict {
 	names := map[string]verdict{}
 	for _, c := range waiting {
-		for _, name := range expand(c.names) {
+		for name := range strings.FieldsSeq(c.names) {
 			names[name] = verdict{capability: c.what}
 		}
 	}

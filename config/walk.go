@@ -53,6 +53,13 @@ type checker interface {
 	Check(report func(env, problem string))
 }
 
+// declarer is what a room's Settings may have: settings that follow from a table, and such as the
+// operator makes up the names of. It gets every name that is set, as far as it is known, and adds
+// the tags and the place of each setting. A second walk may call it again.
+type declarer interface {
+	Declare(set []string, add func(tags reflect.StructTag, into any))
+}
+
 // tree is everything one walk finds.
 type tree struct {
 	rooms    []*room
@@ -61,6 +68,7 @@ type tree struct {
 	old      map[string]deprecation // by the old name
 	checkers []checker
 	faults   []string           // mistakes in the tags: ours, not the operator's
+	set      []string           // names that some source has, for declarers
 	flags    map[string]Flag    // built when first asked for
 	others   map[string]verdict // as flags
 }
@@ -75,9 +83,10 @@ var units = map[string]time.Duration{
 	"ns": time.Nanosecond, "ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour,
 }
 
-// walk reads the tags of target, a pointer to a struct whose fields are the rooms' structs.
-func walk(target any) *tree {
-	t := &tree{byName: map[string]*setting{}, old: map[string]deprecation{}}
+// walk reads the tags of target, a pointer to a struct whose fields are the rooms' structs. set are
+// the names that some source has, of which a room may make settings.
+func walk(target any, set ...string) *tree {
+	t := &tree{byName: map[string]*setting{}, old: map[string]deprecation{}, set: set}
 	v := reflect.ValueOf(target).Elem()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -122,10 +131,15 @@ func (t *tree) structure(r *room, v reflect.Value) {
 		}
 		switch names := strings.Fields(f.Tag.Get("env")); {
 		case len(names) > 0:
-			t.add(r, names, f, v.Field(i))
+			t.add(r, names, f.Tag, v.Field(i))
 		case f.Type.Kind() == reflect.Struct && !isText(f.Type):
 			t.structure(r, v.Field(i))
 		}
+	}
+	if d, ok := v.Addr().Interface().(declarer); ok {
+		d.Declare(t.set, func(tags reflect.StructTag, into any) {
+			t.add(r, strings.Fields(tags.Get("env")), tags, reflect.ValueOf(into).Elem())
+		})
 	}
 	if c, ok := v.Addr().Interface().(checker); ok {
 		t.checkers = append(t.checkers, c)
@@ -133,8 +147,7 @@ func (t *tree) structure(r *room, v reflect.Value) {
 }
 
 // add takes one field in.
-func (t *tree) add(r *room, names []string, f reflect.StructField, v reflect.Value) {
-	tag := f.Tag
+func (t *tree) add(r *room, names []string, tag reflect.StructTag, v reflect.Value) {
 	s := &setting{
 		names: names, room: r.title, preset: tag.Get("default"), unitTag: tag.Get("unit"),
 		oneof: strings.Fields(tag.Get("oneof")), min: tag.Get("min"), max: tag.Get("max"),

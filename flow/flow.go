@@ -13,6 +13,7 @@ import (
 
 	"postern/auth"
 	"postern/passwords"
+	"postern/providers"
 	"postern/sms"
 	"postern/store"
 	"postern/tokens"
@@ -74,6 +75,7 @@ type Kit struct {
 	Pacer           *passwords.Pacer
 	Answers         *Answers // about mails
 	SMS             *sms.Gateway
+	Providers       *providers.Table
 	Refusals        *Answers // what a refused sign-in asks of the database, beside its hash
 	AccessTokenLife time.Duration
 	MailReady       bool      // there is a mail server to send through

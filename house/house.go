@@ -26,6 +26,7 @@ import (
 	"postern/flow"
 	"postern/limits"
 	"postern/passwords"
+	"postern/providers"
 	"postern/server"
 	"postern/server/hasura"
 	"postern/store"
@@ -54,6 +55,8 @@ type Options struct {
 	CatchSMS func(to, text string)
 	// Stopping is called when the house begins to close: long answers should end.
 	Stopping func()
+	// Providers carries requests to sign-in providers, which tests answer themselves; nil is our own.
+	Providers *http.Client
 	// Pool changes the database pool: tests count round trips with it.
 	Pool func(*pgxpool.Config)
 }
@@ -144,6 +147,10 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if !mailer.Configured() {
 		o.Log.WarnContext(ctx, "no mail server: AUTH_SMTP_HOST and AUTH_SMTP_SENDER are not set, so whatever needs mail answers mail-not-configured")
 	}
+	table, err := providers.Open(c.Providers, o.Providers, o.Now)
+	if err != nil {
+		return nil, err
+	}
 	gateway, err := openSMS(ctx, c, o)
 	if err != nil {
 		return nil, err
@@ -158,7 +165,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now), Answers: &flow.Answers{Least: 60 * time.Millisecond, Most: 3 * time.Second},
 		Refusals:        &flow.Answers{Least: 5 * time.Millisecond, Most: time.Second},
 		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured(), HandBack: adoption.MayHandBack(),
-		SMS: gateway, SMSReady: gateway.Configured(),
+		SMS: gateway, SMSReady: gateway.Configured(), Providers: table,
 	}
 	if adoption.From != "" {
 		kit.AdoptedUntil = adoption.AdoptedAt.Add(adoptedTicketLife)
