@@ -3,9 +3,13 @@ package flow
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
+
+	"golang.org/x/net/idna"
 
 	"postern/auth"
 )
@@ -68,24 +72,52 @@ func newRedirects(clientURL string, entries []string) (redirects, error) {
 
 var (
 	schemePattern = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*$`)
-	hostPattern   = regexp.MustCompile(`^([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
+	hostPattern   = regexp.MustCompile(`^([a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(?::(0|[1-9][0-9]{0,4}))?$`)
+	number        = regexp.MustCompile(`^([0-9]+|0x[0-9a-f]*)$`)
 	dotSegment    = strings.NewReplacer("%2e", ".", "%2E", ".")
 )
 
+// defaultPorts are those of the schemes that browsers read in their own way.
+var defaultPorts = map[string]string{"http": ":80", "https": ":443", "ws": ":80", "wss": ":443", "ftp": ":21"}
+
 // withoutDefaultPort drops a port that the scheme implies, as browsers do.
 func withoutDefaultPort(scheme, host string) string {
-	switch scheme {
-	case "http":
-		return strings.TrimSuffix(host, ":80")
-	case "https":
-		return strings.TrimSuffix(host, ":443")
+	return strings.TrimSuffix(host, defaultPorts[scheme])
+}
+
+// readAlike tells whether a browser reads a host, in lower case, as it stands there. Not so: a port
+// with a zero in front, 127.1 and 0x7f000001 and other ways to write 127.0.0.1, an IPv6 address
+// that is not in its shortest form, a Punycode label of nothing.
+func readAlike(scheme, host string) bool {
+	parts := hostPattern.FindStringSubmatch(host)
+	if parts == nil {
+		return false
 	}
-	return host
+	name, port := parts[1], parts[2]
+	if n, err := strconv.Atoi(port); err == nil && n > 65535 {
+		return false
+	}
+	if inner, ok := strings.CutPrefix(name, "["); ok {
+		address, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+		return err == nil && address.Is6() && "["+address.String()+"]" == name
+	}
+	if defaultPorts[scheme] == "" {
+		return true // to browsers it is only text
+	}
+	if number.MatchString(name[strings.LastIndexByte(name, '.')+1:]) {
+		address, err := netip.ParseAddr(name)
+		return err == nil && address.Is4()
+	}
+	if !strings.Contains(name, "xn--") {
+		return true
+	}
+	again, err := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckJoiners(true), idna.CheckHyphens(false), idna.StrictDomainName(false)).ToASCII(name)
+	return err == nil && again == name
 }
 
 // parseAddress normalises an address the way a browser will read it and refuses whatever browsers and
 // this parser might read differently: control characters, blanks, backslashes, user names, hosts
-// that are not plain ASCII names.
+// that are not plain ASCII names, characters in the path that must be percent-encoded.
 func parseAddress(raw string) (u *url.URL, origin string, err error) {
 	if len(raw) > maxRedirect {
 		return nil, "", errors.New("too long")
@@ -102,22 +134,29 @@ func parseAddress(raw string) (u *url.URL, origin string, err error) {
 	if u.Scheme == "" || u.Host == "" || u.Opaque != "" || u.User != nil {
 		return nil, "", errors.New("not an address with a scheme and a host, and no user name")
 	}
-	authority := raw[len(u.Scheme)+len("://"):]
-	if end := strings.IndexAny(authority, "/?#"); end >= 0 {
+	authority, path := raw[len(u.Scheme)+len("://"):], ""
+	if end := strings.IndexAny(authority, "?#"); end >= 0 {
 		authority = authority[:end]
+	}
+	if end := strings.IndexByte(authority, '/'); end >= 0 {
+		authority, path = authority[:end], authority[end:]
 	}
 	if strings.Contains(authority, "%") {
 		return nil, "", errors.New("a host with percent-encoding")
 	}
+	if u.EscapedPath() != path { // it would be decoded and encoded anew, and %2f become a slash
+		return nil, "", errors.New("a path with a character that must be percent-encoded")
+	}
 	u.Scheme = strings.ToLower(u.Scheme)
-	u.Host = withoutDefaultPort(u.Scheme, strings.ToLower(u.Host))
-	if !hostPattern.MatchString(u.Host) {
+	u.Host = strings.ToLower(u.Host)
+	if !readAlike(u.Scheme, u.Host) {
 		return nil, "", errors.New("a host that is not a plain name")
 	}
 	switch u.Scheme {
 	case "javascript", "data", "vbscript", "file", "blob", "about":
 		return nil, "", errors.New("a scheme that runs or reads something")
 	}
+	u.Host = withoutDefaultPort(u.Scheme, u.Host)
 	return u, u.Scheme + "://" + u.Host, nil
 }
 

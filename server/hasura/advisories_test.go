@@ -55,7 +55,7 @@ import (
 //	T-26 lists show others' sessions               later: lists
 //	T-27 foreign organisations                     later: organisations
 //	T-28 codes bound to clients                    later: being a provider; PKCE: T-32
-//	T-29 redirect corpus                           TestWeakness56RedirectsAtEveryEndpoint; flow
+//	T-29 redirect corpus                           TestT29LocationsAreWhatWasAskedFor, TestWeakness56…; flow
 //	T-30 freshness of another method               TestElevation; later: elevation
 //	T-31 users mixed up under load                 TestT31ManyAtOnceAreNotMixedUp
 //	T-32 PKCE downgrade                            TestT32PKCEIsNotDowngraded
