@@ -93,6 +93,7 @@ func devPreset(m *dev.House) map[string]string {
 		"AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS": "http://localhost,http://localhost:*,http://127.0.0.1,http://127.0.0.1:*",
 		"AUTH_LOCALE_ALLOWED_LOCALES":               "en,fr,es,de,bg,cs",
 		"AUTH_EMAIL_PASSWORDLESS_ENABLED":           "true",
+		"AUTH_OTP_EMAIL_ENABLED":                    "true",
 		"AUTH_SMS_PASSWORDLESS_ENABLED":             "true",
 		"AUTH_SMS_PROVIDER":                         "dev",
 		"AUTH_SMTP_HOST":                            m.SMTPHost,

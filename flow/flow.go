@@ -9,6 +9,7 @@
 package flow
 
 import (
+	"fmt"
 	"time"
 
 	"postern/auth"
@@ -50,6 +51,10 @@ type Settings struct {
 	AllowedDomains       []string      `env:"AUTH_ACCESS_CONTROL_ALLOWED_EMAIL_DOMAINS" doc:"Domains whose addresses may sign up and in; when this or the allowed addresses are set, all others may not."`
 	Elevation            string        `env:"AUTH_REQUIRE_ELEVATED_CLAIM" default:"disabled" oneof:"disabled recommended required" doc:"Whether changing credentials needs a fresh proof: never, for users who have a way to give one, or always."`
 	MailsPerHour         int           `env:"AUTH_EMAIL_USER_HOURLY_LIMIT" default:"10" min:"1" doc:"Most mails of one kind that one user is sent in an hour, whoever asks for them."`
+	MessagesPerHour      int           `env:"AUTH_SMS_USER_HOURLY_LIMIT" default:"10" min:"1" doc:"Most text messages that one user, and one number, is sent in an hour, whoever asks for them."`
+	CodeLength           int           `env:"AUTH_OTP_LENGTH" default:"6" min:"6" max:"10" doc:"Digits of a code that is sent to be typed. A Twilio Verify service has a length of its own, which must not be shorter."`
+	CodeFailures         int           `env:"AUTH_OTP_USER_FAILURE_LIMIT" default:"18" min:"5" doc:"Wrong codes that may be typed for one user in the interval below, wherever they come from. Links in mails go on working when they are used up."`
+	CodeFailureWindow    time.Duration `env:"AUTH_OTP_USER_FAILURE_INTERVAL" default:"168h" min:"1h" max:"8784h" doc:"Interval of the limit on wrong codes. Length, limit and interval together must keep the chance to guess a code of one user in a year below one in a thousand."`
 }
 
 // Check reports what the settings contradict.
@@ -59,6 +64,10 @@ func (s Settings) Check(report func(env, problem string)) {
 	}
 	if n := len(s.DefaultLocale); n < 2 || n > 3 {
 		report("AUTH_LOCALE_DEFAULT", "must be a locale of 2 or 3 letters, such as en")
+	}
+	if chance := s.guessChance(); chance > maxGuessChance {
+		report("AUTH_OTP_USER_FAILURE_LIMIT", fmt.Sprintf("lets somebody guess a code of %d digits with a chance of %.2g for each user and year, more than %g: allow fewer wrong codes, in a longer AUTH_OTP_USER_FAILURE_INTERVAL, or set a greater AUTH_OTP_LENGTH",
+			s.CodeLength, chance, maxGuessChance))
 	}
 }
 

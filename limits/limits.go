@@ -16,8 +16,8 @@ type Settings struct {
 	EmailBurst         int           `env:"AUTH_RATE_LIMIT_EMAIL_BURST" default:"10" min:"1" doc:"Requests that send an e-mail, in the interval."`
 	EmailInterval      time.Duration `env:"AUTH_RATE_LIMIT_EMAIL_INTERVAL" default:"1h" min:"1s" max:"8784h" doc:"Interval of the limit on e-mails."`
 	EmailIsGlobal      bool          `env:"AUTH_RATE_LIMIT_EMAIL_IS_GLOBAL" default:"false" doc:"Whether all clients share the limit on e-mails instead of having one each."`
-	SMSBurst           int           `env:"AUTH_RATE_LIMIT_SMS_BURST" default:"10" min:"1" doc:"Requests of one client that send an SMS, in the interval. Takes effect with sign-in by text message, which this version does not have yet."`
-	SMSInterval        time.Duration `env:"AUTH_RATE_LIMIT_SMS_INTERVAL" default:"1h" min:"1s" max:"8784h" doc:"Interval of the limit on SMS. Takes effect as AUTH_RATE_LIMIT_SMS_BURST does."`
+	SMSBurst           int           `env:"AUTH_RATE_LIMIT_SMS_BURST" default:"10" min:"1" doc:"Requests of one client that send an SMS, in the interval."`
+	SMSInterval        time.Duration `env:"AUTH_RATE_LIMIT_SMS_INTERVAL" default:"1h" min:"1s" max:"8784h" doc:"Interval of the limit on SMS."`
 	BruteForceBurst    int           `env:"AUTH_RATE_LIMIT_BRUTE_FORCE_BURST" default:"10" min:"1" doc:"Attempts of one client at a secret (password, code, link), in the interval."`
 	BruteForceInterval time.Duration `env:"AUTH_RATE_LIMIT_BRUTE_FORCE_INTERVAL" default:"5m" min:"1s" max:"8784h" doc:"Interval of the limit on attempts at a secret."`
 	SignupsBurst       int           `env:"AUTH_RATE_LIMIT_SIGNUPS_BURST" default:"10" min:"1" doc:"Sign-ups of one client in the interval."`

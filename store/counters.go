@@ -76,3 +76,16 @@ func spread(guards []Guard) (keys []string, most []int32) {
 	}
 	return keys, most
 }
+
+// CheckGuards refuses with auth.TooSoon when one of the guards is used up. It counts nothing.
+func (db *DB) CheckGuards(ctx context.Context, guards []Guard, now time.Time) error {
+	keys, most := spread(guards)
+	var until *time.Time
+	if err := db.QueryRow(ctx, spentGuardsSQL, keys, most, now).Scan(&until); err != nil {
+		return err
+	}
+	if until == nil {
+		return nil
+	}
+	return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: until.Sub(now)}
+}

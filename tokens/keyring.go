@@ -15,11 +15,12 @@ import (
 // installation that ran without a key of its own names it there when it gets one.
 const derivedWord = "derived"
 
-// Keyring seals what must be read back later, and holds the peppers of refresh tokens. The first
-// key seals; the others only open. It is immutable and safe for concurrent use.
+// Keyring seals what must be read back later, and holds the peppers of refresh tokens and of typed
+// codes. The first key seals; the others only open. It is immutable and safe for concurrent use.
 type Keyring struct {
 	keys    []sealingKey
 	peppers [][]byte
+	codes   [][]byte // peppers of typed codes
 }
 
 type sealingKey struct {
@@ -89,8 +90,13 @@ func (r *Keyring) add(master []byte, derived bool) error {
 	if err != nil {
 		return err
 	}
+	codePepper, err := hkdf.Key(sha256.New, master, nil, "postern code pepper 1", 32)
+	if err != nil {
+		return err
+	}
 	r.keys = append(r.keys, sealingKey{id: sealKey[32], aead: aead, upstream: upstream})
 	r.peppers = append(r.peppers, pepper)
+	r.codes = append(r.codes, codePepper)
 	return nil
 }
 

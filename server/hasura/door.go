@@ -71,7 +71,7 @@ type route struct {
 }
 
 func (d *Door) routes() []route {
-	return slices.Concat(d.passwordRoutes(), d.linkRoutes(), d.sessionRoutes(), d.accountRoutes(), d.serviceRoutes())
+	return slices.Concat(d.passwordRoutes(), d.linkRoutes(), d.codeRoutes(), d.sessionRoutes(), d.accountRoutes(), d.serviceRoutes())
 }
 
 // verification is what a request counts as that mails a link to confirm an address, if it does.
@@ -131,9 +131,10 @@ func (d *Door) serviceRoutes() []route {
 type bucket int
 
 const (
-	email   bucket = iota // requests that send a mail
-	signups               // requests that make a user
-	guesses               // wrong tickets, codes and refresh tokens, on every route
+	email    bucket = iota // requests that send a mail
+	signups                // requests that make a user
+	messages               // requests that send a text message
+	guesses                // wrong tickets, codes and refresh tokens, on every route
 )
 
 // within lets a request pass while its client has not used up one of the buckets.
@@ -167,6 +168,8 @@ func (d *Door) take(b bucket, client string) error {
 		wait, ok = memory.Take("email", client, d.Limits.Email(), now)
 	case signups:
 		wait, ok = memory.Take("signups", client, d.Limits.Signups(), now)
+	case messages:
+		wait, ok = memory.Take("texts", client, d.Limits.SMS(), now)
 	case guesses:
 		wait, ok = memory.Take("guesses", client, d.guessLimit(), now)
 	}
@@ -177,9 +180,9 @@ func (d *Door) take(b bucket, client string) error {
 }
 
 // isGuess tells whether a refusal may be a guess at a random secret. Wrong passwords are counted by
-// the flow, in the database.
+// the flow, in the database; so are wrong codes, of accounts that there are.
 func isGuess(c auth.Code) bool {
-	return c == auth.InvalidTicket || c == auth.InvalidExchange || c == auth.InvalidRefreshToken
+	return c == auth.InvalidOTP || c == auth.TooManyOTPs || c == auth.InvalidTicket || c == auth.InvalidExchange || c == auth.InvalidRefreshToken
 }
 
 // guessLimit is the limit on guesses. What is guessed has 122 random bits and needs no guard, so

@@ -68,7 +68,10 @@ type doorway struct{ *testhouse.House }
 // openDoor opens a house in which every way to sign in is on, unless the settings say otherwise.
 func openDoor(t testing.TB, settings map[string]string, options ...func(*house.Options)) doorway {
 	t.Helper()
-	all := map[string]string{"AUTH_EMAIL_PASSWORDLESS_ENABLED": "true"}
+	all := map[string]string{
+		"AUTH_EMAIL_PASSWORDLESS_ENABLED": "true",
+		"AUTH_OTP_EMAIL_ENABLED":          "true", "AUTH_SMS_PASSWORDLESS_ENABLED": "true",
+	}
 	maps.Copy(all, settings)
 	return doorway{testhouse.Open(t, all, options...)}
 }

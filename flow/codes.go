@@ -1,0 +1,266 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"postern/auth"
+	"postern/emails"
+	"postern/sms"
+	"postern/store"
+	"postern/tokens"
+)
+
+// codeTries is how often one code may be tried.
+const codeTries = 5
+
+// A code lives long enough to be read elsewhere and typed, and no longer: whoever guesses has the
+// same time.
+const (
+	mailedCodeLife = 10 * time.Minute
+	textedCodeLife = 5 * time.Minute
+)
+
+// maxGuessChance is the most that the chance of guessing a code of one account may be in a year, at
+// the greatest rate that the settings allow.
+const maxGuessChance = 1e-3
+
+// guessChance is the chance that somebody who guesses at one account as often as they may, for a
+// year, guesses a code. Windows of the budget begin with a guess, so a year meets one more than it
+// holds, and the part of another.
+func (s Settings) guessChance() float64 {
+	const year = 366 * 24 * time.Hour
+	if s.CodeFailureWindow <= 0 {
+		return 1
+	}
+	guesses := float64(s.CodeFailures) * float64(year/s.CodeFailureWindow+2)
+	for range s.CodeLength {
+		guesses /= 10
+	}
+	return guesses
+}
+
+// newCode is a code that somebody asked for.
+type newCode struct {
+	purpose auth.Purpose
+	user    auth.User // who gets it
+	decoy   bool      // nobody does: it is asked for, tried and counted alike, and no code is the right one
+	account string    // accountOf the user, or whose account it would be
+	email   string    // where it goes: one of the two
+	phone   string    // as sms.ValidNumber has it
+	mailed  *link     // that comes in the same mail, where there is one
+	now     time.Time
+}
+
+// accountOf names an account in the counters of codes, however its owner spells address and number.
+func accountOf(u auth.User) string { return u.ID }
+
+// accountOfEmail and accountOfPhone name the account that nobody has.
+func accountOfEmail(email string) string  { return "email:" + strings.ToLower(email) }
+func accountOfPhone(number string) string { return "phone:" + number }
+
+// sendCode writes a code, in the place of the one before it, and queues the message with it, all in
+// the transaction. An account that was sent too many lately is sent no more: then sent is false and
+// until says when it is again.
+func (k *Kit) sendCode(ctx context.Context, tx *store.DB, c newCode) (until time.Time, sent bool, err error) {
+	digits := tokens.NewCode(k.Policy.CodeLength)
+	held := c.phone != "" && k.SMS.HoldsCodes()
+	t := store.TypedCode{Ticket: store.Ticket{
+		ID: tokens.CodeID(c.purpose, c.account), Purpose: c.purpose, UserID: c.user.ID, Email: c.email, PhoneNumber: c.phone,
+		Attempts: codeTries, CreatedAt: c.now, ExpiresAt: c.now.Add(k.codeLife(c)),
+	}, Asked: k.codesAsked(c)}
+	t.SecretHash = k.Keys.HashCode(t.ID, c.purpose, digits)
+	switch {
+	case c.decoy:
+		t.UserID, t.SecretHash = "", tokens.HashSecret(tokens.NewUUID())
+	case held:
+		digits, t.SecretHash = "", tokens.HashSecret(tokens.NewUUID())
+		t.Payload = heldByGateway()
+	}
+	var ticket string
+	if c.mailed != nil && !c.decoy {
+		ticket = string(c.mailed.purpose) + ":" + tokens.NewUUID()
+		t.Link = store.Ticket{
+			ID: tokens.NewUUID(), Purpose: c.mailed.purpose, SecretHash: tokens.HashSecret(ticket),
+			Challenge: c.mailed.challenge, ExpiresAt: c.now.Add(mailKinds[c.mailed.purpose].life),
+		}
+	}
+	until, sent, err = tx.WriteCode(ctx, t)
+	if err != nil || !sent || c.decoy {
+		return until, sent, err
+	}
+	if c.phone != "" {
+		return until, true, k.queueSMS(ctx, tx, t.ExpiresAt, text{to: c.phone, code: digits, user: c.user})
+	}
+	return until, true, k.mailCode(ctx, tx, c, digits, ticket)
+}
+
+// heldByGateway marks a code that the gateway made and checks.
+func heldByGateway() json.RawMessage { return json.RawMessage(`{"held":true}`) }
+
+func isHeld(payload json.RawMessage) bool {
+	var p struct {
+		Held bool `json:"held"`
+	}
+	return json.Unmarshal(payload, &p) == nil && p.Held
+}
+
+func (k *Kit) codeLife(c newCode) time.Duration {
+	switch {
+	case c.phone == "":
+		return mailedCodeLife
+	case k.SMS.HoldsCodes():
+		return sms.CodeLife
+	}
+	return textedCodeLife
+}
+
+// codesAsked counts how many codes an account is sent, and a number, whoever asks for them: a number
+// costs the operator, and annoys its owner, whatever account it is sent for.
+func (k *Kit) codesAsked(c newCode) []store.Guard {
+	account := store.Guard{Key: "code:asked:" + string(c.purpose) + ":" + c.account, Max: k.Policy.MailsPerHour, Window: time.Hour}
+	if c.phone == "" {
+		return []store.Guard{account}
+	}
+	account.Max = k.Policy.MessagesPerHour
+	return []store.Guard{account, {Key: "code:texted:" + c.phone, Max: k.Policy.MessagesPerHour, Window: time.Hour}}
+}
+
+// mailCode queues the mail with the code. The variable of the code is called ticket, as in Hasura
+// Auth, whose test suites read it from the header X-Ticket.
+func (k *Kit) mailCode(ctx context.Context, tx *store.DB, c newCode, digits, ticket string) error {
+	variables := map[string]string{
+		"ticket": digits, "displayName": c.user.DisplayName, "email": c.user.Email, "newEmail": c.user.NewEmail, "locale": c.user.Locale,
+		"serverUrl": k.Policy.ServerURL, "clientUrl": k.Policy.ClientURL,
+	}
+	expires := c.now.Add(mailedCodeLife)
+	if c.mailed != nil {
+		kind := mailKinds[c.mailed.purpose]
+		variables["link"] = k.linkURL(ticket, kind.linkType, *c.mailed)
+		variables["redirectTo"] = c.mailed.redirectTo
+		expires = c.now.Add(kind.life)
+	}
+	return k.queueMail(ctx, tx, expires, emails.Message{
+		ID: tokens.NewUUID(), To: c.email, Template: emails.SignInOTP, Locale: c.user.Locale, Variables: variables,
+	})
+}
+
+// typedCode is a code that somebody typed.
+type typedCode struct {
+	purpose auth.Purpose
+	account string
+	phone   string // that the code must have been sent to, where the user could name any
+	digits  string
+	client  auth.Client
+	also    []store.Guard // beside the account's and the client's
+	now     time.Time
+}
+
+// tryCode compares a typed code with the one that was sent. Before it does, it takes a try from the
+// code, from the account's budget and from the client's; a right code gives the budgets their own try
+// back. It says what was proved: whoever goes on must use it up with TakeCode.
+func (k *Kit) tryCode(ctx context.Context, in typedCode) (store.Tried, error) {
+	digits := onlyDigits(in.digits)
+	if digits == "" {
+		return store.Tried{}, fmt.Errorf("%w: not digits", auth.InvalidOTP)
+	}
+	tried, err := k.Store.TryCode(ctx, store.Try{
+		TicketID: tokens.CodeID(in.purpose, in.account), Purpose: in.purpose, Phone: in.phone, Guards: k.codeGuards(in), Now: in.now,
+	})
+	switch {
+	case err != nil:
+		return tried, err
+	case !tried.Live:
+		return tried, fmt.Errorf("%w: none waits to be typed", auth.InvalidOTP)
+	case tried.Until.After(in.now):
+		return tried, auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: tried.Until.Sub(in.now)}
+	case tried.SecretHash == nil:
+		return tried, fmt.Errorf("%w: tried %d times", auth.TooManyOTPs, codeTries)
+	case !tried.Compare: // others used the budget up at this moment
+		return tried, auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: time.Minute}
+	}
+	var right bool
+	if isHeld(tried.Payload) {
+		if right, err = k.SMS.CheckCode(ctx, tried.TicketPhone, digits); err != nil {
+			return tried, fmt.Errorf("%w: %w", auth.TooSoon{Code: auth.Overloaded, RetryAfter: 5 * time.Second}, err)
+		}
+	} else {
+		right = k.Keys.IsCode(tried.SecretHash, tried.TicketID, in.purpose, digits)
+	}
+	if !right {
+		return tried, fmt.Errorf("%w: another one was sent", auth.InvalidOTP)
+	}
+	return tried, k.Store.ForgiveTry(ctx, tried)
+}
+
+// codeGuards count typed codes that were wrong: for the account, of whatever kind they are and
+// wherever they come from, and for the client, whatever accounts it tries.
+func (k *Kit) codeGuards(in typedCode) []store.Guard {
+	guards := append([]store.Guard{k.codeBudget("code:typed:" + in.account)}, in.also...)
+	if c := k.Policy.Failures; c.Max > 0 && in.client.Bucket() != "" {
+		c.Key = "code:client:" + in.client.Bucket()
+		guards = append(guards, c)
+	}
+	return guards
+}
+
+func (k *Kit) codeBudget(key string) store.Guard {
+	return store.Guard{Key: key, Max: k.Policy.CodeFailures, Window: k.Policy.CodeFailureWindow}
+}
+
+// numberBudget counts, beside the account's own budget, who tries to prove that a number is theirs:
+// accounts cost nothing, and with many of them one could guess at one number for ever.
+func (k *Kit) numberBudget(number string) store.Guard { return k.codeBudget("code:claimed:" + number) }
+
+// typedOut tells whether the account's budget of typed codes is used up, so that sending another
+// code would be in vain.
+func (k *Kit) typedOut(ctx context.Context, account string, now time.Time) error {
+	return k.Store.CheckGuards(ctx, []store.Guard{k.codeBudget("code:typed:" + account)}, now)
+}
+
+// usedUp says what it means that a code is gone when it is taken.
+func usedUp(err error) error {
+	if errors.Is(err, store.ErrChanged) {
+		return fmt.Errorf("%w: used up or changed meanwhile", auth.InvalidOTP)
+	}
+	return err
+}
+
+// onlyDigits is what was typed without the blanks and hyphens that people put into it, or nothing
+// when that cannot be a code.
+func onlyDigits(typed string) string {
+	if len(typed) > 32 {
+		return ""
+	}
+	digits := make([]byte, 0, 10)
+	for _, c := range []byte(typed) {
+		switch {
+		case c >= '0' && c <= '9':
+			digits = append(digits, c)
+		case c == ' ' || c == '-':
+		default:
+			return ""
+		}
+	}
+	if len(digits) < 4 || len(digits) > 10 { // a gateway that holds codes may make them of 4
+		return ""
+	}
+	return string(digits)
+}
+
+// phoneNumber is a number as sms.ValidNumber has it, from how people write it: with 00 in the place
+// of the plus sign, and with what makes it readable.
+func phoneNumber(typed string) (string, error) {
+	number := strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "", "/", "", "\u00a0", "").Replace(typed)
+	if rest, ok := strings.CutPrefix(number, "00"); ok {
+		number = "+" + rest
+	}
+	if !sms.ValidNumber(number) {
+		return "", fmt.Errorf("%w: not a number with + and the country's code", auth.CannotSendSMS)
+	}
+	return number, nil
+}

@@ -1,0 +1,30 @@
+package store
+
+import (
+	"context"
+
+	"postern/auth"
+)
+
+// Proofs are how a session was opened.
+type Proofs struct {
+	AAL int
+	AMR []auth.Method
+}
+
+// ProofsOf tells how the session of an actor was opened. Tokens of an older server name none: then it
+// is level 1, by nothing known.
+func (db *DB) ProofsOf(ctx context.Context, a auth.Actor) (Proofs, error) {
+	if a.SessionID == "" {
+		return Proofs{AAL: 1}, nil
+	}
+	return one[Proofs](ctx, db, proofsOfSessionSQL, a.SessionID, a.UserID)
+}
+
+const proofsOfSessionSQL = `select t.aal, t.amr from auth.refresh_tokens t where t.id = $1 and t.user_id = $2 and t.type = 'regular'`
+
+// KeepSession holds the session of an actor until the transaction ends. One that is over is
+// ErrChanged.
+func (db *DB) KeepSession(ctx context.Context, a auth.Actor) error {
+	return db.guarded(ctx, keepSessionSQL, a.UserID, nullable(a.SessionID))
+}
