@@ -34,7 +34,7 @@ import (
 //	 9  no attempt limit on SMS codes              later: SMS
 //	10  auto-link by unverified e-mail             later: sign-in elsewhere
 //	11  email/change verifies the current address  TestWeakness11EmailChangeVerifiesNothing
-//	12  email/change skips the access lists        TestWeakness12EmailChangeAsksTheAccessLists
+//	12  email/change skips the access lists        TestWeakness12EmailChangeAsksTheAccessLists; access_matrix_test.go
 //	13  deanonymise trusts the token               later: guests
 //	14  sessions survive a password change         TestWeakness14APasswordChangeEndsTheOtherSessions; T-08
 //	15  account states are told to anybody         TestWeakness15StatesAreToldToTheOwnerAlone; T-43
@@ -42,12 +42,12 @@ import (
 //	17  no reuse detection, no grace window        TestRefreshRules and the races beside it (sessions_test.go)
 //	18  X-Forwarded-For of anybody is believed     TestWeakness18LimitsDoNotBelieveStrangers
 //	19  limiters share one budget                  TestWeakness19LimitsDoNotShareABudget
-//	20  SMS before AUTH_DISABLE_SIGNUP             later: SMS; for mail: TestSignUpSettings
+//	20  SMS before AUTH_DISABLE_SIGNUP             TestWeakness20StrangersAreTurnedAwayBeforeAnythingIsSent
 //	21  access tokens in URLs of sign-in elsewhere later: linking
 //	22  state and access tokens are mistaken       TestWeakness22TokensOfOtherPurposesAreRefused
 //	23  GET /verify spends; token in the query     TestWeakness23LookingAtALinkSpendsNothing; T-07
 //	24  the OAuth state lives a minute             later: sign-in elsewhere
-//	25  /change-env                                TestUnknownPathsAndVerbs
+//	25  /change-env                                TestWeakness25NobodyChangesTheSettings
 //	26  CORS wildcard with credentials             TestCORS
 //	27  TOTP replay                                later: TOTP
 //	28  keys of any length                         TestWeakness28ShortKeysAreToldLoudly; tokens
@@ -469,6 +469,19 @@ func TestWeakness23LookingAtALinkSpendsNothing(t *testing.T) {
 			t.Errorf("%s: the button leads to %v", k.template, q)
 		}
 	}
+}
+
+// Whoever reached it could turn off every check. It is not there even where an old environment asks
+// for it.
+func TestWeakness25NobodyChangesTheSettings(t *testing.T) {
+	t.Parallel()
+	d := openDoor(t, map[string]string{"AUTH_ENABLE_CHANGE_ENV": "true", "AUTH_DISABLE_SIGNUP": "true"})
+	for _, path := range []string{"/change-env", "/change-env/", "/Change-Env", "/changeEnv", "/env", "/config"} {
+		for _, method := range []string{"POST", "PUT", "GET"} {
+			d.bare(t, method, path, fields{"AUTH_DISABLE_SIGNUP": false}).refused(t, 404, "not-found", "")
+		}
+	}
+	d.ask(t, "POST", "/signup/email-password", fields{"email": newAddress(), "password": rightPassword}).refused(t, 403, "signup-disabled", "")
 }
 
 func TestWeakness28ShortKeysAreToldLoudly(t *testing.T) {
