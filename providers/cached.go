@@ -45,7 +45,7 @@ func (c *cached[T]) renew(ctx context.Context) (T, error) {
 
 // have gives the value if it is good, and fetches it otherwise.
 func (c *cached[T]) have(ctx context.Context, good func(now time.Time) bool) (T, error) {
-	if value, err, done := c.look(good); done {
+	if value, done, err := c.look(good); done {
 		return value, err
 	}
 	select {
@@ -55,7 +55,7 @@ func (c *cached[T]) have(ctx context.Context, good func(now time.Time) bool) (T,
 		return none, ctx.Err()
 	}
 	defer func() { <-c.turn }()
-	if value, err, done := c.look(good); done { // somebody else fetched meanwhile
+	if value, done, err := c.look(good); done { // somebody else fetched meanwhile
 		return value, err
 	}
 	// Others wait for this answer, so it is not given up when the one who asked goes away. The
@@ -73,17 +73,17 @@ func (c *cached[T]) have(ctx context.Context, good func(now time.Time) bool) (T,
 }
 
 // look says what there is to say without fetching.
-func (c *cached[T]) look(good func(now time.Time) bool) (value T, err error, done bool) { //nolint:revive,staticcheck // the error is not about the look
+func (c *cached[T]) look(good func(now time.Time) bool) (value T, done bool, err error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	now := c.now()
 	switch {
 	case good(now):
-		return c.value, nil, true
+		return c.value, true, nil
 	case !c.failed.IsZero() && now.Sub(c.failed) < pauseAfterFailure:
-		return value, errors.Join(errTooSoon, c.reason), true
+		return value, true, errors.Join(errTooSoon, c.reason)
 	default:
-		return value, nil, false
+		return value, false, nil
 	}
 }
 

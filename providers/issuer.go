@@ -160,15 +160,15 @@ func (i *issuer) verify(ctx context.Context, raw, nonce string, audiences []stri
 		names, algs = []string{d.Issuer}, d.Algs
 	}
 	// Issuer, audience and nonce follow below: they are lists, templates and hashes here.
-	v := oidc.NewVerifier("", keySet{i, algs}, &oidc.Config{
+	keys := &keySet{issuer: i, algs: algs}
+	v := oidc.NewVerifier("", keys, &oidc.Config{
 		SupportedSigningAlgs: algs, SkipClientIDCheck: true, SkipIssuerCheck: true,
 		Now: func() time.Time { return i.now().Add(-leeway) },
 	})
 	token, err := v.Verify(ctx, raw)
-	var down unreachable
 	switch {
-	case errors.As(err, &down):
-		return nil, down
+	case keys.down != nil:
+		return nil, unreachable{keys.down}
 	case err != nil:
 		return nil, errors.New("its signature, its form or its time is wrong")
 	}
@@ -223,11 +223,14 @@ const personalTenant = "9188040d-6c67-4c5b-b112-36a304b66dad"
 func (i *issuer) isFrom(names []string, claims object) bool {
 	iss, _ := claims["iss"].(string)
 	for _, name := range names {
-		if iss != "" && iss == name {
-			return true
+		if !strings.Contains(name, "{tenantid}") {
+			if iss != "" && iss == name {
+				return true
+			}
+			continue
 		}
 		tid, _ := claims["tid"].(string)
-		if !strings.Contains(name, "{tenantid}") || !tenantID.MatchString(tid) || iss != strings.ReplaceAll(name, "{tenantid}", tid) {
+		if !tenantID.MatchString(tid) || iss != strings.ReplaceAll(name, "{tenantid}", tid) {
 			continue
 		}
 		return i.tenant != "organizations" || tid != personalTenant
@@ -299,10 +302,11 @@ func (u unreachable) Unwrap() error { return u.error }
 type keySet struct {
 	*issuer
 	algs []string
+	down error // why there were no keys: go-oidc does not hand errors on
 }
 
 // VerifySignature gives the payload of a token whose signature is right.
-func (k keySet) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
+func (k *keySet) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
 	algs := make([]jose.SignatureAlgorithm, len(k.algs))
 	for n, alg := range k.algs {
 		algs[n] = jose.SignatureAlgorithm(alg)
@@ -314,12 +318,14 @@ func (k keySet) VerifySignature(ctx context.Context, raw string) ([]byte, error)
 	header := token.Signatures[0].Protected
 	keys, err := k.keys.get(ctx)
 	if err != nil {
-		return nil, unreachable{err}
+		k.down = err
+		return nil, err
 	}
 	fitting := fit(keys, header.KeyID, header.Algorithm)
 	if len(fitting) == 0 {
 		if keys, err = k.keys.renew(ctx); err != nil {
-			return nil, unreachable{err}
+			k.down = err
+			return nil, err
 		}
 		fitting = fit(keys, header.KeyID, header.Algorithm)
 	}

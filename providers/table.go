@@ -3,8 +3,6 @@ package providers
 import (
 	"regexp"
 	"strings"
-
-	"golang.org/x/oauth2"
 )
 
 // row is all there is to know about one provider. A plain one needs nothing else: to add it, add
@@ -353,13 +351,4 @@ func rowOf(name string) row {
 		}
 	}
 	return oidcRow(strings.ReplaceAll(strings.ToUpper(name), "-", "_"))
-}
-
-// style says how the client proves itself when it asks for tokens. It is never tried out: that
-// would show the code twice.
-func (r row) style() oauth2.AuthStyle {
-	if r.inHeader {
-		return oauth2.AuthStyleInHeader
-	}
-	return oauth2.AuthStyleInParams
 }

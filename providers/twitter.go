@@ -21,7 +21,7 @@ type twitter struct {
 	now      func() time.Time
 }
 
-const twitterRequestToken = "https://api.twitter.com/oauth/request_token" //nolint:gosec // an address
+const twitterRequestToken = "https://api.twitter.com/oauth/request_token"
 
 // Begin asks for a request token and makes the address of Twitter's page.
 func (t *twitter) Begin(ctx context.Context, s Start) (Begun, error) {
