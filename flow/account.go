@@ -17,7 +17,7 @@ func (f *Account) User(ctx context.Context, a auth.Actor) (auth.User, error) {
 // actor loads the user behind a token and checks that the token's session and the account are
 // still good: a token outlives neither.
 func (k *Kit) actor(ctx context.Context, a auth.Actor) (auth.User, error) {
-	u, err := k.Store.UserOfActor(ctx, a, k.Now())
+	u, err := k.Store.UserOfActor(ctx, a, k.Policy.alive(k.Now()))
 	if errors.Is(err, store.ErrNotFound) {
 		return auth.User{}, fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
 	}

@@ -27,6 +27,10 @@ type Settings struct {
 	AllowedRedirects     []string      `env:"AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS" doc:"Further addresses that links may lead to, with all that lies below them; * stands for one label or path segment, ** for any."`
 	RefreshTokenLife     time.Duration `env:"AUTH_REFRESH_TOKEN_EXPIRES_IN" default:"2592000" unit:"s" min:"1s" doc:"How long a session lasts without a refresh."`
 	RefreshWindow        time.Duration `env:"AUTH_REFRESH_TOKEN_REUSE_INTERVAL" default:"10s" min:"0s" max:"5m" doc:"How long the refresh token before the current one gets the same answer again, so that tabs and retries throw nobody out."`
+	SessionIdle          time.Duration `env:"AUTH_SESSION_IDLE_TIMEOUT" default:"0s" min:"0s" doc:"How long a session may go without a refresh before it ends; 0 means as long as the refresh token lives. Clients refresh shortly before their access token expires, so it must be longer than AUTH_ACCESS_TOKEN_EXPIRES_IN."`
+	SessionMaxLife       time.Duration `env:"AUTH_SESSION_MAX_LIFETIME" default:"0s" min:"0s" doc:"How long a session may last in all, however often it is refreshed; 0 means any time. A tighter limit holds for open sessions too."`
+	SessionLimit         int           `env:"AUTH_SESSION_LIMIT" default:"0" min:"0" doc:"Most sessions a user has at once: a new one ends the oldest. 0 means any number."`
+	SessionLimitByRole   []string      `env:"AUTH_SESSION_LIMIT_BY_ROLE" doc:"The same for users who may take a role, as role=number (admin=1,support=5), in the place of AUTH_SESSION_LIMIT; of several the strictest counts."`
 	DisableSignUp        bool          `env:"AUTH_DISABLE_SIGNUP" default:"false" doc:"Take no new users."`
 	DisableNewUsers      bool          `env:"AUTH_DISABLE_NEW_USERS" default:"false" doc:"Create new users locked, until an operator enables them."`
 	DisableAutoSignUp    bool          `env:"AUTH_DISABLE_AUTO_SIGNUP" default:"false" doc:"Signing in creates no users; who is new must ask to sign up."`
@@ -61,6 +65,9 @@ type Settings struct {
 func (s Settings) Check(report func(env, problem string)) {
 	if _, err := newRedirects(s.ClientURL, s.AllowedRedirects); err != nil {
 		report("AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS", err.Error())
+	}
+	if _, err := newSessionLimits(s); err != nil {
+		report("AUTH_SESSION_LIMIT_BY_ROLE", err.Error())
 	}
 	if n := len(s.DefaultLocale); n < 2 || n > 3 {
 		report("AUTH_LOCALE_DEFAULT", "must be a locale of 2 or 3 letters, such as en")
@@ -100,6 +107,7 @@ type Policy struct {
 	Lockout   store.Guard // how many attempts may fail, per account; Key is not used
 	redirects redirects
 	access    access
+	limits    sessionLimits
 }
 
 // NewPolicy makes settings ready. The errors are those that Settings.Check reports.
@@ -108,9 +116,13 @@ func NewPolicy(s Settings, failures, lockout store.Guard) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	limits, err := newSessionLimits(s)
+	if err != nil {
+		return nil, err
+	}
 	s.AllowedRoles = with(s.AllowedRoles, s.DefaultRole)
 	s.AllowedLocales = with(s.AllowedLocales, s.DefaultLocale)
-	return &Policy{Settings: s, Failures: failures, Lockout: lockout, redirects: r, access: newAccess(s)}, nil
+	return &Policy{Settings: s, Failures: failures, Lockout: lockout, redirects: r, access: newAccess(s), limits: limits}, nil
 }
 
 // SignUp is the desk for people who come for the first time.

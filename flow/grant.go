@@ -21,6 +21,8 @@ type opening struct {
 	aal         int           // authenticator assurance level of all proofs together; 0 means 1
 	machine     bool          // a program signs in, which no second factor can be asked of
 	elevated    bool          // the access token says that the proof is fresh
+	beside      string        // the session that asks for this one, to be elevated: it lives on, whatever the limit
+	pat         string        // the personal access token that opens it
 	client      auth.Client
 	guards      []store.Guard
 	clears      string
@@ -92,7 +94,7 @@ func (o opening) refusal(err error) error {
 func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, error) {
 	token := tokens.NewUUID()
 	session := auth.Session{
-		ID: tokens.NewUUID(), UserID: o.user.ID, CreatedAt: o.now, ExpiresAt: o.now.Add(k.Policy.RefreshTokenLife),
+		ID: tokens.NewUUID(), UserID: o.user.ID, CreatedAt: o.now, ExpiresAt: o.now.Add(k.Policy.sessionLife()),
 		AAL: max(o.aal, 1), AMR: o.methods(),
 	}
 	grant, err := k.grant(o.user, session, token, o.elevated, o.now)
@@ -105,6 +107,7 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 	err = db.OpenSession(ctx, store.NewSession{
 		Session: session, RefreshHash: tokens.HashRefresh(token), Client: o.client, Entry: entry,
 		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards, Clears: o.clears,
+		EndsAt: k.Policy.endOf(session), Alive: k.Policy.alive(o.now), Limit: k.Policy.sessionLimit(o.user), Beside: o.beside, PAT: o.pat,
 	})
 	return grant, o.refusal(err)
 }

@@ -41,8 +41,8 @@ func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error)
 
 func (f *Sessions) rotation(in Refresh, next string, now time.Time) store.Rotation {
 	return store.Rotation{
-		Hash: tokens.HashRefresh(in.Token), NextHash: tokens.HashRefresh(next), ExpiresAt: now.Add(f.Policy.RefreshTokenLife),
-		RequireEmail: f.Policy.RequireVerifiedEmail, Client: in.Client, Now: now,
+		Hash: tokens.HashRefresh(in.Token), NextHash: tokens.HashRefresh(next), ExpiresAt: now.Add(f.Policy.sessionLife()),
+		MaxLife: f.Policy.SessionMaxLife, RequireEmail: f.Policy.RequireVerifiedEmail, Client: in.Client, Alive: f.Policy.alive(now),
 	}
 }
 
@@ -151,7 +151,7 @@ var errReplayed = errors.New("two parties hold the session, so it has ended")
 func (p *Policy) weigh(h store.Held, k kin, c auth.Client, now time.Time) weighed {
 	next, isPredecessor := k.successors[h.CurrentHash]
 	switch {
-	case !h.SessionExpiresAt.After(now) || h.EndsAt != nil && !h.EndsAt.After(now):
+	case p.isOver(h, now):
 		return weighed{reason: fmt.Errorf("%w: session %s is over", auth.InvalidRefreshToken, h.SessionID)}
 	case h.CurrentHash != k.self && !isPredecessor: // an ancestor, or a tripwire
 		return weighed{verdict: endReplayed, reason: errReplayed}
@@ -204,7 +204,7 @@ func (f *Sessions) SignOut(ctx context.Context, in SignOut) error {
 func (f *Sessions) SignOutEverywhere(ctx context.Context, a auth.Actor, c auth.Client) error {
 	e := f.entry("session.ended", a.UserID, c, f.Now())
 	e.Detail = map[string]any{"all": true}
-	err := f.Store.EndAllSessions(ctx, a, e)
+	err := f.Store.EndAllSessions(ctx, a, f.Policy.alive(e.At), e)
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
 	}

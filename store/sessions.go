@@ -17,7 +17,11 @@ type NewSession struct {
 	RefreshHash string    // of its first refresh token
 	EndsAt      time.Time // when it must end however often it is refreshed; zero means never
 	Client      auth.Client
-	Entry       Entry // session.started
+	Entry       Entry  // session.started
+	Alive       Alive  // which of the user's other sessions count; Now is when this one opens
+	Limit       int    // how many the user may have, this one included; the oldest of the others end. 0 means any number
+	Beside      string // the session it is asked from and takes no place beside; empty for none
+	PAT         string // the personal access token that opens it; empty for none
 	// What must still be true for the session to open:
 	CheckedHash string  // the password hash that was compared; empty when no password was
 	NewHash     string  // the same password, hashed as passwords are now; empty to keep it
@@ -27,51 +31,103 @@ type NewSession struct {
 
 // OpenSession writes a session with its audit row and its event in one statement, unless the user
 // was disabled, the password changed or a guard was used up since they were read: then it is
-// ErrChanged.
+// ErrChanged. Where sessions are limited, the oldest ones that are too many end in the same statement.
+//
+// Of several that open at once each must see the sessions of the others. So they take the user's row
+// in turns, and the statement that counts begins when the turn has come. It finds the user's sessions
+// locked already, in the order of their ids as everywhere.
 func (db *DB) OpenSession(ctx context.Context, s NewSession) error {
 	amr, err := json.Marshal(s.AMR)
 	if err != nil {
 		return err
 	}
 	keys, most := spread(s.Guards)
-	return db.guarded(ctx, openSessionSQL,
-		s.ID, s.UserID, s.RefreshHash, s.CreatedAt, s.ExpiresAt, nullableTime(s.EndsAt), s.AAL, amr, // 1-8
-		nullable(UserAgent(s.Client)), nullable(s.Client.Prefix()), // 9-10
-		nullable(s.CheckedHash), nullable(s.NewHash), keys, most, // 11-14
-		s.Entry.Event, s.Entry.detail(), s.Entry.payload(), s.Clears) // 15-18
+	var limit *int32
+	if s.Limit > 0 {
+		n := int32(min(s.Limit, 1<<30)) // #nosec G115 -- bounded
+		limit = &n
+	}
+	args := []any{
+		s.Alive.Now, s.Alive.UsedAfter, s.Alive.OpenedAfter, // 1-3
+		s.ID, s.UserID, s.RefreshHash, s.ExpiresAt, nullableTime(s.EndsAt), s.AAL, amr, // 4-10
+		nullable(UserAgent(s.Client)), nullable(s.Client.Prefix()), // 11-12
+		nullable(s.CheckedHash), nullable(s.NewHash), keys, most, // 13-16
+		s.Entry.Event, s.Entry.detail(), s.Entry.payload(), s.Clears, // 17-20
+		limit, nullable(s.Beside), nullable(s.PAT), // 21-23
+	}
+	if limit == nil {
+		return db.guarded(ctx, openSessionSQL, args...)
+	}
+	b := &pgx.Batch{}
+	b.Queue(holdUserSQL, s.UserID)
+	b.Queue(holdSessionsSQL, s.UserID)
+	b.Queue(openSessionSQL, args...)
+	counts, err := changed(ctx, db, b)
+	if err == nil && counts[2] == 0 {
+		err = ErrChanged
+	}
+	return err
 }
 
-const openSessionSQL = `
+const (
+	holdSessionsSQL = `select from auth.refresh_tokens where user_id = $1 and type = 'regular' order by id for update`
+	openSessionSQL  = `
 	with owner as (
-		update auth.users u set last_seen = $4, password_hash = coalesce($12, u.password_hash)
-		where u.id = $2 and not u.disabled and ($11::text is null or u.password_hash = $11)
-		and not exists (select from auth.security_counters c join unnest($13::text[], $14::int[]) as g(key, most) using (key)
-			where c.count >= g.most and c.window_ends_at > $4)
+		update auth.users u set last_seen = $1, password_hash = coalesce($14, u.password_hash)
+		where u.id = $5 and not u.disabled and ($13::text is null or u.password_hash = $13)
+		and not exists (select from auth.security_counters c join unnest($15::text[], $16::int[]) as g(key, most) using (key)
+			where c.count >= g.most and c.window_ends_at > $1)
 		returning u.id
+	), ended as (
+		delete from auth.refresh_tokens where $21::int is not null and exists (select from owner) and id in (
+			select t.id from auth.refresh_tokens t where t.user_id = $5 and t.id is distinct from $22::uuid and` + isAlive + `
+			order by t.created_at desc, t.id desc offset greatest($21::int - 1, 0))
+		returning id
 	), session as (
-		insert into auth.refresh_tokens (id, user_id, refresh_token_hash, created_at, expires_at, ends_at, aal, amr, user_agent, address_prefix, rotated_at, type)
-		select $1, id, $3, $4, least($5::timestamptz, coalesce($6::timestamptz, $5)), $6, $7, $8::jsonb, $9, $10, $4, 'regular' from owner
+		insert into auth.refresh_tokens (id, user_id, refresh_token_hash, created_at, expires_at, ends_at, aal, amr, user_agent, address_prefix, rotated_at, type, factor_id)
+		select $4, id, $6, $1, least($7::timestamptz, $8::timestamptz), $8, $9, $10::jsonb, $11, $12, $1, 'regular', $23::uuid from owner
+		where (select count(*) from ended) >= 0 -- after they have gone
 		returning id, user_id
 	), cleared as (
-		delete from auth.security_counters where key = $18 and exists (select from session)
+		delete from auth.security_counters where key = $20 and exists (select from session)
 	), audited as (
 		insert into auth.audit_entries (at, event, user_id, session_id, address_prefix, user_agent, detail)
-		select $4, $15, user_id, id, $10, $9, $16::jsonb from session
+		select $1, 'session.ended', $5, id, $12, $11, '{"reason": "limit"}' from ended
+		union all select $1, $17, user_id, id, $12, $11, $18::jsonb from session
 	), head as (
-		insert into auth.event_heads (user_id, last) select user_id, 1 from session
-		on conflict (user_id) do update set last = auth.event_heads.last + 1 returning user_id, last
+		insert into auth.event_heads (user_id, last) select user_id, 1 + (select count(*) from ended) from session
+		on conflict (user_id) do update set last = auth.event_heads.last + excluded.last returning user_id, last
 	), told as (
-		insert into auth.events (user_id, seq, type, payload, at) select user_id, last, $15, $17::jsonb, $4 from head
+		insert into auth.events (user_id, seq, type, payload, at)
+		select head.user_id, head.last - row_number() over (order by ended.id), 'session.ended',
+			jsonb_build_object('userId', head.user_id, 'sessionId', ended.id, 'reason', 'limit'), $1 from head, ended
+		union all select user_id, last, $17, $19::jsonb, $1 from head
 	)
 	select id from session`
+)
+
+// Alive says which sessions are alive: at that time they have not come to their own end, and the
+// operator's limits of today, which may be tighter than when they were opened, leave them alive.
+type Alive struct {
+	Now         time.Time
+	UsedAfter   time.Time // of the last refresh; zero where there is no limit
+	OpenedAfter time.Time // the same for the beginning
+}
+
+// isAlive is the condition that a session t is alive, in statements whose first three parameters are
+// an Alive. When Hasura Auth refreshed its sessions is not known: they begin to count as idle at their
+// first refresh here.
+const isAlive = ` t.type = 'regular' and t.expires_at > $1::timestamptz and (t.ends_at is null or t.ends_at > $1::timestamptz)
+	and (t.rotated_at is null or t.rotated_at > $2::timestamptz) and t.created_at > $3::timestamptz`
 
 // Rotation exchanges a refresh token for the next one.
 type Rotation struct {
 	Hash, NextHash string
-	ExpiresAt      time.Time // the new end of the session, unless it must end before
-	RequireEmail   bool      // an unverified e-mail address stops the refresh
+	ExpiresAt      time.Time     // the new end of the session, unless it must end before
+	MaxLife        time.Duration // how long a session may last in all; 0 means any time
+	RequireEmail   bool          // an unverified e-mail address stops the refresh
 	Client         auth.Client
-	Now            time.Time
+	Alive          Alive
 }
 
 // Refreshed is a session after a refresh, with its user.
@@ -91,23 +147,24 @@ type Refreshed struct {
 // the other way round. So it never waits for the user: whoever holds that row, last_seen can be
 // written the next time.
 func (db *DB) Rotate(ctx context.Context, r Rotation) (Refreshed, error) {
-	return one[Refreshed](ctx, db, rotateSQL, r.Hash, r.NextHash, r.Now, r.ExpiresAt,
-		nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()), r.RequireEmail)
+	return one[Refreshed](ctx, db, rotateSQL, r.Alive.Now, r.Alive.UsedAfter, r.Alive.OpenedAfter, r.Hash, r.NextHash, r.ExpiresAt,
+		nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()), r.RequireEmail, nullableDuration(r.MaxLife))
 }
 
 const (
 	rotateSQL = `
 	with turned as (
 		update auth.refresh_tokens t
-		set refresh_token_hash = $2, rotated_at = $3, expires_at = least($4::timestamptz, coalesce(t.ends_at, $4)), user_agent = $5, address_prefix = $6
+		set refresh_token_hash = $5, rotated_at = $1, expires_at = least($6::timestamptz, t.ends_at, t.created_at + $10::interval),
+			ends_at = least(t.ends_at, t.created_at + $10::interval), user_agent = $7, address_prefix = $8
 		from auth.users u
-		where t.refresh_token_hash = $1 and t.type = 'regular' and t.expires_at > $3 and (t.ends_at is null or t.ends_at > $3)
-			and u.id = t.user_id and not u.disabled and (not $7 or u.email_verified or u.email is null or u.is_anonymous)
+		where t.refresh_token_hash = $4 and` + isAlive + `
+			and u.id = t.user_id and not u.disabled and (not $9 or u.email_verified or u.email is null or u.is_anonymous)
 		returning t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr, t.user_id
 	), seen as (
-		update auth.users s set last_seen = $3 from (
+		update auth.users s set last_seen = $1 from (
 			select u.id from turned t join auth.users u on u.id = t.user_id
-			where u.last_seen is null or u.last_seen < $3::timestamptz - interval '1 minute'
+			where u.last_seen is null or u.last_seen < $1::timestamptz - interval '1 minute'
 			for no key update of u skip locked) due
 		where s.id = due.id
 	)
@@ -152,14 +209,15 @@ const holdSessionSQL = `select` + userColumns + `,
 // that nobody used. It must run in a transaction.
 func (db *DB) Branch(ctx context.Context, sessionID, unusedHash string, r Rotation) error {
 	b := &pgx.Batch{}
-	b.Queue(branchSQL, sessionID, unusedHash, r.NextHash, r.Now, r.ExpiresAt, nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()))
-	b.Queue(addTripwireSQL, unusedHash, sessionID, r.Now)
+	b.Queue(branchSQL, sessionID, unusedHash, r.NextHash, r.Alive.Now, r.ExpiresAt, nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()), nullableDuration(r.MaxLife))
+	b.Queue(addTripwireSQL, unusedHash, sessionID, r.Alive.Now)
 	return guardedBatch(ctx, db, b, 1)
 }
 
 const (
 	branchSQL = `update auth.refresh_tokens set refresh_token_hash = $3, rotated_at = $4,
-		expires_at = least($5::timestamptz, coalesce(ends_at, $5)), user_agent = $6, address_prefix = $7
+		expires_at = least($5::timestamptz, ends_at, created_at + $8::interval), ends_at = least(ends_at, created_at + $8::interval),
+		user_agent = $6, address_prefix = $7
 		where id = $1 and refresh_token_hash = $2`
 	addTripwireSQL = `insert into auth.refresh_tripwires (hash, session_id, created_at) values ($1, $2, $3)`
 )
@@ -189,8 +247,8 @@ func (db *DB) EndSessionOfToken(ctx context.Context, hashes []string, e Entry) e
 // EndAllSessions ends every session of a user in one statement, and revokes the personal access
 // tokens too: they are rows of the same table, and Hasura Auth does so. An actor whose own session has
 // ended, or who is gone, ends nothing: ErrNotFound.
-func (db *DB) EndAllSessions(ctx context.Context, a auth.Actor, e Entry) error {
-	_, err := one[struct{ UserID string }](ctx, db, endAllSessionsSQL, a.UserID, nullable(a.SessionID), e.At, e.Event,
+func (db *DB) EndAllSessions(ctx context.Context, a auth.Actor, alive Alive, e Entry) error {
+	_, err := one[struct{ UserID string }](ctx, db, endAllSessionsSQL, alive.Now, alive.UsedAfter, alive.OpenedAfter, a.UserID, nullable(a.SessionID), e.Event,
 		nullable(e.Client.Prefix()), nullable(UserAgent(e.Client)), e.detail(), e.payload())
 	return err
 }
@@ -214,19 +272,19 @@ const (
 	// never wait for each other.
 	endAllSessionsSQL = `
 	with held as (
-		select id from auth.refresh_tokens where user_id = $1 order by id for update
+		select t.id, (` + isAlive + `) as alive from auth.refresh_tokens t where t.user_id = $4 order by t.id for update
 	), actor as (
-		select id as user_id from auth.users where id = $1 and ($2::uuid is null or exists (select from held where held.id = $2))
+		select id as user_id from auth.users where id = $4 and ($5::uuid is null or exists (select from held where held.id = $5 and alive))
 	), ended as (
 		delete from auth.refresh_tokens where id in (select id from held) and exists (select from actor)
 	), audited as (
 		insert into auth.audit_entries (at, event, user_id, address_prefix, user_agent, detail)
-		select $3, $4, user_id, $5, $6, $7::jsonb from actor
+		select $1, $6, user_id, $7, $8, $9::jsonb from actor
 	), head as (
 		insert into auth.event_heads (user_id, last) select user_id, 1 from actor
 		on conflict (user_id) do update set last = auth.event_heads.last + 1 returning user_id, last
 	), told as (
-		insert into auth.events (user_id, seq, type, payload, at) select user_id, last, $4, $8::jsonb, $3 from head
+		insert into auth.events (user_id, seq, type, payload, at) select user_id, last, $6, $10::jsonb, $1 from head
 	)
 	select user_id from actor`
 )
@@ -236,4 +294,11 @@ func nullableTime(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
+}
+
+func nullableDuration(d time.Duration) *time.Duration {
+	if d == 0 {
+		return nil
+	}
+	return &d
 }

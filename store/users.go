@@ -66,13 +66,12 @@ const userByEmailSQL = `select` + userColumns + ` from auth.users u where u.emai
 
 // UserOfActor finds the user an access token speaks of, provided that its session, when it names
 // one, has not ended.
-func (db *DB) UserOfActor(ctx context.Context, a auth.Actor, now time.Time) (auth.User, error) {
-	return one[auth.User](ctx, db, userOfActorSQL, a.UserID, nullable(a.SessionID), now)
+func (db *DB) UserOfActor(ctx context.Context, a auth.Actor, alive Alive) (auth.User, error) {
+	return one[auth.User](ctx, db, userOfActorSQL, alive.Now, alive.UsedAfter, alive.OpenedAfter, a.UserID, nullable(a.SessionID))
 }
 
 const userOfActorSQL = `select` + userColumns + ` from auth.users u
-	where u.id = $1 and ($2::uuid is null or exists (select from auth.refresh_tokens t
-		where t.id = $2 and t.user_id = u.id and t.type = 'regular' and t.expires_at > $3 and (t.ends_at is null or t.ends_at > $3)))`
+	where u.id = $4 and ($5::uuid is null or exists (select from auth.refresh_tokens t where t.id = $5 and t.user_id = u.id and` + isAlive + `))`
 
 // NewUser is a user about to be.
 type NewUser struct {

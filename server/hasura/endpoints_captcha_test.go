@@ -15,7 +15,7 @@ import (
 func captchaDoor(t *testing.T, provider string, more map[string]string) (doorway, *fakecaptcha.Server) {
 	t.Helper()
 	service := fakecaptcha.New(t, provider)
-	settings := map[string]string{"AUTH_CAPTCHA_PROVIDER": provider, "AUTH_CAPTCHA_SECRET": fakecaptcha.Secret, "AUTH_CAPTCHA_URL": service.URL}
+	settings := map[string]string{"AUTH_CAPTCHA_PROVIDER": provider, "AUTH_CAPTCHA_SECRET": fakecaptcha.Secret, "AUTH_CAPTCHA_URL": service.URL, "AUTH_ANONYMOUS_USERS_ENABLED": "false"}
 	maps.Copy(settings, more)
 	return openDoor(t, settings), service
 }
@@ -30,7 +30,7 @@ func asksCaptcha(o operation) bool {
 	case strings.HasPrefix(o.path, "/signup/"), strings.HasPrefix(o.path, "/signin/passwordless/"), strings.HasPrefix(o.path, "/signin/otp/"):
 		return true
 	}
-	return o.path == "/user/password/reset" || o.path == "/user/email/send-verification-email"
+	return o.path == "/user/deanonymize" || o.path == "/user/password/reset" || o.path == "/user/email/send-verification-email"
 }
 
 func TestCaptchaIsAskedWhereProgramsDoHarm(t *testing.T) {

@@ -199,6 +199,32 @@ func harmless(o operation, member, text string) (status int, id string, ok bool)
 			return 0, "", false
 		}
 		return 401, "invalid-email-password", true
+	case "signInAnonymous displayName":
+		switch text {
+		case "CR LF", "LF", "CR", "vertical tab", "next line", "100 KB", "100 KB of emoji":
+			return 0, "", false
+		}
+		return 0, "any", true // a guest may have any name
+	case "deanonymizeUser password":
+		if text == "empty" {
+			return 0, "", false
+		}
+		return 400, "user-not-anonymous", true // who asks is looked at first
+	case "deanonymizeUser options.redirectTo":
+		if text == "empty" {
+			return 0, "any", true
+		}
+		return 400, "user-not-anonymous", true
+	case "deanonymizeUser options.defaultRole":
+		if text == "empty" || strings.HasPrefix(text, "100 KB") {
+			return 0, "", false
+		}
+		return 400, "user-not-anonymous", true
+	case "deanonymizeUser connection":
+		if strings.HasPrefix(text, "100 KB") {
+			return 0, "", false
+		}
+		return 0, "any", true
 	case "tokenExchange code":
 		if text == "empty" || strings.HasPrefix(text, "100 KB") {
 			return 0, "", false
@@ -375,7 +401,7 @@ func (s sweep) text(m sweepMember, what, text string) {
 
 // otherMember is one at the top that may be spoilt instead.
 func (s sweep) otherMember(m sweepMember) string {
-	for _, name := range []string{"email", "newEmail", "ticket"} {
+	for _, name := range []string{"email", "newEmail", "ticket", "locale"} {
 		if _, ok := s.body[name]; ok && name != m.path[0] {
 			return name
 		}
@@ -403,7 +429,7 @@ func (s sweep) wholeBodies() {
 		"NUL": "\x00", "NUL after": good + "\x00", "form": "email=" + canary + "&password=x", "XML": "<?xml version='1.0'?><a>" + canary + "</a>", "blanks only": " \n\t ", "empty": "",
 		"very deep": strings.Repeat(`{"a":`, 100_000), "very deep lists": strings.Repeat("[", 500_000), "brackets": "{[}]", "unicode blanks": "\u00a0" + good,
 	} {
-		optional := s.id == "verifyToken" && strings.TrimSpace(body) == ""
+		optional := (s.id == "verifyToken" || s.id == "signInAnonymous") && strings.TrimSpace(body) == ""
 		if optional {
 			continue
 		}

@@ -1,0 +1,63 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"postern/auth"
+	"postern/store"
+	"postern/tokens"
+)
+
+// GuestRole is the role of guests, the only one they may take.
+const GuestRole = "anonymous"
+
+// EnsuredRoles lists the roles that must be in the database: those of new users, and of guests where
+// there are any.
+func (p *Policy) EnsuredRoles() []string {
+	if p.Guests {
+		return with(slices.Clip(p.AllowedRoles), GuestRole)
+	}
+	return p.AllowedRoles
+}
+
+// GuestSignIn is somebody who wants to look around first.
+type GuestSignIn struct {
+	DisplayName string
+	Locale      string
+	Metadata    json.RawMessage
+	Client      auth.Client
+}
+
+// AsGuest makes a user without any way to prove who they are, and lets them in: what they do until
+// they sign up stays theirs. It is a sign-up, but one of nobody: AUTH_DISABLE_NEW_USERS and
+// AUTH_DISABLE_AUTO_SIGNUP do not apply, as in Hasura Auth.
+func (f *SignIn) AsGuest(ctx context.Context, in GuestSignIn) (admission auth.Admission, err error) {
+	switch {
+	case !f.Policy.Guests:
+		return admission, auth.EndpointDisabled
+	case f.Policy.DisableSignUp:
+		return admission, auth.SignUpDisabled
+	}
+	now := f.Now()
+	guest := auth.User{
+		ID: tokens.NewUUID(), CreatedAt: now.Truncate(time.Microsecond), LastSeen: now, IsAnonymous: true,
+		DisplayName: in.DisplayName, Locale: f.Policy.locale(in.Locale), Metadata: in.Metadata,
+		DefaultRole: GuestRole, Roles: []string{GuestRole},
+	}
+	if guest.DisplayName == "" {
+		guest.DisplayName = "Anonymous User"
+	}
+	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+		created := f.entry("user.created", guest.ID, in.Client, now)
+		created.Detail = map[string]any{"method": "anonymous"}
+		if err := tx.AddUser(ctx, store.NewUser{User: guest}, created); err != nil {
+			return err
+		}
+		admission, err = f.enter(ctx, tx, opening{user: guest, method: "anonymous", client: in.Client, now: now})
+		return err
+	})
+	return admission, err
+}
