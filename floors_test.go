@@ -54,6 +54,7 @@ var floors = map[string]int{
 	"providers": rooms,
 	"limits":    rooms,
 	"captcha":   rooms,
+	"passkeys":  rooms,
 
 	"passwords/argon2": rooms,
 

@@ -9,6 +9,7 @@ import (
 	"postern/emails"
 	"postern/flow"
 	"postern/limits"
+	"postern/passkeys"
 	"postern/passwords"
 	"postern/providers"
 	"postern/server"
@@ -27,6 +28,7 @@ type Config struct {
 	Flow      flow.Settings      `title:"Users and sessions" doc:"Who may sign up and in, how long a session lasts and where links may lead."`
 	Passwords passwords.Settings `title:"Passwords" doc:"What a password must be, and how it is hashed."`
 	Providers providers.Settings `title:"Sign-in at other providers" doc:"Who may vouch for users, and who we are there. Besides the providers below, any OpenID Connect issuer becomes one: AUTH_PROVIDER_MY_CORP_ISSUER, say, makes the provider my-corp, which has the settings AUTH_PROVIDER_MY_CORP_ENABLED, _CLIENT_ID, _CLIENT_SECRET, _SCOPE and _AUDIENCE like the others (but not as flags). providers.md says how to set one up."`
+	Passkeys  passkeys.Settings  `title:"Passkeys" doc:"For whom passkeys are made, and where they may be used. AUTH_WEBAUTHN_ENABLED turns them on."`
 	Limits    limits.Settings    `title:"Rate limits" doc:"How often one client may ask: as often as the burst says within the interval."`
 	Captcha   captcha.Settings   `title:"Captcha" doc:"Who vouches that a person, and not a program, signs up or asks for a mail."`
 	Emails    emails.Settings    `title:"Mail" doc:"How mails leave the house, and what they say."`

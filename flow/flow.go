@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/passkeys"
 	"postern/passwords"
 	"postern/providers"
 	"postern/sms"
@@ -84,6 +85,7 @@ type Kit struct {
 	Signer    *tokens.Signer
 	Keys      *tokens.Keyring
 	Passwords *passwords.Hasher
+	Passkeys  *passkeys.RP // nil while nobody signs in by them
 	Policy    *Policy
 	Now       func() time.Time
 

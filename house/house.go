@@ -25,6 +25,7 @@ import (
 	"postern/emails"
 	"postern/flow"
 	"postern/limits"
+	"postern/passkeys"
 	"postern/passwords"
 	"postern/providers"
 	"postern/server"
@@ -166,6 +167,16 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		Refusals:        &flow.Answers{Least: 5 * time.Millisecond, Most: time.Second},
 		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured(), HandBack: adoption.MayHandBack(),
 		SMS: gateway, SMSReady: gateway.Configured(), Providers: table,
+	}
+	if policy.Passkeys {
+		kit.Passkeys, err = passkeys.Open(c.Passkeys, policy.ClientURL)
+		switch {
+		case err != nil && !o.Development:
+			return nil, err
+		case err != nil:
+			policy.Passkeys = false
+			o.Log.WarnContext(ctx, "passkeys are off: browsers offer none here", slog.String("reason", err.Error()))
+		}
 	}
 	if adoption.From != "" {
 		kit.AdoptedUntil = adoption.AdoptedAt.Add(adoptedTicketLife)

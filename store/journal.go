@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -23,6 +24,14 @@ type Entry struct {
 
 // maxUserAgent is how much of a user agent is kept: a header may be a megabyte long.
 const maxUserAgent = 512
+
+// Tell writes an entry that nothing else happened with: something was tried, and refused.
+func (db *DB) Tell(ctx context.Context, e Entry) error {
+	b := &pgx.Batch{}
+	queueEntry(b, e)
+	_, err := changed(ctx, db, b)
+	return err
+}
 
 // queueEntry writes an entry to the audit log and hands it to the receivers of events, in order for
 // each user.

@@ -168,6 +168,8 @@ func refusal(err error) error {
 		return fmt.Errorf("%w: %s: a role that auth.roles does not have", auth.Internal, pg.ConstraintName)
 	case "tickets_user_id_fkey", "tickets_parent_id_fkey": // gone since it was looked at
 		return fmt.Errorf("%w: %s", ErrChanged, pg.ConstraintName)
+	case "user_security_key_credential_id_key":
+		return fmt.Errorf("%w: the authenticator's key is registered already", auth.InvalidPasskey)
 	case "email_check":
 		return auth.Invalid{Field: "email", Problem: "must be an e-mail address"}
 	}

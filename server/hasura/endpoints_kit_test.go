@@ -69,7 +69,7 @@ type doorway struct{ *testhouse.House }
 func openDoor(t testing.TB, settings map[string]string, options ...func(*house.Options)) doorway {
 	t.Helper()
 	all := map[string]string{
-		"AUTH_EMAIL_PASSWORDLESS_ENABLED": "true", "AUTH_ANONYMOUS_USERS_ENABLED": "true",
+		"AUTH_EMAIL_PASSWORDLESS_ENABLED": "true", "AUTH_ANONYMOUS_USERS_ENABLED": "true", "AUTH_WEBAUTHN_ENABLED": "true",
 		"AUTH_OTP_EMAIL_ENABLED": "true", "AUTH_SMS_PASSWORDLESS_ENABLED": "true",
 	}
 	maps.Copy(all, settings)

@@ -80,6 +80,15 @@ func operations(t testing.TB) []operation {
 		"endSession":      {path: "/user/sessions/" + tokens.NewUUID(), bearer: true},
 		"deanonymizeUser": {body: fields{"signInMethod": "email-password", "email": "sweep7@example.com", "password": rightPassword, "connection": "email", "options": options, "codeChallenge": challenge}, bearer: true},
 
+		"signUpWebauthn":       {body: fields{"email": "sweep8@example.com", "options": fields{"displayName": "Jane", "nickname": "key", "metadata": fields{"a": fields{"b": 1}}}}},
+		"verifySignUpWebauthn": {body: fields{"credential": strangeKey(t), "options": options, "nickname": "key", "codeChallenge": challenge}},
+		"signInWebauthn":       {body: fields{"email": "sweep@example.com"}},
+		"verifySignInWebauthn": {body: fields{"credential": strangeSignature(t), "email": "sweep@example.com"}},
+		"elevateWebauthn":      {bearer: true}, "addSecurityKey": {bearer: true}, "listSecurityKeys": {bearer: true}, "removeSecurityKey": {path: "/user/webauthn/" + nobodysID, bearer: true},
+		"verifyElevateWebauthn": {body: fields{"credential": strangeSignature(t), "email": "sweep@example.com"}, bearer: true},
+		"verifyAddSecurityKey":  {body: fields{"credential": strangeKey(t), "nickname": "key"}, bearer: true},
+		"renameSecurityKey":     {path: "/user/webauthn/" + nobodysID, body: fields{"nickname": "key"}, bearer: true},
+
 		"healthCheckGet": {}, "healthCheckHead": {}, "readinessCheck": {}, "getVersion": {}, "getJWKs": {}, "getOpenAPI": {},
 	}
 	var list []operation

@@ -1,0 +1,80 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"postern/auth"
+	"postern/passkeys"
+	"postern/store"
+	"postern/tokens"
+)
+
+// BeginPasskey asks a signed-in user for another passkey.
+func (f *Account) BeginPasskey(ctx context.Context, a auth.Actor) (PasskeyCreation, error) {
+	if err := f.passkeysOn(); err != nil {
+		return PasskeyCreation{}, err
+	}
+	user, err := f.memberEnrolling(ctx, a)
+	if err != nil {
+		return PasskeyCreation{}, err
+	}
+	keys, err := f.Store.PasskeysOf(ctx, user.ID)
+	if err != nil {
+		return PasskeyCreation{}, err
+	}
+	if len(keys) >= maxPasskeys {
+		return PasskeyCreation{}, auth.Invalid{Field: "passkeys", Problem: fmt.Sprintf("must be no more than %d: remove one first", maxPasskeys)}
+	}
+	challenge, err := f.newChallenge(ctx, auth.PasskeyAdd, passkeyChallenge{UserID: user.ID}, f.Now())
+	return PasskeyCreation{
+		RP: f.Passkeys, Challenge: challenge, UserID: user.ID, Name: user.DisplayName, Exclude: credentialIDs(keys),
+	}, err
+}
+
+// NewPasskey is a key that a signed-in user adds.
+type NewPasskey struct {
+	Actor    auth.Actor
+	Answer   passkeys.Created
+	Nickname string
+	Client   auth.Client
+}
+
+// AddPasskey keeps the key and ends the user's other sessions: a new way in is a change of
+// credentials. The user is told by mail.
+func (f *Account) AddPasskey(ctx context.Context, in NewPasskey) (auth.Passkey, error) {
+	if err := f.passkeysOn(); err != nil {
+		return auth.Passkey{}, err
+	}
+	now := f.Now()
+	user, err := f.memberEnrolling(ctx, in.Actor)
+	if err != nil {
+		return auth.Passkey{}, err
+	}
+	challenge, asked, err := f.takeChallenge(ctx, auth.PasskeyAdd, in.Answer.ClientData, now)
+	if err != nil {
+		return auth.Passkey{}, err
+	}
+	if asked.UserID != user.ID {
+		return auth.Passkey{}, fmt.Errorf("%w: the challenge was for user %s, user %s came with it", auth.InvalidPasskey, asked.UserID, user.ID)
+	}
+	made, err := f.Passkeys.Register(in.Answer, challenge, user.ID)
+	if err != nil {
+		return auth.Passkey{}, err
+	}
+	key := made.Key
+	key.ID, key.Nickname, key.AddedAt = tokens.NewUUID(), in.Nickname, now
+	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+		e := f.entry("passkey.added", user.ID, in.Client, now)
+		e.SessionID, e.Detail = in.Actor.SessionID, map[string]any{"passkeyId": key.ID}
+		if err := tx.AddPasskey(ctx, key, in.Actor.SessionID, e); err != nil {
+			return err
+		}
+		return f.notify(ctx, tx, "passkey-added", user.Email, user)
+	})
+	if errors.Is(err, store.ErrChanged) {
+		return auth.Passkey{}, fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
+	}
+	return key, err
+}
