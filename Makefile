@@ -36,10 +36,10 @@ fmt: ## Format the code as lint wants it.
 	$(LINT) fmt
 
 generate: ## Write the pages that are made from code: settings, example.env, errors.
-	go test -count=1 -run '^TestGenerated' ./config ./server/hasura -update
+	go test -count=1 -run '^TestGenerated' ./config ./providers ./server/hasura -update
 
 docs: ## Fail when a generated page is not what generate would write.
-	go test -count=1 -run '^TestGenerated' ./config ./server/hasura
+	go test -count=1 -run '^TestGenerated' ./config ./providers ./server/hasura
 
 conformance: build ## Drive the real npm clients against the built binary (needs Node).
 	conformance/run

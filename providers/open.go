@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -102,7 +101,4 @@ func (t *Table) IDTokens(name string) (IDTokenVerifier, bool) {
 }
 
 // Label is what to call a provider in words for people.
-func (t *Table) Label(name string) string {
-	title, _, _ := strings.Cut(rowOf(name).title, " (")
-	return title
-}
+func (t *Table) Label(name string) string { return rowOf(name).label() }

@@ -70,16 +70,16 @@ func (r row) declare(c *Client, add func(tags reflect.StructTag, into any)) {
 	text := func(ending, doc, more string, into any) {
 		add(reflect.StructTag(fmt.Sprintf("env:%q doc:%q %s", r.variable(ending), doc, more)), into)
 	}
-	text("ENABLED", "Let people sign in with "+r.title+".", `default:"false"`, &c.Enabled)
+	text("ENABLED", "Let people sign in with "+r.label()+".", `default:"false"`, &c.Enabled)
 	if r.issuer == issuerSet {
 		text("ISSUER", "Issuer of the id tokens; the rest is found at its /.well-known/openid-configuration.", `format:"url"`, &c.Issuer)
 	}
-	text(r.idVariable(), "Who we are at "+r.title+": the id of the application there.", "", &c.ID)
+	text(r.idVariable(), "Who we are at "+r.label()+": the id of the application there.", "", &c.ID)
 	if r.secretVariable() != "" {
-		text(r.secretVariable(), "What proves to "+r.title+" that it is us.", `secret:"true"`, &c.Secret)
+		text(r.secretVariable(), "What proves to "+r.label()+" that it is us.", `secret:"true"`, &c.Secret)
 	}
 	if r.scopes != nil || r.takesScopes {
-		text("SCOPE", "What to ask "+r.title+" for, instead of the default.", fmt.Sprintf("default:%q", strings.Join(r.scopes, ",")), &c.Scopes)
+		text("SCOPE", "What to ask "+r.label()+" for, instead of the default.", fmt.Sprintf("default:%q", strings.Join(r.scopes, ",")), &c.Scopes)
 	}
 	if r.issuer != issuerNone {
 		text("AUDIENCE", "Further client ids whose id tokens clients may sign in with: those of apps on phones.", "", &c.Audiences)
@@ -87,6 +87,12 @@ func (r row) declare(c *Client, add func(tags reflect.StructTag, into any)) {
 	for _, v := range r.variables {
 		text(v.ending, v.doc, v.tags, v.field(c))
 	}
+}
+
+// label is the title without what stands in brackets.
+func (r row) label() string {
+	label, _, _ := strings.Cut(r.title, " (")
+	return label
 }
 
 // variable is the whole name of one of the row's settings.

@@ -28,7 +28,7 @@ import (
 // Advisories of servers like this one, by the number of the test that each asks for, and where it is.
 //
 //	T-01 unverified mail of providers is linked    later: sign-in elsewhere
-//	T-02 email_verified of the wrong type          later: sign-in elsewhere
+//	T-02 email_verified of the wrong type          TestT02FlagsOfAWrongTypeAreFalse, TestT02FlagsInIDTokens (providers)
 //	T-03 OAuth links to an unverified account      later: sign-in elsewhere
 //	T-04 pre-hijacked accounts                     TestT04PreHijackedAccounts
 //	T-05 ID tokens of foreign issuers              later: ID tokens

@@ -68,8 +68,8 @@ import (
 //	43  sessions and /user disagree                TestWeakness43TheUserIsTheSameEverywhere
 //	44  passwords over 72 bytes are a 500          TestWeakness44LongPasswords; passwords
 //	45  a 500 for gated users of providers         later: sign-in elsewhere
-//	46  Apple's first-login name                   later: sign-in elsewhere
-//	47  Google's audience and nonce                later: ID tokens
+//	46  Apple's first-login name                   TestWeakness46AppleTellsTheNameOnce (providers)
+//	47  Google's audience and nonce                TestWeakness47GooglesIssuersAudiencesAndNonces (providers)
 //	48  Twilio Verify is unreachable               later: SMS
 //	49  provider tokens are not stored             later: sign-in elsewhere
 //	50  payloads of hasura-auth-js are refused     later: passkeys, SMS; conformance has today's
