@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -119,7 +118,7 @@ func TestTextMessageOfTheDevelopmentMachineIsCaught(t *testing.T) {
 func TestTextMessageIsTriedAgainWithTheSameID(t *testing.T) {
 	t.Parallel()
 	gateway := fakesms.New(t)
-	gateway.Fail(fakesms.Reply(http.StatusServiceUnavailable), fakesms.CutAfter())
+	gateway.Fail(fakesms.Reply(503), fakesms.CutAfter())
 	h := testhouse.Open(t, gateway.Generic())
 	queueSMS(t, h, phone, "en", "482913")
 	got := gateway.Wait(t, phone, 2)
@@ -157,7 +156,7 @@ func TestTextMessageToABadNumberIsKeptAsADeadLetter(t *testing.T) {
 func TestTextMessageIsTriedAsOftenAsTheSettingSays(t *testing.T) {
 	t.Parallel()
 	gateway := fakesms.New(t)
-	gateway.FailAlways(fakesms.Refuse(http.StatusTooManyRequests, 20429))
+	gateway.FailAlways(fakesms.Refuse(429, 20429))
 	settings := gateway.TwilioMessaging()
 	maps.Copy(settings, map[string]string{"AUTH_SMS_ATTEMPTS": "2"})
 	h := testhouse.Open(t, settings)
@@ -170,7 +169,7 @@ func TestTextMessageIsTriedAsOftenAsTheSettingSays(t *testing.T) {
 func TestTextMessageWhoseCodeHasExpiredIsNotSentAnyMore(t *testing.T) {
 	t.Parallel()
 	gateway := fakesms.New(t)
-	gateway.FailAlways(fakesms.Reply(http.StatusBadGateway))
+	gateway.FailAlways(fakesms.Reply(502))
 	h := testhouse.Open(t, gateway.Modica())
 	queueSMS(t, h, phone, "en", "482913")
 	for failed := 0; failed == 0; { // an attempt that failed after the clock was moved would wait for the clock
@@ -194,6 +193,9 @@ func TestTextMessagesDoNotWaitBehindMails(t *testing.T) {
 	h.Mail.WaitSilent(t, 1)
 	queueSMS(t, h, phone, "en", "482913")
 	h.SMS(t, phone, 1)
+	if state, errs, _ := job(t, h, "running", "retryable", "scheduled", "available"); state != "running" || errs != 0 {
+		t.Errorf("the text message came after an attempt to send the mail had ended: %s, %d failed attempts", state, errs)
+	}
 }
 
 // The gateway of a job is the one there is when it is sent.

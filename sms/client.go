@@ -60,11 +60,11 @@ func (c client) do(ctx context.Context, p post) (answer, error) {
 	if err != nil {
 		return answer{}, hopeless(fmt.Errorf("%s: the address of the gateway cannot be used", p.gateway))
 	}
+	req.Header.Set("User-Agent", "postern")
 	for name, values := range p.header {
 		req.Header[name] = values
 	}
 	req.Header.Set("Content-Type", p.contentType)
-	req.Header.Set("User-Agent", "postern")
 	if p.user != "" {
 		req.SetBasicAuth(p.user, p.pass)
 	}

@@ -32,7 +32,7 @@ type Settings struct {
 	GenericURL         string        `env:"AUTH_SMS_GENERIC_URL" format:"url" secret:"true" doc:"Where the gateway generic posts to. Counts as a secret, since some gateways have a key in it."`
 	GenericContentType string        `env:"AUTH_SMS_GENERIC_CONTENT_TYPE" default:"application/json" doc:"Media type of the body that is posted. With application/x-www-form-urlencoded the template is a flat JSON object, whose members become the fields."`
 	GenericHeaders     string        `env:"AUTH_SMS_GENERIC_HEADERS" secret:"true" doc:"Further headers of the request, as a JSON object such as {\"Authorization\": \"Bearer …\"}."`
-	GenericTimeout     time.Duration `env:"AUTH_SMS_GENERIC_TIMEOUT" default:"10s" min:"1s" max:"30s" doc:"Time limit for handing over one message."`
+	GenericTimeout     time.Duration `env:"AUTH_SMS_GENERIC_TIMEOUT" default:"10s" min:"1s" max:"1m" doc:"Time limit for handing over one message."`
 	GenericBody        string        `env:"AUTH_SMS_GENERIC_BODY_TEMPLATE" doc:"Body that is posted, with ${to} for the number and ${body} for the text; in JSON, forms and XML the values are escaped. Empty means the JSON object {\"to\": \"${to}\", \"body\": \"${body}\"}."`
 	GenericSecret      string        `env:"AUTH_SMS_GENERIC_SECRET" secret:"true" doc:"Signs each request as Standard Webhooks has it: whsec_ and base64. Several, separated by blanks, all sign. Empty means no signature."`
 
@@ -115,9 +115,9 @@ func (s Settings) bodyTemplate() (*bodyTemplate, error) {
 	return parseBody(text, form)
 }
 
-func missing(report func(env, problem string), env, value, because string) {
+func missing(report func(env, problem string), env, value, beside string) {
 	if value == "" {
-		report(env, "is not set, and "+because+" needs it")
+		report(env, "is not set, and is needed with "+beside)
 	}
 }
 

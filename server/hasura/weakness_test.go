@@ -70,7 +70,7 @@ import (
 //	45  a 500 for gated users of providers         later: sign-in elsewhere
 //	46  Apple's first-login name                   TestWeakness46AppleTellsTheNameOnce (providers)
 //	47  Google's audience and nonce                TestWeakness47GooglesIssuersAudiencesAndNonces (providers)
-//	48  Twilio Verify is unreachable               later: SMS
+//	48  Twilio Verify is unreachable               TestWeakness48TwilioVerifyIsChosenByItsService (sms)
 //	49  provider tokens are not stored             later: sign-in elsewhere
 //	50  payloads of hasura-auth-js are refused     later: passkeys, SMS; conformance has today's
 //	51  Hasura must be up at the start             TestWeakness51HasuraMayBeAway
