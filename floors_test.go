@@ -50,6 +50,7 @@ var floors = map[string]int{
 	"emails":    rooms,
 	"sms":       rooms,
 	"tokens":    rooms,
+	"totp":      rooms,
 	"passwords": rooms,
 	"providers": rooms,
 	"limits":    rooms,

@@ -17,6 +17,7 @@ import (
 	"postern/sms"
 	"postern/store"
 	"postern/tokens"
+	"postern/totp"
 )
 
 // Config is every setting of the house, room by room.
@@ -26,6 +27,7 @@ type Config struct {
 	Store     store.Settings     `title:"Database" doc:"Where users and sessions are kept."`
 	Tokens    tokens.Settings    `title:"Tokens and keys" doc:"What signs access tokens, and what seals secrets at rest."`
 	Flow      flow.Settings      `title:"Users and sessions" doc:"Who may sign up and in, how long a session lasts and where links may lead."`
+	TOTP      totp.Settings      `title:"Authenticator apps" doc:"The second factor that users may turn on (AUTH_MFA_ENABLED)."`
 	Passwords passwords.Settings `title:"Passwords" doc:"What a password must be, and how it is hashed."`
 	Providers providers.Settings `title:"Sign-in at other providers" doc:"Who may vouch for users, and who we are there. Besides the providers below, any OpenID Connect issuer becomes one: AUTH_PROVIDER_MY_CORP_ISSUER, say, makes the provider my-corp, which has the settings AUTH_PROVIDER_MY_CORP_ENABLED, _CLIENT_ID, _CLIENT_SECRET, _SCOPE and _AUDIENCE like the others (but not as flags). providers.md says how to set one up."`
 	Passkeys  passkeys.Settings  `title:"Passkeys" doc:"For whom passkeys are made, and where they may be used. AUTH_WEBAUTHN_ENABLED turns them on."`

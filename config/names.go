@@ -19,7 +19,6 @@ type capability struct {
 
 // waiting lists the capabilities to come. A name moves out of here when a room declares it.
 var waiting = []capability{
-	{"multi-factor sign-in with TOTP", "AUTH_MFA_TOTP_ISSUER"},
 	{"custom claims", `AUTH_JWT_CUSTOM_CLAIMS AUTH_JWT_CUSTOM_CLAIMS_DEFAULTS
 		HASURA_GRAPHQL_GRAPHQL_URL HASURA_GRAPHQL_ADMIN_SECRET`},
 	{"providers defined by a JSON object", "AUTH_PROVIDER_CUSTOM"},

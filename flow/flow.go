@@ -19,6 +19,7 @@ import (
 	"postern/sms"
 	"postern/store"
 	"postern/tokens"
+	"postern/totp"
 )
 
 // Settings are the policy that flows decide by.
@@ -90,6 +91,7 @@ type Kit struct {
 	Now       func() time.Time
 
 	PasswordPolicy  *passwords.Policy
+	TOTP            totp.Settings
 	Pacer           *passwords.Pacer
 	Answers         *Answers // about mails
 	SMS             *sms.Gateway
@@ -99,6 +101,7 @@ type Kit struct {
 	MailReady       bool      // there is a mail server to send through
 	SMSReady        bool      // there is a gateway to send text messages through
 	HandBack        bool      // Hasura Auth may be started again on this database: nothing that it could not read is written
+	HandBackSealed  bool      // and it reads TOTP secrets that are encrypted
 	AdoptedUntil    time.Time // until when tickets of the Hasura Auth that was replaced may still live
 }
 

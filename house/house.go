@@ -165,6 +165,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
 		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now), Answers: &flow.Answers{Least: 60 * time.Millisecond, Most: 3 * time.Second},
 		Refusals:        &flow.Answers{Least: 5 * time.Millisecond, Most: time.Second},
+		TOTP:            c.TOTP,
 		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured(), HandBack: adoption.MayHandBack(),
 		SMS: gateway, SMSReady: gateway.Configured(), Providers: table,
 	}
@@ -176,6 +177,11 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		case err != nil:
 			policy.Passkeys = false
 			o.Log.WarnContext(ctx, "passkeys are off: browsers offer none here", slog.String("reason", err.Error()))
+		}
+	}
+	if kit.HandBack {
+		if kit.HandBackSealed, err = db.SharesSealedSecrets(ctx, adoption); err != nil {
+			return nil, err
 		}
 	}
 	if adoption.From != "" {

@@ -17,7 +17,8 @@ import (
 func TestQueriesUseIndexes(t *testing.T) {
 	t.Parallel()
 	mayScan := map[string]string{
-		"hashKindsSQL": "asked once at the start",
+		"hashKindsSQL":           "asked once at the start",
+		"sharesSealedSecretsSQL": "asked once at the start",
 	}
 	conn, err := pgx.Connect(t.Context(), testpg.New(t))
 	if err != nil {

@@ -20,7 +20,9 @@ const derivedWord = "derived"
 type Keyring struct {
 	keys    []sealingKey
 	peppers [][]byte
-	codes   [][]byte // peppers of typed codes
+	codes   [][]byte      // peppers of typed codes
+	shared  []cipher.AEAD // of the keys that were given, as Hasura Auth uses them; see SealShared
+	shares  bool          // the current key is among them
 }
 
 type sealingKey struct {
@@ -37,7 +39,7 @@ func NewKeyring(encryptionKey string, previous []string, jwtSecret Secret) (ring
 	if encryptionKey == "" {
 		names[0], derived = derivedWord, true
 	}
-	ring = &Keyring{}
+	ring = &Keyring{shares: !derived}
 	for i, name := range names {
 		master, err := masterKeyOr(name, jwtSecret)
 		if err != nil {
@@ -47,6 +49,12 @@ func NewKeyring(encryptionKey string, previous []string, jwtSecret Secret) (ring
 			return nil, derived, fmt.Errorf("AUTH_ENCRYPTION_KEY_PREVIOUS, entry %d, %w", i, err)
 		}
 		if err := ring.add(master, name == derivedWord); err != nil {
+			return nil, derived, err
+		}
+		if name == derivedWord {
+			continue
+		}
+		if err := ring.addShared(master); err != nil {
 			return nil, derived, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -91,6 +92,7 @@ func operations(t testing.TB) []operation {
 
 		"healthCheckGet": {}, "healthCheckHead": {}, "readinessCheck": {}, "getVersion": {}, "getJWKs": {}, "getOpenAPI": {},
 	}
+	maps.Copy(requests, factorRequests())
 	var list []operation
 	for _, path := range doc.Paths.InMatchingOrder() {
 		for method, op := range doc.Paths.Value(path).Operations() {

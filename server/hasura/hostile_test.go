@@ -250,6 +250,9 @@ func harmless(o operation, member, text string) (status int, id string, ok bool)
 			return 404, "not-found", true // it is a name, for a key that is not there
 		}
 	}
+	if status, id, ok := factorHarmless(o, member, text); ok {
+		return status, id, true
+	}
 	if strings.HasSuffix(member, "redirectTo") {
 		if text == "empty" {
 			return 0, "any", true // as good as none

@@ -1,0 +1,27 @@
+package flow
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"postern/totp"
+)
+
+// TestGuessingASecondFactor computes the chance of somebody who has the first factor of an account, or an
+// open session of it, and spends a year on guessing the codes of the second: as many as the budget
+// has, wherever they are asked for.
+func TestGuessingASecondFactor(t *testing.T) {
+	t.Parallel()
+	b := factorBudget("somebody")
+	guesses := b.In(365 * 24 * time.Hour)
+	one := float64(totp.Live) / math.Pow10(totp.Digits)
+	chance := 1 - math.Pow(1-one, float64(guesses))
+	if chance >= 1e-3 {
+		t.Errorf("%d guesses in a year, each right with a chance of %g: %g together, want less than 0.001", guesses, one, chance)
+	}
+	// And there is room for a person: who mistypes every code of a day is not locked out by it.
+	if b.Burst < 20 || factorTries >= b.Burst {
+		t.Errorf("%d wrong codes lock an account", b.Burst)
+	}
+}

@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Factor is a TOTP factor with its secret. It never leaves a flow.
+type Factor struct {
+	ID       string    // empty when Hasura Auth enrolled it and no code was accepted since
+	Sealed   []byte    // the secret, sealed by us; empty when Shared has it
+	Shared   string    // auth.users.totp_secret: the secret as Hasura Auth keeps it
+	LastStep int64     // the latest step whose code was accepted; 0 when none was
+	Since    time.Time // when it was enrolled, or began to be
+}
+
+// ActiveFactor finds the factor that a user has turned on. A user without one is ErrNotFound.
+func (db *DB) ActiveFactor(ctx context.Context, userID string) (Factor, error) {
+	return one[Factor](ctx, db, activeFactorSQL, userID)
+}
+
+// What the user's row says counts: operators turn a lost factor off there.
+const activeFactorSQL = `select coalesce(f.id::text, '') as id, coalesce(f.secret, '') as sealed, coalesce(u.totp_secret, '') as shared,
+		coalesce(f.last_step, 0) as last_step, coalesce(f.created_at, u.created_at) as since
+	from auth.users u left join auth.factors f on f.user_id = u.id and f.kind = 'totp' and f.status = 'active'
+	where u.id = $1 and u.active_mfa_type = 'totp'`
+
+// PendingFactor finds the factor that a user began to enrol after a time and has not confirmed.
+func (db *DB) PendingFactor(ctx context.Context, userID string, after time.Time) (Factor, error) {
+	return one[Factor](ctx, db, pendingFactorSQL, userID, after)
+}
+
+const pendingFactorSQL = `select f.id::text as id, coalesce(f.secret, '') as sealed, '' as shared, 0::bigint as last_step, f.created_at as since
+	from auth.factors f where f.user_id = $1 and f.kind = 'totp' and f.status = 'pending' and f.created_at > $2`
+
+// StageFactor writes a factor that proves nothing yet, in the place of one that was never confirmed. An
+// active one stays as it is. It must run in a transaction.
+func (db *DB) StageFactor(ctx context.Context, f Factor, e Entry) error {
+	b := &pgx.Batch{}
+	b.Queue(holdEnabledUserSQL, e.UserID)
+	b.Queue(keepSessionSQL, e.UserID, nullable(e.SessionID))
+	b.Queue(stageFactorSQL, f.ID, e.UserID, f.Sealed, e.At)
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b, 3)
+}
+
+const (
+	stageFactorSQL = `insert into auth.factors (id, user_id, kind, status, secret, created_at) values ($1, $2, 'totp', 'pending', $3, $4)
+		on conflict (user_id, kind, status) do update set id = excluded.id, secret = excluded.secret, created_at = excluded.created_at`
+)
+
+// Activation turns a staged factor on.
+type Activation struct {
+	PendingID string
+	Step      int64  // of the code that confirmed it: it counts no second time
+	Shared    string // the secret for auth.users, where Hasura Auth must be able to read it; else empty
+	Replaces  bool   // another factor is active, and was proved
+	Entry     Entry  // its SessionID lives on
+}
+
+// ActivateFactor turns a staged factor on, in the place of the one before, and ends the user's other
+// sessions. Recovery codes are a matter of the factor: those that were left from one that is gone go
+// as well. One that was enrolled or activated meanwhile is ErrChanged; when the session is over, it is
+// ErrNotFound. It must run in a transaction.
+func (db *DB) ActivateFactor(ctx context.Context, userID string, a Activation) error {
+	was := ""
+	if a.Replaces {
+		was = "totp"
+	}
+	b := &pgx.Batch{}
+	b.Queue(turnFactorOnSQL, userID, nullable(was), nullable(a.Shared))
+	b.Queue(keepSessionSQL, userID, nullable(a.Entry.SessionID))
+	b.Queue(dropActiveFactorSQL, userID)
+	b.Queue(activateFactorSQL, a.PendingID, userID, a.Step, a.Entry.At, a.Shared == "")
+	b.Queue(endOtherSessionsSQL, userID, nullable(a.Entry.SessionID))
+	if !a.Replaces {
+		b.Queue(dropRecoveryCodesSQL, userID)
+	}
+	queueEntry(b, a.Entry)
+	counts, err := changed(ctx, db, b)
+	if err != nil {
+		return err
+	}
+	switch {
+	case counts[1] == 0:
+		return ErrNotFound
+	case counts[0] == 0 || counts[3] == 0:
+		return ErrChanged
+	}
+	return nil
+}
+
+const (
+	turnFactorOnSQL = `update auth.users set active_mfa_type = 'totp', totp_secret = $3::text
+		where id = $1 and not disabled and active_mfa_type is not distinct from $2::text`
+	dropActiveFactorSQL = `delete from auth.factors where user_id = $1 and kind = 'totp' and status = 'active'`
+	activateFactorSQL   = `update auth.factors set status = 'active', last_step = $3, confirmed_at = $4, secret = case when $5::boolean then secret end
+		where id = $1 and user_id = $2 and kind = 'totp' and status = 'pending'`
+)
+
+// DeactivateFactor turns the user's factor off and ends the user's other sessions. The one that lives
+// on loses what the factor had proved. It must run in a transaction.
+func (db *DB) DeactivateFactor(ctx context.Context, userID string, e Entry) error {
+	b := &pgx.Batch{}
+	b.Queue(turnFactorOffSQL, userID)
+	b.Queue(keepSessionSQL, userID, nullable(e.SessionID))
+	b.Queue(dropFactorsSQL, userID)
+	b.Queue(dropRecoveryCodesSQL, userID)
+	b.Queue(dropFactorTicketsSQL, userID)
+	b.Queue(endOtherSessionsSQL, userID, nullable(e.SessionID))
+	b.Queue(lowerSessionSQL, userID)
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b, 2)
+}
+
+const (
+	turnFactorOffSQL = `update auth.users set active_mfa_type = null, totp_secret = null
+		where id = $1 and not disabled and active_mfa_type = 'totp'`
+	dropFactorTicketsSQL = `delete from auth.tickets where user_id = $1 and purpose = 'mfaTotp'`
+	lowerSessionSQL      = `update auth.refresh_tokens
+		set aal = 1, amr = jsonb_path_query_array(amr, '$[*] ? (@.method != "totp" && @.method != "recovery-code")')
+		where user_id = $1 and type = 'regular' and amr @? '$[*] ? (@.method == "totp" || @.method == "recovery-code")'`
+)
+
+// AcceptStep takes the code of a step as used, in one statement, if no code of it or of a later one was:
+// steps never go backwards. The factor must still be the one whose secret was compared. A secret that
+// Hasura Auth keeps is sealed for good when sealed has it. It must run in the transaction of what the
+// code is for, as its first statement; a code that comes second is ErrChanged.
+func (db *DB) AcceptStep(ctx context.Context, userID string, f Factor, step int64, sealed []byte, now time.Time) error {
+	b := &pgx.Batch{}
+	b.Queue(holdFactorSQL, userID)
+	b.Queue(acceptStepSQL, f.ID, userID, step, bytesOrNull(sealed), now, f.Shared)
+	if sealed != nil {
+		b.Queue(unshareSecretSQL, userID)
+	}
+	return guardedBatch(ctx, db, b, b.Len())
+}
+
+const (
+	// Whoever changes a factor, or uses it, holds the user first.
+	holdFactorSQL = `select from auth.users where id = $1 and not disabled and active_mfa_type = 'totp' for no key update`
+	acceptStepSQL = `insert into auth.factors as f (id, user_id, kind, status, secret, last_step, created_at, confirmed_at)
+		select $1::uuid, u.id, 'totp', 'active', $4::bytea, $3::bigint, $5::timestamptz, $5::timestamptz
+		from auth.users u where u.id = $2 and coalesce(u.totp_secret, '') = $6
+		on conflict (user_id, kind, status) do update set last_step = excluded.last_step, secret = coalesce(excluded.secret, f.secret)
+		where f.id = excluded.id and (f.last_step is null or f.last_step < excluded.last_step)`
+	unshareSecretSQL = `update auth.users set totp_secret = null where id = $1`
+)
+
+// UseRecoveryCode takes a recovery code as used, in one statement. It must run in the transaction of
+// what the code is for, as its first statement; one that is unknown or used is ErrChanged.
+func (db *DB) UseRecoveryCode(ctx context.Context, userID string, hash []byte, e Entry) error {
+	b := &pgx.Batch{}
+	b.Queue(holdFactorSQL, userID)
+	b.Queue(useRecoveryCodeSQL, userID, hash, e.At)
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b, 2)
+}
+
+const useRecoveryCodeSQL = `update auth.recovery_codes set used_at = $3 where user_id = $1 and code_hash = $2 and used_at is null`
+
+// KnowsRecoveryCode tells whether a recovery code could be used, without using it.
+func (db *DB) KnowsRecoveryCode(ctx context.Context, userID string, hash []byte) (knows bool, err error) {
+	err = db.QueryRow(ctx, knowsRecoveryCodeSQL, userID, hash).Scan(&knows)
+	return knows, err
+}
+
+const knowsRecoveryCodeSQL = `select exists (select from auth.recovery_codes where user_id = $1 and code_hash = $2 and used_at is null)`
+
+// RenewRecoveryCodes writes new recovery codes in the place of all others. It must run in a
+// transaction.
+func (db *DB) RenewRecoveryCodes(ctx context.Context, userID string, ids []string, hashes [][]byte, e Entry) error {
+	b := &pgx.Batch{}
+	b.Queue(holdFactorSQL, userID)
+	b.Queue(keepSessionSQL, userID, nullable(e.SessionID))
+	b.Queue(dropRecoveryCodesSQL, userID)
+	b.Queue(addRecoveryCodesSQL, ids, userID, hashes, e.At)
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b, 2)
+}
+
+const addRecoveryCodesSQL = `insert into auth.recovery_codes (id, user_id, code_hash, created_at)
+	select c.id, $2::uuid, c.hash, $4::timestamptz from unnest($1::uuid[], $3::bytea[]) as c(id, hash)`
+
+// RecoveryCodesLeft counts the recovery codes that a user has not used.
+func (db *DB) RecoveryCodesLeft(ctx context.Context, userID string) (left int, err error) {
+	err = db.QueryRow(ctx, recoveryCodesLeftSQL, userID).Scan(&left)
+	return left, err
+}
+
+const recoveryCodesLeftSQL = `select count(*) from auth.recovery_codes where user_id = $1 and used_at is null`
+
+// SharesSealedSecrets tells whether the Hasura Auth that may come back reads TOTP secrets that are
+// encrypted: those of 0.43 and later, which encrypted what they found or know of three-letter locales.
+// An older one reads plain secrets alone, and a newer one both.
+func (db *DB) SharesSealedSecrets(ctx context.Context, a Adoption) (bool, error) {
+	if a.Version >= 19 {
+		return true, nil
+	}
+	var sealed bool
+	err := db.QueryRow(ctx, sharesSealedSecretsSQL).Scan(&sealed)
+	return sealed, err
+}
+
+const sharesSealedSecretsSQL = `select exists (select from auth.users where totp_secret ~ '^([0-9a-f]{2}){29,}$')`
+
+func bytesOrNull(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
