@@ -47,6 +47,9 @@ func (a access) admits(email string) bool {
 	return len(a.allowed) == 0 && len(a.allowedDomains) == 0
 }
 
+// picks tells whether only those addresses are let in that a list has.
+func (a access) picks() bool { return len(a.allowed) > 0 || len(a.allowedDomains) > 0 }
+
 // admit refuses an address that the access lists keep out.
 func (p *Policy) admit(email string) error {
 	if !p.access.admits(email) {

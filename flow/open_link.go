@@ -94,6 +94,9 @@ const maxCodes = 1000
 // gateHolder is the gate for whoever holds a ticket: an address that the ticket proves need not be
 // verified yet.
 func (p *Policy) gateHolder(found store.Found) error {
+	if found.TicketPurpose == auth.ProviderSignIn { // it proves no address
+		return p.gateMember(found.User)
+	}
 	if err := stillProves(found); err != nil {
 		return err
 	}
@@ -129,12 +132,14 @@ func proves(p auth.Purpose) bool {
 // who come at once, one wins.
 func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth.Client, now time.Time) (admission auth.Admission, err error) {
 	err = k.Store.InTx(ctx, func(tx *store.DB) error {
-		user := found.User
+		user, method := found.User, "link"
 		if err := tx.TakeTicket(ctx, found, text); err != nil {
 			return err
 		}
 		switch found.TicketPurpose {
 		case auth.ResetPassword, auth.ExchangeCode: // the session is all there is to it
+		case auth.ProviderSignIn:
+			method = "oauth"
 		case auth.VerifyEmail, auth.SignInByEmail:
 			if err := k.confirmEmail(ctx, tx, found, c, now); err != nil {
 				return err
@@ -152,7 +157,7 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 		default:
 			return fmt.Errorf("%w: %s is nothing that a link or its code can do", auth.InvalidTicket, found.TicketPurpose)
 		}
-		admission, err = k.enter(ctx, tx, opening{user: user, method: "link", client: c, now: now})
+		admission, err = k.enter(ctx, tx, opening{user: user, method: method, client: c, now: now})
 		return err
 	})
 	if errors.Is(err, store.ErrChanged) {

@@ -32,5 +32,18 @@ func (k *Kit) getsIn(w store.WaysIn) bool {
 	case w.Phone != "" && p.SignInBySMS && k.SMSReady:
 		return true
 	}
-	return w.Passkeys > 0 && p.Passkeys || len(w.Identities) > 0
+	return w.Passkeys > 0 && p.Passkeys || k.hasProvider(w.Identities)
+}
+
+// hasProvider tells whether people can sign in at one of the providers.
+func (k *Kit) hasProvider(names []string) bool {
+	for _, name := range names {
+		if _, _, enabled := k.Providers.Find(name); enabled {
+			return true
+		}
+		if _, reads := k.Providers.IDTokens(name); reads {
+			return true
+		}
+	}
+	return false
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -152,6 +153,9 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if err != nil {
 		return nil, err
 	}
+	if err := db.EnsureProviders(ctx, inUse(table)); err != nil {
+		return nil, err
+	}
 	gateway, err := openSMS(ctx, c, o)
 	if err != nil {
 		return nil, err
@@ -193,6 +197,15 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	}
 	h.Handler, err = h.doors(c, o, kit)
 	return h, err
+}
+
+// inUse lists the providers that identities may come from.
+func inUse(table *providers.Table) []string {
+	return slices.DeleteFunc(table.Known(), func(name string) bool {
+		_, _, enabled := table.Find(name)
+		_, reads := table.IDTokens(name)
+		return !enabled && !reads
+	})
 }
 
 // doors hangs the doors into their frames.

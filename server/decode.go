@@ -222,3 +222,13 @@ func semantic(err error) error {
 	}
 	return auth.Invalid{Field: field, Problem: "must be " + want}
 }
+
+// Object reads a JSON object that came elsewhere than in a body, and is held to what bodies are held
+// to. It may hold any JSON.
+func Object(field, text string) ([]byte, error) {
+	if v := jsontext.Value(text); !v.IsValid() || v.Kind() != '{' {
+		return nil, auth.Invalid{Field: field, Problem: "must be a JSON object"}
+	}
+	err := scan([]byte(`{`+strconv.Quote(field)+`:`+text+`}`), []string{field})
+	return []byte(text), err
+}

@@ -51,15 +51,16 @@ type NewIdentity struct {
 	// What must still be true of the user for the identity to be linked:
 	ForEmail string // they have this address; empty when it does not matter
 	Session  string // this session of theirs has not ended; empty when it does not matter
+	Disabled bool   // they are disabled, as the transaction made them
 }
 
-// AddIdentity links an identity to a user who is not disabled, with the entry that tells of it. When
+// AddIdentity links an identity to a user, with the entry that tells of it. When
 // the user is another than when they were read, it is ErrChanged. It must run in a transaction.
 func (db *DB) AddIdentity(ctx context.Context, i NewIdentity, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(holdUserSQL, i.UserID)
 	b.Queue(addIdentitySQL, i.ID, i.UserID, i.Provider, i.ProviderUserID, i.Tokens, jsonOrNull(i.Profile),
-		nullable(i.Email), i.EmailVerified, i.CreatedAt, nullable(i.ForEmail), nullableTime(i.SignedInAt))
+		nullable(i.Email), i.EmailVerified, i.CreatedAt, nullable(i.ForEmail), nullableTime(i.SignedInAt), i.Disabled)
 	b.Queue(keepSessionSQL, i.UserID, nullable(i.Session))
 	queueEntry(b, e)
 	return guardedBatch(ctx, db, b, 3)
@@ -67,7 +68,7 @@ func (db *DB) AddIdentity(ctx context.Context, i NewIdentity, e Entry) error {
 
 const addIdentitySQL = `insert into auth.user_providers (id, user_id, provider_id, provider_user_id, access_token, profile, email, email_verified, created_at, updated_at, signed_in_at)
 	select $1::uuid, u.id, $3::text, $4::text, $5::text, $6::jsonb, $7::text, $8::boolean, $9::timestamptz, $9, $11::timestamptz
-	from auth.users u where u.id = $2 and not u.disabled and ($10::text is null or u.email = $10::text::public.citext)`
+	from auth.users u where u.id = $2 and u.disabled = $12 and ($10::text is null or u.email = $10::text::public.citext)`
 
 // UseIdentity notes that somebody signs in with an identity, and what the provider said. An identity
 // that was unlinked meanwhile is ErrChanged. It must run in a transaction, which then holds the user.
@@ -104,15 +105,17 @@ const identitiesSQL = `select id, provider_id as provider, provider_user_id, coa
 	from auth.user_providers where user_id = $1 order by created_at, id`
 
 // RemoveIdentity unlinks an identity, ends the user's other sessions and drops their one-time
-// secrets, for any of them may have come through it. It must run in a transaction that holds the user.
+// secrets, for any of them may have come through it. One that is not theirs is ErrChanged. It must run
+// in a transaction.
 func (db *DB) RemoveIdentity(ctx context.Context, userID, id, keep string, e Entry) error {
 	b := &pgx.Batch{}
+	b.Queue(holdUserSQL, userID)
 	b.Queue(removeIdentitySQL, id, userID)
 	b.Queue(keepSessionSQL, userID, nullable(keep))
 	b.Queue(endOtherSessionsSQL, userID, nullable(keep))
 	b.Queue(dropTicketsSQL, userID)
 	queueEntry(b, e)
-	return guardedBatch(ctx, db, b, 2)
+	return guardedBatch(ctx, db, b, 3)
 }
 
 const removeIdentitySQL = `delete from auth.user_providers where id = $1 and user_id = $2`

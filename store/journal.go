@@ -25,7 +25,7 @@ type Entry struct {
 // maxUserAgent is how much of a user agent is kept: a header may be a megabyte long.
 const maxUserAgent = 512
 
-// Tell writes an entry that nothing else happened with: something was tried, and refused.
+// Tell writes an entry that nothing else is written with: something was tried and refused, or only looked at.
 func (db *DB) Tell(ctx context.Context, e Entry) error {
 	b := &pgx.Batch{}
 	queueEntry(b, e)

@@ -40,12 +40,16 @@ func arrivals() map[string]way {
 		}
 	}
 	return map[string]way{
-		"signUpEmailPassword":     {ready: ask("/signup/email-password", fields{"password": rightPassword}, "email"), makes: bySignUp},
-		"signUpPasswordlessEmail": {ready: ask(signUpLink, fields{}, "email"), makes: bySignUp},
-		"signInPasswordlessEmail": {ready: ask(signInLink, fields{}, "email"), makes: bySignIn},
-		"signUpOTPEmail":          {ready: ask("/signup/otp/email", fields{}, "email"), makes: bySignUp},
-		"signInOTPEmail":          {ready: ask("/signin/otp/email", fields{}, "email"), makes: bySignIn},
-		"signUpWebauthn":          {ready: ask("/signup/webauthn", fields{}, "email"), makes: bySignUp},
+		"signUpEmailPassword":        {ready: ask("/signup/email-password", fields{"password": rightPassword}, "email"), makes: bySignUp},
+		"signUpPasswordlessEmail":    {ready: ask(signUpLink, fields{}, "email"), makes: bySignUp},
+		"signInPasswordlessEmail":    {ready: ask(signInLink, fields{}, "email"), makes: bySignIn},
+		"signUpOTPEmail":             {ready: ask("/signup/otp/email", fields{}, "email"), makes: bySignUp},
+		"signInOTPEmail":             {ready: ask("/signin/otp/email", fields{}, "email"), makes: bySignIn},
+		"signUpWebauthn":             {ready: ask("/signup/webauthn", fields{}, "email"), makes: bySignUp},
+		"signInIdToken":              {ready: arriveByIDToken("/signin/idtoken"), makes: bySignIn},
+		"signUpIdToken":              {ready: arriveByIDToken("/signup/idtoken"), makes: bySignUp},
+		"signInProviderCallback":     {ready: arriveFrom("github"), makes: bySignIn},
+		"signInProviderCallbackPost": {ready: arriveFrom("apple"), makes: bySignIn},
 		"changeUserEmail": {ready: func(t *testing.T, d doorway) func(*testing.T, string) answer {
 			t.Helper()
 			d.smuggle(t, "changes@welcome.example", "")

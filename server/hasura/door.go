@@ -71,7 +71,7 @@ type route struct {
 }
 
 func (d *Door) routes() []route {
-	return slices.Concat(d.passwordRoutes(), d.linkRoutes(), d.codeRoutes(), d.sessionRoutes(), d.accountRoutes(), d.factorRoutes(), d.passkeyRoutes(), d.guestRoutes(), d.personalTokenRoutes(), d.seenSessionRoutes(), d.serviceRoutes())
+	return slices.Concat(d.passwordRoutes(), d.linkRoutes(), d.codeRoutes(), d.sessionRoutes(), d.accountRoutes(), d.factorRoutes(), d.passkeyRoutes(), d.guestRoutes(), d.personalTokenRoutes(), d.seenSessionRoutes(), d.providerRoutes(), d.serviceRoutes())
 }
 
 // verification is what a request counts as that mails a link to confirm an address, if it does.
@@ -182,7 +182,7 @@ func (d *Door) take(b bucket, client string) error {
 // isGuess tells whether a refusal may be a guess at a random secret. Wrong passwords are counted by
 // the flow, in the database; so are wrong codes, of accounts that there are.
 func isGuess(c auth.Code) bool {
-	return c == auth.InvalidOTP || c == auth.InvalidTOTP || c == auth.TooManyOTPs || c == auth.InvalidTicket || c == auth.InvalidPasskey || c == auth.InvalidExchange || c == auth.InvalidRefreshToken || c == auth.InvalidPAT
+	return c == auth.InvalidOTP || c == auth.InvalidTOTP || c == auth.TooManyOTPs || c == auth.InvalidTicket || c == auth.InvalidPasskey || c == auth.InvalidExchange || c == auth.InvalidRefreshToken || c == auth.InvalidPAT || c == auth.InvalidState
 }
 
 // guessLimit is the limit on guesses. What is guessed has 122 random bits and needs no guard, so

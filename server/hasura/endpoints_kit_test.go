@@ -20,10 +20,14 @@ import (
 	"postern/docs/openapi"
 	"postern/house"
 	"postern/internal/contract"
+	"postern/internal/fakeprovider"
 	"postern/internal/testhouse"
 	"postern/internal/testmail"
 	"postern/tokens"
 )
+
+// vouching is every provider, for houses that have none of their own.
+var vouching *fakeprovider.Server
 
 // document is the contract that the tests of this package hold the door to. They count together.
 var document *contract.Contract
@@ -31,6 +35,10 @@ var document *contract.Contract
 func TestMain(m *testing.M) {
 	var err error
 	if document, err = contract.Load(openapi.Hasura(), "/v1"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if vouching, err = fakeprovider.Start("127.0.0.1:0"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -47,6 +55,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "the document promises what no test has seen:\n\t%s\n", strings.Join(missing, "\n\t"))
 		code = 1
 	}
+	_ = vouching.Close() // the process ends anyway
 	os.Exit(code)
 }
 
@@ -73,8 +82,9 @@ func openDoor(t testing.TB, settings map[string]string, options ...func(*house.O
 		"AUTH_OTP_EMAIL_ENABLED": "true", "AUTH_SMS_PASSWORDLESS_ENABLED": "true",
 	}
 	all["AUTH_MFA_ENABLED"] = "true"
+	maps.Copy(all, everyProvider())
 	maps.Copy(all, settings)
-	return doorway{testhouse.Open(t, all, options...)}
+	return doorway{testhouse.Open(t, all, append([]func(*house.Options){through(vouching)}, options...)...)}
 }
 
 // unverified are the settings of a house where nobody has to confirm an address.
@@ -93,7 +103,10 @@ func header(name, value string) with {
 	return func(r *http.Request) { r.Header.Add(name, value) }
 }
 func bearer(token string) with { return header("Authorization", "Bearer "+token) }
-func browser() with            { return header("Accept", "text/html,application/xhtml+xml") }
+func formed() with {
+	return func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded") }
+}
+func browser() with { return header("Accept", "text/html,application/xhtml+xml") }
 func peer(address string) with {
 	return func(r *http.Request) { r.RemoteAddr = address }
 }

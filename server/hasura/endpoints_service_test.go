@@ -28,6 +28,7 @@ type operation struct {
 	id, method, path string
 	query            string
 	body             fields // nil for none
+	form             string // in the place of a body of JSON
 	bearer           bool   // the request needs one
 	schema           *openapi3.Schema
 }
@@ -93,6 +94,7 @@ func operations(t testing.TB) []operation {
 		"healthCheckGet": {}, "healthCheckHead": {}, "readinessCheck": {}, "getVersion": {}, "getJWKs": {}, "getOpenAPI": {},
 	}
 	maps.Copy(requests, factorRequests())
+	maps.Copy(requests, providerOperations(challenge, options))
 	var list []operation
 	for _, path := range doc.Paths.InMatchingOrder() {
 		for method, op := range doc.Paths.Value(path).Operations() {
@@ -123,6 +125,9 @@ func (o operation) send(t testing.TB, d doorway, token string, more ...with) ans
 	t.Helper()
 	if o.bearer {
 		more = append(more, bearer(token))
+	}
+	if o.form != "" {
+		return d.ask(t, o.method, o.path+o.query, o.form, append(more, formed())...)
 	}
 	if o.body == nil {
 		return d.ask(t, o.method, o.path+o.query, nil, more...)
