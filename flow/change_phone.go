@@ -79,7 +79,7 @@ func (f *Account) ConfirmPhone(ctx context.Context, in PhoneProof) error {
 	now := f.Now()
 	user, number, err := f.mayChangePhone(ctx, in.Actor, in.NewNumber)
 	if err != nil {
-		return err
+		return notSent(err)
 	}
 	tried, err := f.tryCode(ctx, typedCode{
 		purpose: auth.ChangePhone, account: accountOf(user), phone: number, digits: in.Code, client: in.Client,

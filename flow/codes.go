@@ -222,6 +222,14 @@ func (k *Kit) typedOut(ctx context.Context, account string, now time.Time) error
 	return k.Store.CheckGuards(ctx, []store.Guard{k.codeBudget("code:typed:" + account)}, now)
 }
 
+// notSent says what it means that somebody types a code for a number that none can be sent to.
+func notSent(err error) error {
+	if auth.CodeOf(err) == auth.CannotSendSMS {
+		return fmt.Errorf("%w: %w", auth.InvalidOTP, err)
+	}
+	return err
+}
+
 // usedUp says what it means that a code is gone when it is taken.
 func usedUp(err error) error {
 	if errors.Is(err, store.ErrChanged) {

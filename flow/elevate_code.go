@@ -81,7 +81,7 @@ func (f *Account) ElevateByCode(ctx context.Context, in CodeElevation) (auth.Adm
 	now := f.Now()
 	c, err := f.elevationCode(ctx, in)
 	if err != nil {
-		return none, err
+		return none, notSent(err)
 	}
 	before, err := f.Store.ProofsOf(ctx, in.Actor)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -293,10 +293,8 @@ func (f *SignIn) proveByCode(ctx context.Context, in TypedCode, now time.Time) (
 	typed := typedCode{purpose: auth.SignInByEmailCode, digits: in.Code, client: in.Client, now: now}
 	method := "otp"
 	if in.PhoneNumber != "" {
-		if err := f.askTextedCode(&ask); auth.CodeOf(err) == auth.CannotSendSMS {
-			return codeProof{}, fmt.Errorf("%w: %w", auth.InvalidOTP, err)
-		} else if err != nil {
-			return codeProof{}, err
+		if err := f.askTextedCode(&ask); err != nil {
+			return codeProof{}, notSent(err)
 		}
 		typed.purpose, typed.phone, method = auth.SignInBySMS, ask.number, "sms"
 	} else if !f.Policy.SignInByEmailCode {

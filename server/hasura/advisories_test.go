@@ -38,14 +38,14 @@ import (
 //	T-09 one-time secrets race                     TestT09OneTimeSecretsWorkOnce (sessions_once_test.go)
 //	T-10 disabled and deleted users keep access    TestT10StatesAtEveryEndpoint; at refresh: sessions_test.go
 //	T-11 AAL is not lowered                        later: factors
-//	T-12 wrong "highest" AAL                       later: factors
+//	T-12 wrong "highest" AAL                       TestT12CodesAreOneFactor; later: factors
 //	T-13 forged cursors                            later: lists
 //	T-14 cache keys of the webhook                 later: webhook mode
 //	T-15 header smuggling                          TestT15SmuggledHeadersMeanNothing
 //	T-16 two readings of one path                  TestT16OnePathHasOneSpelling
 //	T-17 swallowed errors of a revocation          TestT17EveryOperationWithoutItsDatabase; TestT17NoRevocationIsClaimedThatFailed
 //	T-18 session fixation around MFA               later: factors
-//	T-19 lock-out by account                       TestT19AHundredWrongPasswordsAndNoMore
+//	T-19 lock-out by account                       TestT19AHundredWrongPasswordsAndNoMore; of codes: TestH15CodesAreNotGuessed
 //	T-20 intermediate tokens are reused            T-09
 //	T-21 truncated tokens pass                     TestT21VariantsOfSecretsAreRefused (sessions_once_test.go)
 //	T-22 mass assignment                           TestT22NobodySetsWhatIsTheServers
@@ -56,10 +56,10 @@ import (
 //	T-27 foreign organisations                     later: organisations
 //	T-28 codes bound to clients                    later: being a provider; PKCE: T-32
 //	T-29 redirect corpus                           TestT29LocationsAreWhatWasAskedFor, TestWeakness56…; flow
-//	T-30 freshness of another method               TestElevation; later: elevation
+//	T-30 freshness of another method               TestElevation, TestT30AFreshSignInIsNoFreshProof
 //	T-31 users mixed up under load                 TestT31ManyAtOnceAreNotMixedUp
 //	T-32 PKCE downgrade                            TestT32PKCEIsNotDowngraded
-//	T-33 expiry to the second                      TestT33ExpiryIsExact (sessions_once_test.go); tickets of Hasura Auth: weakness_test.go
+//	T-33 expiry to the second                      TestT33ExpiryIsExact (sessions_once_test.go), TestT33CodesExpireToTheSecond; tickets of Hasura Auth: weakness_test.go
 //	T-34 previews need the right to save           later: claims and hooks
 //	T-35 malformed headers fail open               TestT35CorruptHeadersOpenNothing
 //	T-36 proof of another identity                 later: linking
@@ -81,7 +81,7 @@ import (
 //	H-01 bodies: hostile_test.go · H-02 JWT: T-47 · H-03 Authorization: T-39, T-35 · H-04 mail headers:
 //	hostile_test.go · H-05 templates: T-25, emails · H-06 redirects: TestWeakness56…, flow · H-07 SSRF: later ·
 //	H-08 filters, H-09 GraphQL, H-10 JSONata: later · H-11 passwords: passwords, TestWeakness44… · H-12 addresses:
-//	hostile_test.go · H-13 timing: T-43 · H-14 guessing: TestH14GuessesFindNothing · H-15 codes, H-16 TOTP,
+//	hostile_test.go · H-13 timing: T-43 · H-14 guessing: TestH14GuessesFindNothing · H-15: TestH15CodesAreNotGuessed · H-16 TOTP,
 //	H-17 WebAuthn: later · H-18: T-22 · H-19 IDOR: no endpoint takes an id; TestTicketsOfOnePersonAreNobodyElses ·
 //	H-20 CORS and CSRF: TestCORS, TestUnknownPathsAndVerbs · H-21: TestH21NothingTellsWhoExists · H-22 logs:
 //	hostile_test.go · H-23 hooks: later · H-24 scanners: TestVerifyLinks, conformance · H-25: T-04

@@ -283,7 +283,7 @@ func TestElevation(t *testing.T) {
 	for _, mode := range []string{"recommended", "required"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			d := openDoor(t, map[string]string{"AUTH_REQUIRE_ELEVATED_CLAIM": mode, "AUTH_WEBAUTHN_ENABLED": "true"})
+			d := openDoor(t, map[string]string{"AUTH_REQUIRE_ELEVATED_CLAIM": mode, "AUTH_WEBAUTHN_ENABLED": "true", "AUTH_OTP_EMAIL_ENABLED": "false"})
 			p := d.person(t)
 			change := func(t *testing.T, token string) []answer {
 				t.Helper()

@@ -253,6 +253,9 @@ func harmless(o operation, member, text string) (status int, id string, ok bool)
 	if status, id, ok := factorHarmless(o, member, text); ok {
 		return status, id, true
 	}
+	if status, id, ok := codeHarmless(o, member, text); ok {
+		return status, id, true
+	}
 	if strings.HasSuffix(member, "redirectTo") {
 		if text == "empty" {
 			return 0, "any", true // as good as none
@@ -434,7 +437,7 @@ func (s sweep) text(m sweepMember, what, text string) {
 
 // otherMember is one at the top that may be spoilt instead.
 func (s sweep) otherMember(m sweepMember) string {
-	for _, name := range []string{"credential", "email", "newEmail", "ticket", "locale"} {
+	for _, name := range []string{"credential", "email", "newEmail", "ticket", "locale", "phoneNumber"} {
 		if _, ok := s.body[name]; ok && name != m.path[0] {
 			return name
 		}

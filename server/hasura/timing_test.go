@@ -24,20 +24,23 @@ func TestT43TimingOracles(t *testing.T) {
 	}
 	d := openDoor(t, map[string]string{
 		"AUTH_PASSWORD_ARGON2_MEMORY": "", "AUTH_PASSWORD_ARGON2_ITERATIONS": "", "AUTH_EMAIL_USER_HOURLY_LIMIT": "1000000",
+		"AUTH_SMS_USER_HOURLY_LIMIT": "1000000", "AUTH_DISABLE_AUTO_SIGNUP": "true",
 	})
 	emails := map[string]string{"unknown": newAddress()}
+	numbers := map[string]string{"unknown": newNumber()}
 	for kind, set := range map[string]string{
 		"known": "disabled = false", "disabled": "disabled = true", "unverified": "email_verified = false", "hashless": "password_hash = null", "of Hasura Auth": "locale = 'en'",
 	} {
 		p := d.person(t)
 		d.sql(t, `update auth.users set `+set+` where id = $1`, p.User.ID)
-		emails[kind] = p.email
+		emails[kind], numbers[kind] = p.email, newNumber()
+		d.sql(t, `update auth.users set phone_number = $2, phone_number_verified = true where id = $1`, p.User.ID, numbers[kind])
 	}
 	d.sql(t, `update auth.users set password_hash = $2 where email = $1`, emails["of Hasura Auth"], bcryptOf(t, rightPassword))
 	d.waitUntilReady(t)
 
 	locked := false
-	measure := func(path string, password bool, status int) {
+	measure := func(path string, body func(kind string) fields, status int) {
 		t.Helper()
 		kinds := slices.Sorted(maps.Keys(emails))
 		times := map[string][]float64{}
@@ -46,13 +49,12 @@ func TestT43TimingOracles(t *testing.T) {
 			if i%20 == 0 && !locked {
 				d.sql(t, `delete from auth.security_counters`)
 			}
+			if i%5 == 0 { // codes live and may be tried, however long this takes
+				d.sql(t, `update auth.tickets set attempts_left = 5, expires_at = now() + interval '1 hour' where purpose in ('email-code', 'sms-code')`)
+			}
 			for _, kind := range kinds {
-				body := fields{"email": emails[kind]}
-				if password {
-					body["password"] = "wrong password"
-				}
 				began := time.Now()
-				a := d.ask(t, "POST", path, body)
+				a := d.ask(t, "POST", path, body(kind))
 				took := time.Since(began)
 				if a.status != status {
 					t.Fatalf("%s: %s", kind, a)
@@ -76,14 +78,40 @@ func TestT43TimingOracles(t *testing.T) {
 			}
 		}
 	}
-	measure("/signin/email-password", true, 401)
-	measure("/user/password/reset", false, 200)
+	password := func(kind string) fields { return fields{"email": emails[kind], "password": "wrong password"} }
+	email := func(kind string) fields { return fields{"email": emails[kind]} }
+	number := func(kind string) fields { return fields{"phoneNumber": numbers[kind]} }
+	typed := func(body func(string) fields) func(string) fields {
+		return func(kind string) fields { return body(kind).with([]string{"otp"}, "12345") } // a digit short: never right
+	}
+	measure("/signin/email-password", password, 401)
+	measure("/user/password/reset", email, 200)
+	measure(askMail, email, 200)
+	measure(typeMail, typed(email), 400)
+	measure(askText, number, 200)
+	measure(typeText, typed(number), 400)
 	locked = true
 	for _, email := range emails {
 		d.sql(t, `insert into auth.security_counters (key, count, window_ends_at) values ('password:account:' || lower($1), 100, now() + interval '1 day')
 			on conflict (key) do update set count = 100, window_ends_at = now() + interval '1 day'`, email)
 	}
-	measure("/signin/email-password", true, 429)
+	measure("/signin/email-password", password, 429)
+
+	// The same when no more codes may be typed.
+	block := func(account string) {
+		d.sql(t, `insert into auth.security_counters (key, count, window_ends_at) values ('code:typed:' || $1::text, 100, now() + interval '1 day')
+			on conflict (key) do update set count = 100, window_ends_at = now() + interval '1 day'`, account)
+	}
+	block("email:" + emails["unknown"])
+	block("phone:" + numbers["unknown"])
+	for kind, email := range emails {
+		if kind != "unknown" {
+			block(value[string](t, d, `select id::text from auth.users where email = $1`, email))
+		}
+	}
+	measure(typeMail, typed(email), 429)
+	measure(askText, number, 429)
+	measure(typeText, typed(number), 429)
 }
 
 func moments(x []float64) (mean, variance float64) {

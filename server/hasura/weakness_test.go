@@ -30,19 +30,19 @@ import (
 //	 5  a missing userHandle is a 500              later: passkeys
 //	 6  TOTP enrolment overwrites the active one   later: TOTP
 //	 7  one ticket column serves all flows         TestWeakness07OneTicketDoesNotBurnAnother
-//	 8  mailed codes in clear, endless guesses     later: mailed codes
-//	 9  no attempt limit on SMS codes              later: SMS
+//	 8  mailed codes in clear, endless guesses     TestWeakness08MailedCodesAreKeptAsHashes; TestH15CodesAreNotGuessed
+//	 9  no attempt limit on SMS codes              TestH15CodesAreNotGuessed
 //	10  auto-link by unverified e-mail             later: sign-in elsewhere
 //	11  email/change verifies the current address  TestWeakness11EmailChangeVerifiesNothing
 //	12  email/change skips the access lists        TestWeakness12EmailChangeAsksTheAccessLists; access_matrix_test.go
 //	13  deanonymise trusts the token               later: guests
 //	14  sessions survive a password change         TestWeakness14APasswordChangeEndsTheOtherSessions; T-08
 //	15  account states are told to anybody         TestWeakness15StatesAreToldToTheOwnerAlone; T-43
-//	16  disabled users without e-mail refresh on   TestWeakness16DisabledUsersWithoutAnAddressAreStopped
+//	16  disabled users without e-mail refresh on   TestWeakness16DisabledUsersWithoutAnAddressAreStopped, …OfPhonesAreStopped
 //	17  no reuse detection, no grace window        TestRefreshRules and the races beside it (sessions_test.go)
 //	18  X-Forwarded-For of anybody is believed     TestWeakness18LimitsDoNotBelieveStrangers
 //	19  limiters share one budget                  TestWeakness19LimitsDoNotShareABudget
-//	20  SMS before AUTH_DISABLE_SIGNUP             TestWeakness20StrangersAreTurnedAwayBeforeAnythingIsSent
+//	20  SMS before AUTH_DISABLE_SIGNUP             TestWeakness20StrangersAreTurnedAwayBeforeAnythingIsSent; TestCodeSettings
 //	21  access tokens in URLs of sign-in elsewhere later: linking
 //	22  state and access tokens are mistaken       TestWeakness22TokensOfOtherPurposesAreRefused
 //	23  GET /verify spends; token in the query     TestWeakness23LookingAtALinkSpendsNothing; T-07
@@ -67,10 +67,10 @@ import (
 //	42  users without e-mail are locked out        the same
 //	43  sessions and /user disagree                TestWeakness43TheUserIsTheSameEverywhere
 //	44  passwords over 72 bytes are a 500          TestWeakness44LongPasswords; passwords
-//	45  a 500 for gated users of providers         later: sign-in elsewhere
+//	45  a 500 for gated users of providers         TestWeakness45GatedUsersOfPhonesAreToldWhy; later: sign-in elsewhere
 //	46  Apple's first-login name                   TestWeakness46AppleTellsTheNameOnce (providers)
 //	47  Google's audience and nonce                TestWeakness47GooglesIssuersAudiencesAndNonces (providers)
-//	48  Twilio Verify is unreachable               TestWeakness48TwilioVerifyIsChosenByItsService (sms)
+//	48  Twilio Verify is unreachable               TestWeakness48TwilioVerifyIsChosenByItsService (sms), TestTwilioVerify
 //	49  provider tokens are not stored             later: sign-in elsewhere
 //	50  payloads of hasura-auth-js are refused     later: passkeys, SMS; conformance has today's
 //	51  Hasura must be up at the start             TestWeakness51HasuraMayBeAway
@@ -213,9 +213,8 @@ func TestWeakness01TicketsOpenNoOtherDoor(t *testing.T) {
 				}
 				d.ask(t, "POST", "/token/exchange", fields{"code": v, "codeVerifier": verifier}).refused(t, 400, "invalid-request", "")
 			}
-			for _, path := range []string{"/signin/otp/email/verify", "/signin/mfa/totp"} {
-				d.knock(t, "POST", path, fields{"email": email, "otp": ticket, "ticket": ticket}).refused(t, 404, "not-found", "")
-			}
+			d.ask(t, "POST", typeMail, fields{"email": email, "otp": ticket}).refused(t, 400, "invalid-otp", "")
+			d.knock(t, "POST", "/signin/mfa/totp", fields{"email": email, "otp": ticket, "ticket": ticket}).refused(t, 404, "not-found", "")
 			d.sameState(t, before, "a ticket at the wrong door")
 		})
 	}
