@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 
 	"postern/dev"
 	"postern/house"
+	"postern/internal/fakeprovider"
 )
 
 type devCmd struct {
@@ -33,7 +35,14 @@ func (c devCmd) Run(ctx context.Context, a *app) (err error) {
 	defer func() { err = errors.Join(err, machine.Close()) }()
 	machine.Warn = func(message string) { a.complain(message, "") }
 
+	fake, err := fakeprovider.Start("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, fake.Close()) }()
+
 	preset := devPreset(machine)
+	maps.Copy(preset, devProvider(fake))
 	conf, report := a.load(preset)
 	if conf.Store.URL() == "" && report.OK() {
 		preset["POSTGRES_CONNECTION"], err = machine.StartPostgres(ctx, a.stderr)
@@ -102,6 +111,17 @@ func devPreset(m *dev.House) map[string]string {
 		"AUTH_SMTP_SENDER":                          "Postern <postern@localhost>",
 		"AUTH_RATE_LIMIT_ENABLE":                    "false",
 		"AUTH_LOG_FORMAT_TEXT":                      "true",
+	}
+}
+
+// devProvider is a sign-in provider that needs no account anywhere: /signin/provider/dev leads to a
+// page on this machine, where one may be anybody.
+func devProvider(fake *fakeprovider.Server) map[string]string {
+	return map[string]string{
+		"AUTH_PROVIDER_DEV_ENABLED":       "true",
+		"AUTH_PROVIDER_DEV_ISSUER":        fake.URL + "/corp",
+		"AUTH_PROVIDER_DEV_CLIENT_ID":     fakeprovider.ClientID("corp"),
+		"AUTH_PROVIDER_DEV_CLIENT_SECRET": fake.Env("corp")["AUTH_PROVIDER_CORP_CLIENT_SECRET"],
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/url"
 	"regexp"
 	"strings"
@@ -152,7 +153,13 @@ func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// raw is what is kept of the answers: the profile, and what the id token adds.
+const (
+	mostRaw   = 64 << 10 // bytes of a profile that is kept as it came
+	mostDepth = 32       // objects and lists in each other
+)
+
+// raw is what is kept of the answers: the profile, and what the id token adds. A profile that is
+// too large is not kept.
 func (a answers) raw() json.RawMessage {
 	all := map[string]any{}
 	for name, v := range a.claims {
@@ -161,15 +168,43 @@ func (a answers) raw() json.RawMessage {
 	for name, v := range a.user {
 		all[name] = v
 	}
-	delete(all, "nonce")
-	delete(all, "at_hash")
-	delete(all, "c_hash")
-	text, err := json.Marshal(all)
+	for _, name := range []string{"nonce", "at_hash", "c_hash"} {
+		delete(all, name)
+	}
+	text, err := json.Marshal(storable(all, 0))
 	if err != nil || len(text) > mostRaw {
 		return json.RawMessage("{}")
 	}
 	return text
 }
 
-// mostRaw is the largest profile that is kept as it came.
-const mostRaw = 64 << 10
+// storable takes out what a database cannot keep as JSON: the character 0, numbers beyond all
+// bounds, boxes in boxes in boxes.
+func storable(v any, depth int) any {
+	if depth > mostDepth {
+		return nil
+	}
+	switch v := v.(type) {
+	case string:
+		return strings.ReplaceAll(v, "\x00", "")
+	case json.Number:
+		if f, err := v.Float64(); err != nil || math.IsInf(f, 0) {
+			return nil
+		}
+		return v
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, member := range v {
+			out[strings.ReplaceAll(name, "\x00", "")] = storable(member, depth+1)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, member := range v {
+			out[i] = storable(member, depth+1)
+		}
+		return out
+	default:
+		return v
+	}
+}

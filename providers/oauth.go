@@ -159,7 +159,10 @@ func (o *oauth) Finish(ctx context.Context, c Callback) (Profile, Tokens, error)
 	if err != nil {
 		return Profile{}, Tokens{}, fmt.Errorf("%w: %w", ErrExchange, readable(err))
 	}
-	tokens := o.tokens(token)
+	tokens, err := o.tokens(token)
+	if err != nil {
+		return Profile{}, Tokens{}, fmt.Errorf("%w: %w", ErrExchange, err)
+	}
 	profile, err := o.profile(ctx, e, token, c)
 	if err != nil {
 		return Profile{}, Tokens{}, fmt.Errorf("%w: %w", ErrProfile, err)
@@ -267,7 +270,11 @@ func (o *oauth) Refresh(ctx context.Context, refreshToken string) (Tokens, error
 	if err != nil {
 		return Tokens{}, fmt.Errorf("%w: %w", ErrExchange, readable(err))
 	}
-	return o.tokens(token), nil
+	tokens, err := o.tokens(token)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("%w: %w", ErrExchange, err)
+	}
+	return tokens, nil
 }
 
 // context tells x/oauth2 which client to use.
@@ -276,10 +283,13 @@ func (o *oauth) context(ctx context.Context) context.Context {
 }
 
 // tokens takes over what a provider gave, by our own clock.
-func (o *oauth) tokens(t *oauth2.Token) Tokens {
+func (o *oauth) tokens(t *oauth2.Token) (Tokens, error) {
+	if len(t.AccessToken) > mostTokens || len(t.RefreshToken) > mostTokens {
+		return Tokens{}, errors.New("the tokens are too long to be kept")
+	}
 	out := Tokens{Access: t.AccessToken, Refresh: t.RefreshToken}
 	switch {
-	case t.ExpiresIn > 0 && t.ExpiresIn < int64(math100Years/time.Second):
+	case t.ExpiresIn > 0 && t.ExpiresIn < int64(century/time.Second):
 		out.ExpiresAt = o.now().Add(time.Duration(t.ExpiresIn) * time.Second)
 	case t.ExpiresIn == 0 && !t.Expiry.IsZero():
 		out.ExpiresAt = t.Expiry
@@ -296,11 +306,16 @@ func (o *oauth) tokens(t *oauth2.Token) Tokens {
 		}
 		out.Scope = strings.Join(list, " ")
 	}
-	return out
+	if len(out.Scope) > mostTokens {
+		out.Scope = ""
+	}
+	return out, nil
 }
 
-// math100Years keeps durations from overflowing.
-const math100Years = 100 * 365 * 24 * time.Hour
+const (
+	mostTokens = 32 << 10               // bytes of each token
+	century    = 36500 * 24 * time.Hour // beyond it durations would overflow
+)
 
 // readable words an error of x/oauth2 without the answer's body, which holds tokens if anything.
 func readable(err error) error {

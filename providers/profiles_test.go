@@ -286,6 +286,34 @@ func TestProvidersThatMisbehave(t *testing.T) {
 	}
 }
 
+// What is kept of a profile goes into a jsonb column, which does not take everything.
+func TestProfilesCanBeStored(t *testing.T) {
+	t.Parallel()
+	fake := fakeprovider.New(t)
+	p := find(t, open(t, fake, fake.Env("github")), "github")
+	for name, more := range map[string]string{
+		"character 0":       `"x":"a\u0000b","y\u0000":1`,
+		"boundless number":  `"x":1e400000`,
+		"boxes":             `"x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000),
+		"a large profile":   `"x":"` + strings.Repeat("x", 100<<10) + `"`,
+		"half a character":  `"x":"\ud800"`,
+		"a member repeated": `"x":1,"x":2`,
+	} {
+		fake.Answer(fakeprovider.Userinfo, fakeprovider.Answer{Body: `{"id":1001,` + more + `}`})
+		got, _, err := signIn(t, fake, p)
+		if err != nil || got.ID != "1001" || !json.Valid(got.Raw) || len(got.Raw) > 64<<10 ||
+			strings.Contains(string(got.Raw), `\u0000`) || strings.Contains(string(got.Raw), "e400000") || strings.Contains(string(got.Raw), strings.Repeat("[", 40)) {
+			t.Errorf("%s: %.200s, %v", name, got.Raw, err)
+		}
+	}
+	fake.Recover(fakeprovider.Userinfo)
+	c, _ := visit(t, fake, p, start)
+	fake.Answer(fakeprovider.Token, fakeprovider.Answer{Body: `{"access_token":"` + strings.Repeat("a", 40<<10) + `"}`})
+	if _, _, err := p.Finish(t.Context(), c); !errors.Is(err, providers.ErrExchange) {
+		t.Errorf("an endless token: %v, want ErrExchange", err)
+	}
+}
+
 // The addresses of GitHub may be out of reach; then the one of the profile is all there is, and
 // says nothing.
 func TestGitHubWithoutItsAddresses(t *testing.T) {

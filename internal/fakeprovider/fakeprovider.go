@@ -24,7 +24,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -106,8 +105,16 @@ type Answer struct {
 	Header http.Header
 }
 
+// Test is the part of testing.TB that New needs. The development machine has the fake as well, and
+// should not come with all of package testing.
+type Test interface {
+	Helper()
+	Fatal(args ...any)
+	Cleanup(end func())
+}
+
 // New starts a fake that ends with the test.
-func New(t testing.TB) *Server {
+func New(t Test) *Server {
 	t.Helper()
 	s, err := Start("127.0.0.1:0")
 	if err != nil {
