@@ -39,7 +39,8 @@ func hashOf(nonce string) string {
 // T05 and T47 for id tokens: what each provider's verifier takes, and what it refuses.
 func TestT05IDTokensOfOthersAreRefused(t *testing.T) {
 	t.Parallel()
-	now := time.Now().Unix()
+	c := newClock() // stands still
+	now := c.now().Unix()
 	type m = map[string]any
 	tests := []struct {
 		name   string
@@ -88,9 +89,10 @@ func TestT05IDTokensOfOthersAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := fakeprovider.New(t)
+			fake.Now = c.now
 			vars := fake.Env(name)
 			vars["AUTH_PROVIDER_"+strings.ToUpper(name)+"_AUDIENCE"] = "ours,also-ours"
-			v := verifier(t, open(t, fake, vars), name)
+			v := verifier(t, openWith(t, fake.Client(), vars, c.now), name)
 			for _, tt := range tests {
 				claims := m{"aud": "ours"}
 				for k, x := range tt.claims {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -24,7 +25,7 @@ func main() {
 }
 
 func run(address string) error {
-	fake, err := fakeprovider.Start(address)
+	fake, err := fakeprovider.Start(context.Background(), address)
 	if err != nil {
 		return err
 	}
