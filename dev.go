@@ -35,7 +35,7 @@ func (c devCmd) Run(ctx context.Context, a *app) (err error) {
 	defer func() { err = errors.Join(err, machine.Close()) }()
 	machine.Warn = func(message string) { a.complain(message, "") }
 
-	fake, err := fakeprovider.Start(ctx, "127.0.0.1:0")
+	fake, err := fakeprovider.Start("127.0.0.1:0") //nolint:contextcheck // it ends by being closed
 	if err != nil {
 		return err
 	}

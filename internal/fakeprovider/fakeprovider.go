@@ -116,7 +116,7 @@ type Test interface {
 // New starts a fake that ends with the test.
 func New(t Test) *Server {
 	t.Helper()
-	s, err := Start(context.Background(), "127.0.0.1:0")
+	s, err := Start("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,8 +125,8 @@ func New(t Test) *Server {
 }
 
 // Start opens the fake at an address of this machine.
-func Start(ctx context.Context, address string) (*Server, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+func Start(address string) (*Server, error) {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("fake provider: %w", err)
 	}

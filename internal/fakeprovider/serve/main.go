@@ -4,7 +4,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -25,7 +24,7 @@ func main() {
 }
 
 func run(address string) error {
-	fake, err := fakeprovider.Start(context.Background(), address)
+	fake, err := fakeprovider.Start(address)
 	if err != nil {
 		return err
 	}
