@@ -2,17 +2,9 @@
 // capability for yet says `later` and what it waits for; coverage.test.mjs keeps the lists complete.
 const later = (what) => ({ later: what })
 
-const webauthn = later('passkeys')
-const codes = later('e-mail codes')
-const sms = later('SMS')
-const social = later('sign-in with providers')
-const idToken = later('id tokens')
-const totp = later('TOTP')
-const guests = later('anonymous users')
-const pat = later('personal access tokens')
 const oauth2 = later('the OAuth2 server')
 
-/** The auth client of @nhost/nhost-js, in nhost-js.test.mjs. */
+/** The auth client of @nhost/nhost-js, in nhost-js.test.mjs and nhost-js.ways.test.mjs. */
 export const nhostAuth = {
   baseURL: 'a client put together by hand sends its own headers',
   pushChainFunction: 'a client put together by hand sends its own headers',
@@ -33,36 +25,36 @@ export const nhostAuth = {
   getVersion: 'health, version, keys',
   getJWKs: 'health, version, keys',
 
-  elevateWebauthn: webauthn,
-  verifyElevateWebauthn: webauthn,
-  signInWebauthn: webauthn,
-  verifySignInWebauthn: webauthn,
-  signUpWebauthn: webauthn,
-  verifySignUpWebauthn: webauthn,
-  addSecurityKey: webauthn,
-  verifyAddSecurityKey: webauthn,
-  signInOTPEmail: codes,
-  verifySignInOTPEmail: codes,
+  elevateWebauthn: 'passkeys: sign up, sign in with and without an address, add, elevate',
+  verifyElevateWebauthn: 'passkeys: sign up, sign in with and without an address, add, elevate',
+  signInWebauthn: 'passkeys: sign up, sign in with and without an address, add, elevate',
+  verifySignInWebauthn: 'passkeys: sign up, sign in with and without an address, add, elevate',
+  signUpWebauthn: 'passkeys: sign up, sign in with and without an address, add, elevate',
+  verifySignUpWebauthn: 'passkeys: sign up, sign in with and without an address, add, elevate',
+  addSecurityKey: 'passkeys: sign up, sign in with and without an address, add, elevate',
+  verifyAddSecurityKey: 'passkeys: sign up, sign in with and without an address, add, elevate',
+  signInOTPEmail: 'a code in a mail signs in, and signs up who is unknown',
+  verifySignInOTPEmail: 'a code in a mail signs in, and signs up who is unknown',
   signInPasswordlessEmail: 'a link in a mail signs in, and signs up who is unknown',
   signUpPasswordlessEmail: 'a link in a mail signs up, and tells nobody who is known',
-  signUpOTPEmail: codes,
-  signInPasswordlessSms: sms,
-  verifySignInPasswordlessSms: sms,
-  signUpPasswordlessSms: sms,
-  signInProviderURL: social,
-  signUpProviderURL: social,
-  getProviderTokens: social,
-  refreshProviderToken: social,
-  signInIdToken: idToken,
-  signUpIdToken: idToken,
-  linkIdToken: idToken,
-  verifySignInMfaTotp: totp,
-  changeUserMfa: totp,
-  verifyChangeUserMfa: totp,
-  signInAnonymous: guests,
-  deanonymizeUser: guests,
-  createPAT: pat,
-  signInPAT: pat,
+  signUpOTPEmail: 'a code in a mail signs up, and tells nobody who is known',
+  signInPasswordlessSms: 'a code in a text message signs in, and signs up who is unknown',
+  verifySignInPasswordlessSms: 'a code in a text message signs in, and signs up who is unknown',
+  signUpPasswordlessSms: 'a code in a text message signs in, and signs up who is unknown',
+  signInProviderURL: 'signing in with a provider, tokens of the provider, ID tokens',
+  signUpProviderURL: 'signing in with a provider, tokens of the provider, ID tokens',
+  getProviderTokens: 'signing in with a provider, tokens of the provider, ID tokens',
+  refreshProviderToken: 'signing in with a provider, tokens of the provider, ID tokens',
+  signInIdToken: 'ID tokens sign in, sign up and link',
+  signUpIdToken: 'ID tokens sign in, sign up and link',
+  linkIdToken: 'ID tokens sign in, sign up and link',
+  verifySignInMfaTotp: 'TOTP: enrol, confirm, sign in with both factors, turn off',
+  changeUserMfa: 'TOTP: enrol, confirm, sign in with both factors, turn off',
+  verifyChangeUserMfa: 'TOTP: enrol, confirm, sign in with both factors, turn off',
+  signInAnonymous: 'a guest signs in, refreshes, and keeps everything when signing up',
+  deanonymizeUser: 'a guest signs in, refreshes, and keeps everything when signing up',
+  createPAT: 'personal access tokens: make, use, list, revoke',
+  signInPAT: 'personal access tokens: make, use, list, revoke',
   getOpenIDConfiguration: oauth2,
   getOAuthAuthorizationServer: oauth2,
   oauth2AuthorizeURL: oauth2,
@@ -91,7 +83,7 @@ export const nhostHelpers = {
   generateCodeVerifier: 'PKCE: the helpers of the client',
 }
 
-/** HasuraAuthClient of @nhost/hasura-auth-js, in hasura-auth-js.test.mjs. */
+/** HasuraAuthClient of @nhost/hasura-auth-js, in hasura-auth-js.test.mjs and hasura-auth-js.ways.test.mjs. */
 export const hasuraAuth = {
   signUp: 'sign-up, needsEmailVerification, link, session from the address',
   signIn: 'sign-in, events, refresh, sign-out',
@@ -115,29 +107,29 @@ export const hasuraAuth = {
   sendVerificationEmail: 'the verification mail again',
   client: 'sign-up, needsEmailVerification, link, session from the address',
 
-  connectProvider: social,
-  signInIdToken: idToken,
-  linkIdToken: idToken,
-  signInPAT: pat,
-  createPAT: pat,
-  signInEmailOTP: codes,
-  verifyEmailOTP: codes,
-  signInSecurityKey: webauthn,
-  addSecurityKey: webauthn,
-  elevateEmailSecurityKey: webauthn,
-  deanonymize: guests,
+  connectProvider: 'a provider: the address to go to, ID tokens',
+  signInIdToken: 'a provider: the address to go to, ID tokens',
+  linkIdToken: 'a provider: the address to go to, ID tokens',
+  signInPAT: 'personal access tokens',
+  createPAT: 'personal access tokens',
+  signInEmailOTP: 'a code in a mail',
+  verifyEmailOTP: 'a code in a mail',
+  signInSecurityKey: 'security keys: sign up, sign in, add, elevate',
+  addSecurityKey: 'security keys: sign up, sign in, add, elevate',
+  elevateEmailSecurityKey: 'security keys: sign up, sign in, add, elevate',
+  deanonymize: 'a guest, who signs up by password, link and text message',
 }
 
 /** The forms of HasuraAuthClient.signIn and signUp, which take everything in one method. */
 export const hasuraAuthForms = {
   'signUp with email and password': 'sign-up, needsEmailVerification, link, session from the address',
-  'signUp with securityKey': webauthn,
+  'signUp with securityKey': 'security keys: sign up, sign in, add, elevate',
   'signIn with email and password': 'sign-in, events, refresh, sign-out',
-  'signIn without parameters': guests,
+  'signIn without parameters': 'a guest, who signs up by password, link and text message',
   'signIn with email': 'signing in by a link in a mail',
-  'signIn with email and securityKey': webauthn,
-  'signIn with phoneNumber': sms,
-  'signIn with phoneNumber and otp': sms,
-  'signIn with otp and ticket': totp,
-  'signIn with provider': social,
+  'signIn with email and securityKey': 'security keys: sign up, sign in, add, elevate',
+  'signIn with phoneNumber': 'a code in a text message',
+  'signIn with phoneNumber and otp': 'a code in a text message',
+  'signIn with otp and ticket': 'a second factor',
+  'signIn with provider': 'a provider: the address to go to, ID tokens',
 }

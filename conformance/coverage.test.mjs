@@ -9,9 +9,9 @@ import * as lists from './coverage.mjs'
 
 const source = (name) => fs.readFileSync(new URL(name, import.meta.url), 'utf8')
 
-/** The tests of a file: title → source. */
+/** The tests of a client's files: title → source. */
 function testsOf(file) {
-  const parts = source(file).split(/^ *test\(/m).slice(1)
+  const parts = [file, file.replace('.test', '.ways.test')].flatMap((f) => source(f).split(/^ *test\(/m).slice(1))
   return new Map(parts.map((p) => [/^(['"`])(.*?)\1/.exec(p)?.[2], p]))
 }
 
@@ -20,6 +20,7 @@ function check(name, has, list, file, calls = (method) => new RegExp(`\\b${metho
     assert.deepEqual(Object.keys(list).sort(), [...has].sort(), 'the list names exactly what the client has')
     const tests = testsOf(file)
     for (const [method, title] of Object.entries(list)) {
+      console.log(`# ${name}.${method}: ${title.later ? `waits for ${title.later}` : title}`)
       if (title.later) continue
       assert.ok(tests.has(title), `${method}: no test "${title}" in ${file}`)
       assert.match(tests.get(title), calls(method), `${method}: "${title}" calls it (or a helper of ${file} does)`)

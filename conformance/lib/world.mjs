@@ -1,7 +1,7 @@
 // What the tests share: where things are, a mail box, a browser, and small helpers. Nothing in here
 // touches the clients under test.
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
+import { createHmac, randomInt, randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -219,4 +219,37 @@ export async function signIn({ email, password }) {
   const res = await call('POST', '/signin/email-password', { email, password })
   assert.equal(res.status, 200, res.text)
   return keep(res.body.session)
+}
+
+// ---------------------------------------------------------------------- second factors, messages
+
+const base32 = (text) => {
+  const bits = [...text.toUpperCase()].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('')
+  return Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)))
+}
+
+/** The code of an authenticator app (RFC 6238), so many steps of 30 s from now. */
+export function totp(base32Secret, steps = 0) {
+  const counter = Buffer.alloc(8)
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps))
+  const mac = createHmac('sha1', base32(base32Secret)).update(counter).digest()
+  const at = mac[19] & 0xf
+  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, '0')
+}
+
+/** A number that no other test has. */
+export const newNumber = () => `+4179${String(randomInt(10_000_000)).padStart(7, '0')}`
+
+/** The code in the oldest text message to a number that no test took yet; waits for it. */
+export async function takeSMSCode(to, seconds = 20) {
+  for (const until = Date.now() + seconds * 1000; Date.now() < until; await sleep(100)) {
+    const message = (await mails(to)).reverse().find((m) => !taken.has(m.id))
+    if (message) {
+      taken.add(message.id)
+      const code = /\b\d{6}\b/.exec(message.text ?? message.body ?? JSON.stringify(message))
+      assert.ok(code, `a code in ${JSON.stringify(message)}`)
+      return code[0]
+    }
+  }
+  assert.fail(`no text message to ${to} within ${seconds} s`)
 }
