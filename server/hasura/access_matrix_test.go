@@ -45,11 +45,36 @@ func arrivals() map[string]way {
 		"signInPasswordlessEmail":    {ready: ask(signInLink, fields{}, "email"), makes: bySignIn},
 		"signUpOTPEmail":             {ready: ask("/signup/otp/email", fields{}, "email"), makes: bySignUp},
 		"signInOTPEmail":             {ready: ask("/signin/otp/email", fields{}, "email"), makes: bySignIn},
-		"signUpWebauthn":             {ready: ask("/signup/webauthn", fields{}, "email"), makes: bySignUp},
 		"signInIdToken":              {ready: arriveByIDToken("/signin/idtoken"), makes: bySignIn},
 		"signUpIdToken":              {ready: arriveByIDToken("/signup/idtoken"), makes: bySignUp},
 		"signInProviderCallback":     {ready: arriveFrom("github"), makes: bySignIn},
 		"signInProviderCallbackPost": {ready: arriveFrom("apple"), makes: bySignIn},
+		"signUpWebauthn": {makes: bySignUp, ready: func(_ *testing.T, d doorway) func(*testing.T, string) answer {
+			return func(t *testing.T, email string) answer {
+				t.Helper()
+				a := d.knock(t, "POST", "/signup/webauthn", fields{"email": email})
+				if a.status != 200 {
+					return a
+				}
+				return d.knock(t, "POST", "/signup/webauthn/verify", fields{"credential": a.create(t, device())})
+			}
+		}},
+		"deanonymizeUser": {makes: bySignUp, ready: func(t *testing.T, d doorway) func(*testing.T, string) answer {
+			t.Helper()
+			house := *d.House // a replica of before, when guests were still taken
+			house.Env = maps.Clone(d.Env)
+			maps.DeleteFunc(house.Env, func(name, _ string) bool { return strings.HasPrefix(name, "AUTH_DISABLE_") })
+			before := doorway{house.Beside(t)}
+			guests := []fullSession{before.guest(t), before.guest(t), before.guest(t)}
+			return func(t *testing.T, email string) answer {
+				t.Helper()
+				a := d.knock(t, "POST", "/user/deanonymize", fields{"signInMethod": "passwordless", "email": email}, bearer(guests[0].AccessToken))
+				if a.status == 200 {
+					guests = guests[1:]
+				}
+				return a
+			}
+		}},
 		"changeUserEmail": {ready: func(t *testing.T, d doorway) func(*testing.T, string) answer {
 			t.Helper()
 			d.smuggle(t, "changes@welcome.example", "")
@@ -291,6 +316,9 @@ func TestWeakness20StrangersAreTurnedAwayBeforeAnythingIsSent(t *testing.T) {
 			continue
 		}
 		for _, setting := range []string{"AUTH_DISABLE_SIGNUP", "AUTH_DISABLE_NEW_USERS", "AUTH_DISABLE_AUTO_SIGNUP"} {
+			if id == "signInAnonymous" && setting == "AUTH_DISABLE_NEW_USERS" {
+				continue // guests are nobody yet; who becomes somebody is locked then
+			}
 			t.Run(id+" "+setting, func(t *testing.T) {
 				t.Parallel()
 				settings := map[string]string{setting: "true", "AUTH_EMAIL_USER_HOURLY_LIMIT": "1000"}
@@ -309,13 +337,13 @@ func TestWeakness20StrangersAreTurnedAwayBeforeAnythingIsSent(t *testing.T) {
 					a.opensNothing(t)
 				}
 				nowUsers, nowSent := d.traces(t)
-				if nowSent != sent {
+				if nowSent > sent {
 					t.Errorf("%d mails, text messages, tickets and sessions more than before", nowSent-sent)
 				}
 				if setting != "AUTH_DISABLE_NEW_USERS" && nowUsers != users {
 					t.Errorf("%d users more than before", nowUsers-users)
 				}
-				if n := value[int](t, d, `select count(*) from auth.users where not disabled and created_at > $1`, d.Clock.Now().Add(-time.Minute)); setting == "AUTH_DISABLE_NEW_USERS" && n != 0 {
+				if n := value[int](t, d, `select count(*) from auth.users where not disabled and not is_anonymous and created_at > $1`, d.Clock.Now().Add(-time.Minute)); setting == "AUTH_DISABLE_NEW_USERS" && n != 0 {
 					t.Errorf("%d new users are not locked", n)
 				}
 			})

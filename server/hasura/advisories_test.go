@@ -35,8 +35,8 @@ import (
 //	T-06 headers poison the links of mails         TestT06NoHeaderMovesTheLinkOfAMail
 //	T-07 refresh tokens in redirects               TestT07RedirectsWithPKCEHoldNoToken
 //	T-08 sessions survive a password change        TestT08SessionsEndWithThePassword (sessions_test.go)
-//	T-09 one-time secrets race                     TestT09OneTimeSecretsWorkOnce (sessions_once_test.go)
-//	T-10 disabled and deleted users keep access    TestT10StatesAtEveryEndpoint; at refresh: sessions_test.go
+//	T-09 one-time secrets race                     TestT09OneTimeSecretsWorkOnce (sessions_once_test.go), TestT09WhatIsHeldOnceWorksOnce
+//	T-10 disabled and deleted users keep access    TestT10StatesAtEveryEndpoint, TestT10WhatIsHeldEndsWithItsUser; at refresh: sessions_test.go
 //	T-11 AAL is not lowered                        later: factors
 //	T-12 wrong "highest" AAL                       TestT12CodesAreOneFactor; later: factors
 //	T-13 forged cursors                            later: lists
@@ -72,7 +72,7 @@ import (
 //	T-43 timing                                    TestT43TimingOracles (timing_test.go, with POSTERN_TIMING set)
 //	T-44 JSON bombs                                TestT44BombsAreRefusedBeforeAnythingElse; hostile_test.go
 //	T-45 secrets in logs and tables                TestT45NoSecretIsWrittenDown
-//	T-46 addresses with several @                  TestT46AddressesWithSeveralAts; flow
+//	T-46 addresses with several @                  TestT46AddressesWithSeveralAts, TestAccessListsStandBeforeEveryArrival; flow
 //	T-47 forged access tokens                      TestT47ForgedTokensAtTheDoor; tokens
 //	T-48 development servers                       dev
 //

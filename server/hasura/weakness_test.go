@@ -23,7 +23,7 @@ import (
 
 // The known weaknesses of Hasura Auth, by number, and what holds each of them here.
 //
-//	 1  a TOTP ticket passes as a mailed code      TestWeakness01TicketsOpenNoOtherDoor
+//	 1  a TOTP ticket passes as a mailed code      TestWeakness01TicketsOpenNoOtherDoor, TestWeakness01NothingHeldOpensAnotherDoor (held_test.go)
 //	 2  WebAuthn challenges crash the process      later: there are no passkeys yet
 //	 3  WebAuthn assertions are replayable         later: passkeys
 //	 4  WebAuthn counters are never compared       later: passkeys
