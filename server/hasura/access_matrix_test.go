@@ -298,7 +298,7 @@ func (d doorway) traces(t testing.TB) (users, sent int) {
 	t.Helper()
 	users = value[int](t, d, `select count(*) from auth.users`)
 	sent = value[int](t, d, `select (select count(*) from postern_river.river_job where kind in ('postern_mail', 'postern_sms'))
-		+ (select count(*) from auth.tickets where user_id is not null) + (select count(*) from auth.refresh_tokens) + (select count(*) from auth.user_providers)`)
+		+ (select count(*) from auth.tickets where user_id is not null) + (select count(*) from auth.refresh_tokens)`)
 	return users, sent
 }
 
