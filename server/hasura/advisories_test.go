@@ -27,11 +27,11 @@ import (
 
 // Advisories of servers like this one, by the number of the test that each asks for, and where it is.
 //
-//	T-01 unverified mail of providers is linked    later: sign-in elsewhere
+//	T-01 unverified mail of providers is linked    TestT01OnlyTheProvidersOwnWordMakesAnAddressVerified and malformed profiles (providers); linking: later
 //	T-02 email_verified of the wrong type          TestT02FlagsOfAWrongTypeAreFalse, TestT02FlagsInIDTokens (providers)
 //	T-03 OAuth links to an unverified account      later: sign-in elsewhere
 //	T-04 pre-hijacked accounts                     TestT04PreHijackedAccounts
-//	T-05 ID tokens of foreign issuers              later: ID tokens
+//	T-05 ID tokens of foreign issuers              TestT05IDTokensOfOthersAreRefused, TestT05TenantsOfMicrosoft (providers)
 //	T-06 headers poison the links of mails         TestT06NoHeaderMovesTheLinkOfAMail
 //	T-07 refresh tokens in redirects               TestT07RedirectsWithPKCEHoldNoToken
 //	T-08 sessions survive a password change        TestT08SessionsEndWithThePassword (sessions_test.go)
