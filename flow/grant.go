@@ -50,7 +50,12 @@ func (k *Kit) enter(ctx context.Context, db *store.DB, o opening) (auth.Admissio
 
 // wantsFactor tells whether a second factor is due.
 func (p *Policy) wantsFactor(o opening) bool {
-	return o.user.ActiveMFAType != "" && o.aal < 2 && !o.machine && (p.MFASignIns != "password" || o.method == "password")
+	return o.user.ActiveMFAType != "" && p.asksFactor(o)
+}
+
+// asksFactor tells whether users who have a second factor must prove it.
+func (p *Policy) asksFactor(o opening) bool {
+	return o.aal < 2 && !o.machine && (p.MFASignIns != "password" || o.method == "password")
 }
 
 // firstFactor is what the ticket of a second factor remembers of the first.
@@ -106,7 +111,7 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 	entry.Detail = map[string]any{"method": o.method}
 	err = db.OpenSession(ctx, store.NewSession{
 		Session: session, RefreshHash: tokens.HashRefresh(token), Client: o.client, Entry: entry,
-		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards, Clears: o.clears,
+		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards, Clears: o.clears, NoFactor: o.user.ActiveMFAType == "" && k.Policy.asksFactor(o),
 		EndsAt: k.Policy.endOf(session), Alive: k.Policy.alive(o.now), Limit: k.Policy.sessionLimit(o.user), Beside: o.beside, PAT: o.pat,
 	})
 	return grant, o.refusal(err)

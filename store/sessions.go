@@ -27,11 +27,12 @@ type NewSession struct {
 	NewHash     string  // the same password, hashed as passwords are now; empty to keep it
 	Guards      []Guard // counters that must not have been used up meanwhile
 	Clears      string  // the counter that success sets back; empty for none
+	NoFactor    bool    // the user must have turned on no second factor meanwhile, for none was asked for
 }
 
 // OpenSession writes a session with its audit row and its event in one statement, unless the user
-// was disabled, the password changed or a guard was used up since they were read: then it is
-// ErrChanged. Where sessions are limited, the oldest ones that are too many end in the same statement.
+// was disabled, the password changed, a second factor was turned on or a guard was used up since they
+// were read: then it is ErrChanged. Where sessions are limited, the oldest ones that are too many end in the same statement.
 //
 // Of several that open at once each must see the sessions of the others. So they take the user's row
 // in turns, and the statement that counts begins when the turn has come. It finds the user's sessions
@@ -53,7 +54,7 @@ func (db *DB) OpenSession(ctx context.Context, s NewSession) error {
 		nullable(UserAgent(s.Client)), nullable(s.Client.Prefix()), // 11-12
 		nullable(s.CheckedHash), nullable(s.NewHash), keys, most, // 13-16
 		s.Entry.Event, s.Entry.detail(), s.Entry.payload(), s.Clears, // 17-20
-		limit, nullable(s.Beside), nullable(s.PAT), // 21-23
+		limit, nullable(s.Beside), nullable(s.PAT), s.NoFactor, // 21-24
 	}
 	if limit == nil {
 		return db.guarded(ctx, openSessionSQL, args...)
@@ -74,7 +75,7 @@ const (
 	openSessionSQL  = `
 	with owner as (
 		update auth.users u set last_seen = $1, password_hash = coalesce($14, u.password_hash)
-		where u.id = $5 and not u.disabled and ($13::text is null or u.password_hash = $13)
+		where u.id = $5 and not u.disabled and ($13::text is null or u.password_hash = $13) and not ($24::boolean and u.active_mfa_type is not null)
 		and not exists (select from auth.security_counters c join unnest($15::text[], $16::int[]) as g(key, most) using (key)
 			where c.count >= g.most and c.window_ends_at > $1)
 		returning u.id

@@ -37,14 +37,14 @@ import (
 //	T-08 sessions survive a password change        TestT08SessionsEndWithThePassword (sessions_test.go)
 //	T-09 one-time secrets race                     TestT09OneTimeSecretsWorkOnce (sessions_once_test.go), TestT09WhatIsHeldOnceWorksOnce
 //	T-10 disabled and deleted users keep access    TestT10StatesAtEveryEndpoint, TestT10WhatIsHeldEndsWithItsUser; at refresh: sessions_test.go
-//	T-11 AAL is not lowered                        later: factors
-//	T-12 wrong "highest" AAL                       TestT12CodesAreOneFactor; later: factors
+//	T-11 AAL is not lowered                        TestT11TurningAFactorOffLowersEverySession
+//	T-12 wrong "highest" AAL                       TestT12TheLevelIsThatOfTheFactors; TestAFactorThatIsTurnedOnMeanwhileStopsASignIn
 //	T-13 forged cursors                            later: lists
 //	T-14 cache keys of the webhook                 later: webhook mode
 //	T-15 header smuggling                          TestT15SmuggledHeadersMeanNothing
 //	T-16 two readings of one path                  TestT16OnePathHasOneSpelling
 //	T-17 swallowed errors of a revocation          TestT17EveryOperationWithoutItsDatabase; TestT17NoRevocationIsClaimedThatFailed
-//	T-18 session fixation around MFA               later: factors
+//	T-18 session fixation around MFA               TestT18AFirstFactorOpensNothing
 //	T-19 lock-out by account                       TestT19AHundredWrongPasswordsAndNoMore; of codes: TestH15CodesAreNotGuessed
 //	T-20 intermediate tokens are reused            T-09
 //	T-21 truncated tokens pass                     TestT21VariantsOfSecretsAreRefused (sessions_once_test.go)
@@ -68,7 +68,7 @@ import (
 //	T-39 sloppy Bearer parsing                     TestT39AuthorizationHasOneSpelling
 //	T-40 addresses that alias                      TestT40OneClientIsOneBucket; server
 //	T-41 e-mail change                             TestT41EmailChangeStateMachine
-//	T-42 TOTP replay                               later: TOTP
+//	T-42 TOTP replay                               TestH16CodesCountOnce; totp
 //	T-43 timing                                    TestT43TimingOracles (timing_test.go, with POSTERN_TIMING set)
 //	T-44 JSON bombs                                TestT44BombsAreRefusedBeforeAnythingElse; hostile_test.go
 //	T-45 secrets in logs and tables                TestT45NoSecretIsWrittenDown
@@ -81,7 +81,7 @@ import (
 //	H-01 bodies: hostile_test.go · H-02 JWT: T-47 · H-03 Authorization: T-39, T-35 · H-04 mail headers:
 //	hostile_test.go · H-05 templates: T-25, emails · H-06 redirects: TestWeakness56…, flow · H-07 SSRF: later ·
 //	H-08 filters, H-09 GraphQL, H-10 JSONata: later · H-11 passwords: passwords, TestWeakness44… · H-12 addresses:
-//	hostile_test.go · H-13 timing: T-43 · H-14 guessing: TestH14GuessesFindNothing · H-15: TestH15CodesAreNotGuessed · H-16 TOTP,
+//	hostile_test.go · H-13 timing: T-43 · H-14 guessing: TestH14GuessesFindNothing · H-15: TestH15CodesAreNotGuessed · H-16 TOTP: T-42 ·
 //	H-17 WebAuthn: later · H-18: T-22 · H-19 IDOR: no endpoint takes an id; TestTicketsOfOnePersonAreNobodyElses ·
 //	H-20 CORS and CSRF: TestCORS, TestUnknownPathsAndVerbs · H-21: TestH21NothingTellsWhoExists · H-22 logs:
 //	hostile_test.go · H-23 hooks: later · H-24 scanners: TestVerifyLinks, conformance · H-25: T-04

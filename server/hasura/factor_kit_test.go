@@ -144,7 +144,7 @@ func (d doorway) besideWith(t testing.TB, clock *stillClock, name, value string)
 	t.Helper()
 	env := maps.Clone(d.Env)
 	env[name] = value
-	like := &testhouse.House{Database: d.Database, Mail: d.Mail, Env: env}
+	like := &testhouse.House{Database: d.Database, Mail: d.Mail, Phones: d.Phones, Env: env}
 	return doorway{like.Beside(t, stopped(clock))}
 }
 
