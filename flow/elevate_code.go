@@ -107,7 +107,7 @@ func (f *Account) ElevateByCode(ctx context.Context, in CodeElevation) (auth.Adm
 			return err
 		}
 		admission, err = f.enter(ctx, tx, opening{
-			user: c.user, method: method, after: before.AMR, aal: before.AAL, elevated: true, client: in.Client, now: now,
+			user: c.user, method: method, after: before.AMR, aal: before.AAL, elevated: true, beside: in.Actor.SessionID, client: in.Client, now: now,
 		})
 		return err
 	})

@@ -69,7 +69,7 @@ func (f *Account) ElevateByPasskey(ctx context.Context, a auth.Actor, in Passkey
 		}
 		admission, err = f.enter(ctx, tx, opening{
 			user: p.user, method: "webauthn", after: before.AMR, aal: max(before.AAL, passkeyLevel(p.proof.UserVerified)),
-			elevated: true, client: in.Client, now: p.now,
+			elevated: true, beside: a.SessionID, client: in.Client, now: p.now,
 		})
 		return err
 	})

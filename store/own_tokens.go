@@ -44,11 +44,20 @@ func (db *DB) DropPAT(ctx context.Context, a auth.Actor, id string, alive Alive,
 	return db.dropOwn(ctx, dropPATSQL, a, id, alive, e)
 }
 
+// dropOwn takes the row first: what it opened until then, the statement that drops must see.
 func (db *DB) dropOwn(ctx context.Context, sql string, a auth.Actor, id string, alive Alive, e Entry) error {
-	_, err := one[struct{ ID string }](ctx, db, sql, alive.Now, alive.UsedAfter, alive.OpenedAfter, a.UserID, nullable(a.SessionID), id,
+	b := &pgx.Batch{}
+	b.Queue(holdOwnSQL, id, a.UserID)
+	b.Queue(sql, alive.Now, alive.UsedAfter, alive.OpenedAfter, a.UserID, nullable(a.SessionID), id,
 		e.Event, nullable(e.Client.Prefix()), nullable(UserAgent(e.Client)), e.detail(), e.payload())
+	counts, err := changed(ctx, db, b)
+	if err == nil && counts[1] == 0 {
+		err = ErrNotFound
+	}
 	return err
 }
+
+const holdOwnSQL = `select from auth.refresh_tokens where id = $1 and user_id = $2 for update`
 
 // What the actor may drop is locked first, in the order of the ids as everywhere; it is nothing unless
 // the row that was asked for is among it.

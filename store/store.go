@@ -204,8 +204,17 @@ func collected[T any](rows pgx.Rows) (T, error) {
 }
 
 // changed runs statements in one round trip and one transaction, and reports how many rows each
-// wrote. Outside a transaction Postgres makes the batch one by itself.
+// wrote. Outside a transaction Postgres makes the batch one by itself, and it is tried again when
+// Postgres gave it up.
 func changed(ctx context.Context, q querier, b *pgx.Batch) ([]int64, error) {
+	counts, err := sent(ctx, q, b)
+	if db, ok := q.(*DB); givenUp(err) && ok && db.tx == nil {
+		counts, err = sent(ctx, q, b)
+	}
+	return counts, err
+}
+
+func sent(ctx context.Context, q querier, b *pgx.Batch) ([]int64, error) {
 	results := q.SendBatch(ctx, b)
 	counts := make([]int64, 0, b.Len())
 	for range b.Len() {

@@ -36,7 +36,7 @@ import (
 //	T-07 refresh tokens in redirects               TestT07RedirectsWithPKCEHoldNoToken
 //	T-08 sessions survive a password change        TestT08SessionsEndWithThePassword (sessions_test.go)
 //	T-09 one-time secrets race                     TestT09OneTimeSecretsWorkOnce (sessions_once_test.go), TestT09WhatIsHeldOnceWorksOnce
-//	T-10 disabled and deleted users keep access    TestT10StatesAtEveryEndpoint, TestT10WhatIsHeldEndsWithItsUser; at refresh: sessions_test.go
+//	T-10 disabled and deleted users keep access    TestT10StatesAtEveryEndpoint, TestT10WhatIsHeldEndsWithItsUser, TestT10PATsOfThoseWhoMayNot; at refresh: sessions_test.go
 //	T-11 AAL is not lowered                        TestT11TurningAFactorOffLowersEverySession
 //	T-12 wrong "highest" AAL                       TestT12TheLevelIsThatOfTheFactors; TestAFactorThatIsTurnedOnMeanwhileStopsASignIn
 //	T-13 forged cursors                            later: lists
@@ -52,8 +52,8 @@ import (
 //	T-23 hooks overwrite reserved claims           later: hooks and custom claims
 //	T-24 SSRF                                      later: addresses that come through the API
 //	T-25 HTML in mails and pages                   TestT25NamesAreTextInMailsAndPages
-//	T-26 lists show others' sessions               later: lists
-//	T-27 foreign organisations                     later: organisations
+//	T-26 lists show others' sessions               TestT26ListsAreOfOneUser
+//	T-27 foreign ids                               TestT27IdsOfOthersAreNothing; organisations: later
 //	T-28 codes bound to clients                    later: being a provider; PKCE: T-32
 //	T-29 redirect corpus                           TestT29LocationsAreWhatWasAskedFor, TestWeakness56…; flow
 //	T-30 freshness of another method               TestElevation, TestT30AFreshSignInIsNoFreshProof

@@ -434,7 +434,7 @@ func (d doorway) accessToken(t testing.TB, change func(*tokens.Access), of wireS
 	if change != nil {
 		change(&a)
 	}
-	token, err := d.Kit.Signer.Sign(a, d.Clock.Now())
+	token, err := d.Kit.Signer.Sign(a, d.Kit.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,9 @@ package hasura
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"postern/auth"
@@ -34,6 +36,9 @@ func (in *createPATRequest) Check() error {
 }
 
 func (in *createPATRequest) expiry() (t time.Time, err error) {
+	if strings.Contains(in.ExpiresAt, ",") { // which Go takes for a dot
+		return t, errors.New("a comma")
+	}
 	err = t.UnmarshalText([]byte(in.ExpiresAt))
 	return t, err
 }

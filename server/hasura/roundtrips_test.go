@@ -120,6 +120,10 @@ func TestRoundTrips(t *testing.T) {
 	options := []func(*house.Options){countTrips, func(o *house.Options) { o.Now = clock.Now }}
 	open := testhouse.Open(t, map[string]string{"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false", "AUTH_LINK_CONFIRMATION": "off"}, options...)
 	mails := testhouse.Open(t, map[string]string{"AUTH_LINK_CONFIRMATION": "off"}, options...)
+	limited := testhouse.Open(t, map[string]string{
+		"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false", "AUTH_ANONYMOUS_USERS_ENABLED": "true",
+		"AUTH_SESSION_LIMIT": "2", "AUTH_SESSION_IDLE_TIMEOUT": "1h", "AUTH_SESSION_MAX_LIFETIME": "24h",
+	}, options...)
 
 	// request is one request of a flow, from wherever it comes.
 	type request struct {
@@ -198,6 +202,37 @@ func TestRoundTrips(t *testing.T) {
 		}},
 		{"ask for a change of address", 8, open, func(t *testing.T) request {
 			return request{method: "POST", path: "/user/email/change", body: fields{"newEmail": newAddress()}, bearer: newcomer(t, open).AccessToken}
+		}},
+		{"sign in where sessions are limited", 2, limited, func(t *testing.T) request {
+			return request{method: "POST", path: "/signin/email-password", body: fields{"email": newcomer(t, limited).User.Email, "password": rightPassword}}
+		}},
+		{"refresh where sessions are limited", 1, limited, func(t *testing.T) request {
+			return request{method: "POST", path: "/token", body: fields{"refreshToken": newcomer(t, limited).RefreshToken}}
+		}},
+		{"sign in as a guest", 4, limited, func(*testing.T) request {
+			return request{method: "POST", path: "/signin/anonymous"}
+		}},
+		{"make a guest a user", 4, limited, func(t *testing.T) request {
+			s := must(t, limited, "POST", "/signin/anonymous", nil, home()).session
+			return request{method: "POST", path: "/user/deanonymize", body: fields{"signInMethod": "email-password", "email": newAddress(), "password": rightPassword}, bearer: s.AccessToken}
+		}},
+		{"create a personal access token", 6, open, func(t *testing.T) request {
+			return request{method: "POST", path: "/pat", body: fields{"expiresAt": "2099-01-01T00:00:00Z"}, bearer: newcomer(t, open).AccessToken}
+		}},
+		{"sign in with a personal access token", 5, open, func(t *testing.T) request {
+			r := must(t, open, "POST", "/pat", fields{"expiresAt": "2099-01-01T00:00:00Z"}, home(), "Authorization", "Bearer "+newcomer(t, open).AccessToken)
+			var created struct{ PersonalAccessToken string }
+			if err := json.Unmarshal([]byte(r.body), &created); err != nil {
+				t.Fatal(err)
+			}
+			return request{method: "POST", path: "/signin/pat", body: fields{"personalAccessToken": created.PersonalAccessToken}}
+		}},
+		{"list sessions", 2, open, func(t *testing.T) request {
+			return request{method: "GET", path: "/user/sessions", bearer: newcomer(t, open).AccessToken}
+		}},
+		{"end a session", 2, open, func(t *testing.T) request {
+			s := newcomer(t, open)
+			return request{method: "DELETE", path: "/user/sessions/" + s.RefreshTokenID, bearer: s.AccessToken}
 		}},
 		{"sign out", 1, open, func(t *testing.T) request {
 			return request{method: "POST", path: "/signout", body: fields{"refreshToken": newcomer(t, open).RefreshToken}}

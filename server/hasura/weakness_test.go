@@ -35,7 +35,7 @@ import (
 //	10  auto-link by unverified e-mail             later: sign-in elsewhere
 //	11  email/change verifies the current address  TestWeakness11EmailChangeVerifiesNothing
 //	12  email/change skips the access lists        TestWeakness12EmailChangeAsksTheAccessLists; access_matrix_test.go
-//	13  deanonymise trusts the token               later: guests
+//	13  deanonymise trusts the token               TestWeakness13TheDatabaseKnowsWhoIsAGuest; TestManyDeanonymizeAtOnce
 //	14  sessions survive a password change         TestWeakness14APasswordChangeEndsTheOtherSessions; T-08
 //	15  account states are told to anybody         TestWeakness15StatesAreToldToTheOwnerAlone; T-43
 //	16  disabled users without e-mail refresh on   TestWeakness16DisabledUsersWithoutAnAddressAreStopped, …OfPhonesAreStopped
@@ -63,7 +63,7 @@ import (
 //	38  WebAuthn timeout without effect            later: passkeys
 //	39  WebAuthn sign-up options inverted          later: passkeys
 //	40  a repeated WebAuthn sign-up is a 500       later: passkeys
-//	41  guests cannot refresh                      TestWeakness41And42UsersWithoutAnAddress
+//	41  guests cannot refresh                      TestWeakness41And42UsersWithoutAnAddress; TestSignInAnonymous
 //	42  users without e-mail are locked out        the same
 //	43  sessions and /user disagree                TestWeakness43TheUserIsTheSameEverywhere
 //	44  passwords over 72 bytes are a 500          TestWeakness44LongPasswords; passwords
@@ -75,7 +75,7 @@ import (
 //	50  payloads of hasura-auth-js are refused     later: passkeys, SMS; conformance has today's
 //	51  Hasura must be up at the start             TestWeakness51HasuraMayBeAway
 //	52  mail inline, rows left behind              TestWeakness52MailWaitsForItsServer
-//	53  expired refresh tokens pile up             TestWeakness53ExpiredSessionsAreSwept
+//	53  expired refresh tokens pile up             TestWeakness53ExpiredSessionsAreSwept, TestWeakness53PATsExpireInTheFuture
 //	54  a locale is silently replaced              TestWeakness54LocalesAreReplacedAsDocumented
 //	55  the OAuth2 server                          later: being a provider
 //	56  redirects are not normalised               TestWeakness56RedirectsAtEveryEndpoint; flow
