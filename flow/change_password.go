@@ -38,6 +38,9 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 			if err := tx.TakeTicket(ctx, *right.ticket, in.Ticket); err != nil {
 				return err
 			}
+			if err := f.disown(ctx, tx, right, in.Client, now); err != nil {
+				return err
+			}
 		}
 		e := f.entry("password.changed", right.user.ID, in.Client, now)
 		e.SessionID = right.session
@@ -53,6 +56,18 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 		return fmt.Errorf("%w: used up or changed meanwhile", auth.InvalidTicket)
 	}
 	return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
+}
+
+// disown takes an account whose address nobody has confirmed away from whoever made it: the ticket
+// proves that the address is somebody's who does not know the password, and the maker may have linked
+// identities and keys of their own.
+func (f *Account) disown(ctx context.Context, tx *store.DB, right right, c auth.Client, now time.Time) error {
+	if right.user.EmailVerified || right.user.Email == "" {
+		return nil
+	}
+	e := f.entry("user.disowned", right.user.ID, c, now)
+	e.Detail = map[string]any{"by": "password reset"}
+	return tx.Disown(ctx, right.user.ID, right.user.Email, e)
 }
 
 // right is why somebody may set a new password: their session, or a ticket.

@@ -27,15 +27,15 @@ import (
 
 // Advisories of servers like this one, by the number of the test that each asks for, and where it is.
 //
-//	T-01 unverified mail of providers is linked    TestT01OnlyTheProvidersOwnWordMakesAnAddressVerified and malformed profiles (providers); linking: later
+//	T-01 unverified mail of providers is linked    TestT01OnlyTheProvidersOwnWordMakesAnAddressVerified and malformed profiles (providers); TestT01OnlyATrueLinksAnAccount
 //	T-02 email_verified of the wrong type          TestT02FlagsOfAWrongTypeAreFalse, TestT02FlagsInIDTokens (providers)
-//	T-03 OAuth links to an unverified account      later: sign-in elsewhere
-//	T-04 pre-hijacked accounts                     TestT04PreHijackedAccounts
-//	T-05 ID tokens of foreign issuers              TestT05IDTokensOfOthersAreRefused, TestT05TenantsOfMicrosoft (providers)
+//	T-03 OAuth links to an unverified account      TestT04PreHijackedAccountsAtProviders
+//	T-04 pre-hijacked accounts                     TestT04PreHijackedAccounts; TestT04PreHijackedAccountsAtProviders
+//	T-05 ID tokens of foreign issuers              TestT05IDTokensOfOthersAreRefused, TestT05TenantsOfMicrosoft (providers); TestT05TokensOfOtherIssuersAreNobodys
 //	T-06 headers poison the links of mails         TestT06NoHeaderMovesTheLinkOfAMail
-//	T-07 refresh tokens in redirects               TestT07RedirectsWithPKCEHoldNoToken
+//	T-07 refresh tokens in redirects               TestT07RedirectsWithPKCEHoldNoToken; TestT07RedirectsOfProvidersWithPKCEHoldNoToken
 //	T-08 sessions survive a password change        TestT08SessionsEndWithThePassword (sessions_test.go)
-//	T-09 one-time secrets race                     TestT09OneTimeSecretsWorkOnce (sessions_once_test.go), TestT09WhatIsHeldOnceWorksOnce
+//	T-09 one-time secrets race                     TestT09OneTimeSecretsWorkOnce (sessions_once_test.go), TestT09WhatIsHeldOnceWorksOnce, TestT09PasskeyAnswersWorkOnce
 //	T-10 disabled and deleted users keep access    TestT10StatesAtEveryEndpoint, TestT10WhatIsHeldEndsWithItsUser, TestT10PATsOfThoseWhoMayNot; at refresh: sessions_test.go
 //	T-11 AAL is not lowered                        TestT11TurningAFactorOffLowersEverySession
 //	T-12 wrong "highest" AAL                       TestT12TheLevelIsThatOfTheFactors; TestAFactorThatIsTurnedOnMeanwhileStopsASignIn
@@ -57,14 +57,14 @@ import (
 //	T-28 codes bound to clients                    later: being a provider; PKCE: T-32
 //	T-29 redirect corpus                           TestT29LocationsAreWhatWasAskedFor, TestWeakness56…; flow
 //	T-30 freshness of another method               TestElevation, TestT30AFreshSignInIsNoFreshProof
-//	T-31 users mixed up under load                 TestT31ManyAtOnceAreNotMixedUp
+//	T-31 users mixed up under load                 TestT31ManyAtOnceAreNotMixedUp; TestT31CallbacksAreNotMixedUp
 //	T-32 PKCE downgrade                            TestT32PKCEIsNotDowngraded
 //	T-33 expiry to the second                      TestT33ExpiryIsExact (sessions_once_test.go), TestT33CodesExpireToTheSecond; tickets of Hasura Auth: weakness_test.go
 //	T-34 previews need the right to save           later: claims and hooks
 //	T-35 malformed headers fail open               TestT35CorruptHeadersOpenNothing
-//	T-36 proof of another identity                 later: linking
-//	T-37 flow state from the client                later: sign-in elsewhere
-//	T-38 parameters twice                          TestT38ParametersTwiceAreRefused; hostile_test.go
+//	T-36 proof of another identity                 TestT36ProofOfOneIdentityIsNoneOfAnother
+//	T-37 flow state from the client                TestT37WhatTheClientSaysOnTheWayBackDecidesNothing
+//	T-38 parameters twice                          TestT38ParametersTwiceAreRefused; TestProviderStartRefusals, TestProviderCallbackRefusals; hostile_test.go
 //	T-39 sloppy Bearer parsing                     TestT39AuthorizationHasOneSpelling
 //	T-40 addresses that alias                      TestT40OneClientIsOneBucket; server
 //	T-41 e-mail change                             TestT41EmailChangeStateMachine
@@ -82,7 +82,7 @@ import (
 //	hostile_test.go · H-05 templates: T-25, emails · H-06 redirects: TestWeakness56…, flow · H-07 SSRF: later ·
 //	H-08 filters, H-09 GraphQL, H-10 JSONata: later · H-11 passwords: passwords, TestWeakness44… · H-12 addresses:
 //	hostile_test.go · H-13 timing: T-43 · H-14 guessing: TestH14GuessesFindNothing · H-15: TestH15CodesAreNotGuessed · H-16 TOTP: T-42 ·
-//	H-17 WebAuthn: later · H-18: T-22 · H-19 IDOR: no endpoint takes an id; TestTicketsOfOnePersonAreNobodyElses ·
+//	H-17 WebAuthn: TestH17WebAuthn · H-18: T-22 · H-19 IDOR: no endpoint takes an id; TestTicketsOfOnePersonAreNobodyElses ·
 //	H-20 CORS and CSRF: TestCORS, TestUnknownPathsAndVerbs · H-21: TestH21NothingTellsWhoExists · H-22 logs:
 //	hostile_test.go · H-23 hooks: later · H-24 scanners: TestVerifyLinks, conformance · H-25: T-04
 

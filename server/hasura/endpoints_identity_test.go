@@ -267,8 +267,11 @@ func TestConnect(t *testing.T) {
 	t.Run("from somebody else's page nothing is linked", func(t *testing.T) {
 		attacker := e.person(t)
 		for _, more := range [][]with{
-			{header("Sec-Fetch-Site", "cross-site")}, {header("Sec-Fetch-Site", "cross-site"), header("Referer", "https://evil.example/")},
-			{header("Referer", "https://evil.example/"+clientURL)}, {header("Referer", "https://app.example.com.evil.example/")}, {header("Referer", "null")},
+			{header("Sec-Fetch-Site", "cross-site")},
+			{header("Sec-Fetch-Site", "cross-site"), header("Referer", "https://evil.example/")},
+			{header("Referer", "https://evil.example/"+clientURL)},
+			{header("Referer", "https://app.example.com.evil.example/")},
+			{header("Referer", "null")},
 		} {
 			e.knock(t, "GET", "/signin/provider/corp?connect="+attacker.AccessToken, nil, append(more, browser())...).invalid(t, "connect")
 		}

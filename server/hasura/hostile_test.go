@@ -256,6 +256,9 @@ func harmless(o operation, member, text string) (status int, id string, ok bool)
 	if status, id, ok := codeHarmless(o, member, text); ok {
 		return status, id, true
 	}
+	if status, id, ok := providerHarmless(o, member, text); ok {
+		return status, id, true
+	}
 	if strings.HasSuffix(member, "redirectTo") {
 		if text == "empty" {
 			return 0, "any", true // as good as none
@@ -437,7 +440,7 @@ func (s sweep) text(m sweepMember, what, text string) {
 
 // otherMember is one at the top that may be spoilt instead.
 func (s sweep) otherMember(m sweepMember) string {
-	for _, name := range []string{"credential", "email", "newEmail", "ticket", "locale", "phoneNumber"} {
+	for _, name := range []string{"credential", "email", "newEmail", "ticket", "locale", "phoneNumber", "provider"} {
 		if _, ok := s.body[name]; ok && name != m.path[0] {
 			return name
 		}
@@ -465,7 +468,7 @@ func (s sweep) wholeBodies() {
 		"NUL": "\x00", "NUL after": good + "\x00", "form": "email=" + canary + "&password=x", "XML": "<?xml version='1.0'?><a>" + canary + "</a>", "blanks only": " \n\t ", "empty": "",
 		"very deep": strings.Repeat(`{"a":`, 100_000), "very deep lists": strings.Repeat("[", 500_000), "brackets": "{[}]", "unicode blanks": "\u00a0" + good,
 	} {
-		optional := (s.id == "verifyToken" || s.id == "signInAnonymous" || s.id == "signInWebauthn") && strings.TrimSpace(body) == ""
+		optional := (s.id == "verifyToken" || s.id == "signInAnonymous" || s.id == "signInWebauthn" || s.id == "linkProvider") && strings.TrimSpace(body) == ""
 		if optional {
 			continue
 		}

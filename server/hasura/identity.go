@@ -114,7 +114,7 @@ func (d *Door) linkProvider(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	params, err := paramsIn(func(name string) string { return in.Params[name] })
+	params, err := paramsIn("providerSpecificParams.", func(name string) string { return in.Params[name] })
 	if err != nil {
 		return err
 	}

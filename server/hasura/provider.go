@@ -159,7 +159,7 @@ func startIn(r *http.Request) (start flow.ProviderStart, connect string, err err
 	if err := first(options.check(""), challengeIn(given("codeChallenge")), stateIn(q.Get("state"))); err != nil {
 		return start, "", err
 	}
-	params, err := paramsIn(q.Get)
+	params, err := paramsIn("", q.Get)
 	return flow.ProviderStart{
 		Provider: r.PathValue("provider"), Options: options.toFlow(), State: q.Get("state"), CodeChallenge: q.Get("codeChallenge"),
 		Params: params, Browser: navigates(r),
@@ -167,12 +167,12 @@ func startIn(r *http.Request) (start flow.ProviderStart, connect string, err err
 }
 
 // paramsIn are the parameters that a client may hand on to a provider.
-func paramsIn(get func(string) string) (map[string]string, error) {
+func paramsIn(at string, get func(string) string) (map[string]string, error) {
 	params := map[string]string{}
 	for _, name := range []string{"connection", "organization"} {
 		v := get(name)
 		if len(v) > maxParam {
-			return nil, auth.Invalid{Field: name, Problem: "must not be longer than 200 characters"}
+			return nil, auth.Invalid{Field: at + name, Problem: "must not be longer than 200 characters"}
 		}
 		if v != "" {
 			params[name] = v
@@ -329,16 +329,22 @@ func (d *Door) setStateCookie(w http.ResponseWriter, s flow.ProviderStarted) {
 	if s.Cookie == "" {
 		return
 	}
-	c := d.newStateCookie(s.State)
-	c.Value, c.MaxAge = s.Cookie, int(flow.StateLife.Seconds())
+	sameSite := http.SameSiteLaxMode
 	if s.PostBack || s.Link && d.secure() {
-		c.SameSite, c.Secure = http.SameSiteNoneMode, true
+		sameSite = http.SameSiteNoneMode
 	}
-	http.SetCookie(w, c)
+	d.writeStateCookie(w, s.State, s.Cookie, int(flow.StateLife.Seconds()), sameSite)
 }
 
-func (d *Door) newStateCookie(state string) *http.Cookie {
-	return &http.Cookie{Name: d.cookieName(state), Path: "/", HttpOnly: true, Secure: d.secure(), SameSite: http.SameSiteLaxMode}
+func (d *Door) dropStateCookie(w http.ResponseWriter, state string) {
+	d.writeStateCookie(w, state, "", -1, http.SameSiteLaxMode)
+}
+
+func (d *Door) writeStateCookie(w http.ResponseWriter, state, value string, maxAge int, sameSite http.SameSite) {
+	http.SetCookie(w, &http.Cookie{ // #nosec G124 -- without TLS, on a developer's machine, a Secure cookie would not come back
+		Name: d.cookieName(state), Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,
+		Secure: d.secure() || sameSite == http.SameSiteNoneMode, SameSite: sameSite,
+	})
 }
 
 // stateCookie is what the browser kept. Two of one name are none: somebody else set one of them.
@@ -347,10 +353,4 @@ func (d *Door) stateCookie(r *http.Request, state string) string {
 		return kept[0].Value
 	}
 	return ""
-}
-
-func (d *Door) dropStateCookie(w http.ResponseWriter, state string) {
-	c := d.newStateCookie(state)
-	c.MaxAge = -1
-	http.SetCookie(w, c)
 }

@@ -24,15 +24,15 @@ import (
 // The known weaknesses of Hasura Auth, by number, and what holds each of them here.
 //
 //	 1  a TOTP ticket passes as a mailed code      TestWeakness01TicketsOpenNoOtherDoor, TestWeakness01NothingHeldOpensAnotherDoor (held_test.go)
-//	 2  WebAuthn challenges crash the process      later: there are no passkeys yet
-//	 3  WebAuthn assertions are replayable         later: passkeys
-//	 4  WebAuthn counters are never compared       later: passkeys
-//	 5  a missing userHandle is a 500              later: passkeys
+//	 2  WebAuthn challenges crash the process      TestWeakness02ChallengesAreShared
+//	 3  WebAuthn assertions are replayable         TestWeakness03AssertionsAreNotReplayable; T-09
+//	 4  WebAuthn counters are never compared       TestWeakness04CountersAreCompared
+//	 5  a missing userHandle is a 500              TestWeakness05UserHandles
 //	 6  TOTP enrolment overwrites the active one   TestWeakness06EnrolmentTouchesNoActiveFactor
 //	 7  one ticket column serves all flows         TestWeakness07OneTicketDoesNotBurnAnother
 //	 8  mailed codes in clear, endless guesses     TestWeakness08MailedCodesAreKeptAsHashes; TestH15CodesAreNotGuessed
 //	 9  no attempt limit on SMS codes              TestH15CodesAreNotGuessed
-//	10  auto-link by unverified e-mail             later: sign-in elsewhere
+//	10  auto-link by unverified e-mail             TestT01OnlyATrueLinksAnAccount
 //	11  email/change verifies the current address  TestWeakness11EmailChangeVerifiesNothing
 //	12  email/change skips the access lists        TestWeakness12EmailChangeAsksTheAccessLists; access_matrix_test.go
 //	13  deanonymise trusts the token               TestWeakness13TheDatabaseKnowsWhoIsAGuest; TestManyDeanonymizeAtOnce
@@ -43,10 +43,10 @@ import (
 //	18  X-Forwarded-For of anybody is believed     TestWeakness18LimitsDoNotBelieveStrangers
 //	19  limiters share one budget                  TestWeakness19LimitsDoNotShareABudget
 //	20  SMS before AUTH_DISABLE_SIGNUP             TestWeakness20StrangersAreTurnedAwayBeforeAnythingIsSent; TestCodeSettings
-//	21  access tokens in URLs of sign-in elsewhere later: linking
-//	22  state and access tokens are mistaken       TestWeakness22TokensOfOtherPurposesAreRefused
+//	21  access tokens in URLs of sign-in elsewhere TestT07RedirectsOfProvidersWithPKCEHoldNoToken; TestStatesAreBoundToTheBrowser; TestConnect; TestT07RedirectsOfProvidersWithPKCEHoldNoToken, TestStatesAreBoundToTheBrowser, TestConnect
+//	22  state and access tokens are mistaken       TestWeakness22TokensOfOtherPurposesAreRefused; TestWeakness22StatesAndTokensAreNotMistaken
 //	23  GET /verify spends; token in the query     TestWeakness23LookingAtALinkSpendsNothing; T-07
-//	24  the OAuth state lives a minute             later: sign-in elsewhere
+//	24  the OAuth state lives a minute             TestWeakness24PeopleMayTakeTenMinutesAtAProvider
 //	25  /change-env                                TestWeakness25NobodyChangesTheSettings
 //	26  CORS wildcard with credentials             TestCORS
 //	27  TOTP replay                                TestH16CodesCountOnce; TestASecretThatDoesNotOpenIsNoWayIn
@@ -56,23 +56,23 @@ import (
 //	31  few algorithms                             TestWeakness31And32EveryAlgorithmSignsAndIsPublished
 //	32  JWKS: null, random kid                     the same
 //	33  401 as 400, four error shapes              TestWeakness33OneErrorShape; hostile_test.go
-//	34  elevation compares raw paths               TestWeakness34ElevationUnderAPrefix
+//	34  elevation compares raw paths               TestWeakness34ElevationUnderAPrefix, TestWeakness34PasskeysUnderAPrefix
 //	35  help and API disagree on MFA elevation     TestElevationByTheSecondFactor; docs/dialects/hasura.md
-//	36  error redirects corrupt the client URL     TestWeakness36ErrorsDoNotStickToTheClientURL
+//	36  error redirects corrupt the client URL     TestWeakness36ErrorsDoNotStickToTheClientURL; TestWeakness36ErrorsOfProvidersDoNotStick
 //	37  another template for a missing locale      TestWeakness37MissingLocaleFallsBackToSameTemplate
-//	38  WebAuthn timeout without effect            later: passkeys
-//	39  WebAuthn sign-up options inverted          later: passkeys
-//	40  a repeated WebAuthn sign-up is a 500       later: passkeys
+//	38  WebAuthn timeout without effect            TestWeakness38TheTimeoutCounts
+//	39  WebAuthn sign-up options inverted          TestWeakness39SignUpOptionsAreMerged
+//	40  a repeated WebAuthn sign-up is a 500       TestWeakness40ARepeatedSignUp
 //	41  guests cannot refresh                      TestWeakness41And42UsersWithoutAnAddress; TestSignInAnonymous
 //	42  users without e-mail are locked out        the same
 //	43  sessions and /user disagree                TestWeakness43TheUserIsTheSameEverywhere
 //	44  passwords over 72 bytes are a 500          TestWeakness44LongPasswords; passwords
-//	45  a 500 for gated users of providers         TestWeakness45GatedUsersOfPhonesAreToldWhy; later: sign-in elsewhere
+//	45  a 500 for gated users of providers         TestWeakness45GatedUsersOfPhonesAreToldWhy; TestWeakness45GatedUsersOfProvidersAreTold
 //	46  Apple's first-login name                   TestWeakness46AppleTellsTheNameOnce (providers)
 //	47  Google's audience and nonce                TestWeakness47GooglesIssuersAudiencesAndNonces (providers)
 //	48  Twilio Verify is unreachable               TestWeakness48TwilioVerifyIsChosenByItsService (sms), TestTwilioVerify
-//	49  provider tokens are not stored             later: sign-in elsewhere
-//	50  payloads of hasura-auth-js are refused     later: passkeys, SMS; conformance has today's
+//	49  provider tokens are not stored             TestProviderTokens
+//	50  payloads of hasura-auth-js are refused     TestWeakness50StrayMembers; conformance
 //	51  Hasura must be up at the start             TestWeakness51HasuraMayBeAway
 //	52  mail inline, rows left behind              TestWeakness52MailWaitsForItsServer
 //	53  expired refresh tokens pile up             TestWeakness53ExpiredSessionsAreSwept, TestWeakness53PATsExpireInTheFuture
