@@ -88,6 +88,7 @@ const (
 	MaxSignature         = 8 << 10
 	MaxUserHandle        = 128
 
+	minModulus      = 256     // RSA of 2,048 bits
 	maxPublicKey    = 2 << 10 // RSA of 8,192 bits and more
 	maxCertificate  = 8 << 10
 	maxCertificates = 8

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/google/uuid"
 
@@ -97,6 +98,9 @@ func (rp *RP) Register(in Created, challenge, userID string) (Registered, error)
 	if err != nil {
 		return Registered{}, refused("%s", why(err))
 	}
+	if err := usable(made.PublicKey); err != nil {
+		return Registered{}, err
+	}
 	flags := object.AuthData.Flags
 	eligible, backedUp := flags.HasBackupEligible(), flags.HasBackupState()
 	return Registered{
@@ -106,6 +110,24 @@ func (rp *RP) Register(in Created, challenge, userID string) (Registered, error)
 		},
 		UserVerified: flags.HasUserVerified(),
 	}, nil
+}
+
+// usable refuses keys that could never prove anything: without a statement nobody has looked at them
+// yet, and a user must not learn at the next sign-in that theirs is none.
+func usable(cose []byte) error {
+	key, err := webauthncose.ParsePublicKey(cose)
+	if err != nil {
+		return refused("a public key that is none: %s", why(err))
+	}
+	rsa, ok := key.(webauthncose.RSAPublicKeyData)
+	if !ok {
+		return nil
+	}
+	// With an exponent of 1 anybody could sign.
+	if e, err := webauthncose.ParseRSAPublicKeyDataExponent(&rsa); err != nil || e < 3 || e%2 == 0 || len(bytes.TrimLeft(rsa.Modulus, "\x00")) < minModulus {
+		return refused("an RSA key of %d bytes and the exponent %d", len(rsa.Modulus), e)
+	}
+	return nil
 }
 
 // bounded refuses attestations that are small and yet cost much to judge: keys and certificates of

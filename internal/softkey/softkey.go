@@ -106,9 +106,11 @@ type Draft struct {
 	Handle     []byte
 	PublicKey  []byte // COSE, in new keys
 	Format     string
-	Statement  []byte // CBOR; nil for what the format wants
-	Extensions []byte // CBOR, behind the rest of the authenticator data
-	Trailing   []byte // behind everything
+	Statement  []byte                         // CBOR; nil for what the format wants
+	Extensions []byte                         // CBOR, behind the rest of the authenticator data
+	Trailing   []byte                         // behind everything
+	Client     func(clientData []byte) []byte // the JSON, before it is signed
+	Data       func(authData []byte) []byte   // the authenticator data, before it is signed
 	Signed     func(signature []byte) []byte
 	Object     func(attestationObject []byte) []byte
 }
@@ -150,7 +152,7 @@ func (d *Device) Create(options any, change ...func(*Draft)) (Answer, error) {
 	for _, c := range change {
 		c(&draft)
 	}
-	clientData, err := json.Marshal(draft.ClientData)
+	clientData, err := draft.clientData()
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +206,7 @@ func (d *Device) Sign(key *Key, challenge string, change ...func(*Draft)) (Answe
 	for _, c := range change {
 		c(&draft)
 	}
-	clientData, err := json.Marshal(draft.ClientData)
+	clientData, err := draft.clientData()
 	if err != nil {
 		return nil, err
 	}
@@ -230,6 +232,15 @@ func (d *Device) draft(kind, challenge string, key *Key) Draft {
 	}
 }
 
+// clientData writes the client data.
+func (f *Draft) clientData() ([]byte, error) {
+	raw, err := json.Marshal(f.ClientData)
+	if f.Client != nil {
+		raw = f.Client(raw)
+	}
+	return raw, err
+}
+
 // authData puts the authenticator data together.
 func (f *Draft) authData(aaguid [16]byte) []byte {
 	domain := sha256.Sum256([]byte(f.RPID))
@@ -240,7 +251,11 @@ func (f *Draft) authData(aaguid [16]byte) []byte {
 		out = binary.BigEndian.AppendUint16(out, uint16(len(f.ID))) // #nosec G115 -- as long as a test makes it
 		out = append(append(out, f.ID...), f.PublicKey...)
 	}
-	return append(append(out, f.Extensions...), f.Trailing...)
+	out = append(append(out, f.Extensions...), f.Trailing...)
+	if f.Data != nil {
+		out = f.Data(out)
+	}
+	return out
 }
 
 func (f *Draft) sign(authData, clientData []byte) ([]byte, error) {

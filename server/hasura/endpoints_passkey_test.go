@@ -462,7 +462,7 @@ func TestPasskeysOfHasuraAuth(t *testing.T) {
 		made.RPID, made.Handle, made.Counter = "app.example.com", key.Handle(id), 40*key.Step // phones never count
 		key.Keys = []*softkey.Key{made}
 		d.sql(t, `insert into auth.user_security_keys (user_id, credential_id, credential_public_key) values ($1, $2, $3)`, id, softkey.Base64(made.ID), made.Public())
-		before := d.ask(t, "GET", "/user/webauthn", nil, bearer(d.signIn(t, email, rightPassword).AccessToken)).is(t, 200, "")
+		before := d.ask(t, "GET", "/user/webauthn", nil, bearer(d.accessToken(t, func(a *tokens.Access) { a.UserID, a.SessionID = id, "" }, wireSession{}))).is(t, 200, "")
 		keys, _ := before.object(t)["securityKeys"].([]any)
 		if m, _ := keys[0].(map[string]any); len(m) != 1 {
 			t.Errorf("%s: %s", name, before)
