@@ -261,8 +261,12 @@ func onlyDigits(typed string) string {
 }
 
 // phoneNumber is a number as sms.ValidNumber has it, from how people write it: with 00 in the place
-// of the plus sign, and with what makes it readable.
+// of the plus sign, and with what makes it readable. A zero in brackets is to be dialled or not,
+// depending on where one is: nobody guesses here whose number that is.
 func phoneNumber(typed string) (string, error) {
+	if strings.Contains(typed, "(0)") {
+		return "", fmt.Errorf("%w: a zero in brackets", auth.CannotSendSMS)
+	}
 	number := strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "", "/", "", "\u00a0", "").Replace(typed)
 	if rest, ok := strings.CutPrefix(number, "00"); ok {
 		number = "+" + rest

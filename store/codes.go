@@ -97,7 +97,8 @@ type Tried struct {
 // TryCode takes a try before anything is compared: from the code, and from every guard. However
 // many try at once, on however many replicas, no more of them may compare than there are tries.
 //
-// A code that is not there costs nobody anything. When a guard has no room, Until tells when it has.
+// A code that is not there costs nobody anything, nor does one that a guard has no room for: then Until
+// tells when it has.
 func (db *DB) TryCode(ctx context.Context, t Try) (Tried, error) {
 	keys, most := spread(t.Guards)
 	return one[Tried](ctx, db, tryCodeSQL, t.TicketID, t.Purpose, t.Now, nullable(t.Phone), keys, most, ends(t.Guards, t.Now))
@@ -107,6 +108,8 @@ const tryCodeSQL = `
 	with tried as (
 		update auth.tickets k set attempts_left = k.attempts_left - 1
 		where k.id = $1 and k.purpose = $2 and k.expires_at > $3 and ($4::text is null or k.phone_number = $4) and k.attempts_left > 0
+			and not exists (select from auth.security_counters c join unnest($5::text[], $6::int[]) as g(key, most) using (key)
+				where c.count >= g.most and c.window_ends_at > $3)
 		returning k.email, k.phone_number, k.secret_hash, k.payload
 	), counted as (
 		insert into auth.security_counters as c (key, count, window_ends_at)

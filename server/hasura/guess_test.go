@@ -491,6 +491,10 @@ func TestMessagesAreLimited(t *testing.T) {
 		if wrong != 4 {
 			t.Errorf("%d wrong codes were compared, want 4", wrong)
 		}
+		// Codes that were not compared cost the accounts nothing.
+		if n := value[int](t, d, `select sum(count)::int from auth.security_counters where key like 'code:typed:%'`); n != 4 {
+			t.Errorf("%d wrong codes are counted, want 4", n)
+		}
 	})
 }
 
