@@ -30,6 +30,7 @@ type User struct {
 	Roles               []string // as stored; AllowedRoles adds the default role
 	IsAnonymous         bool
 	ActiveMFAType       string          // "", "totp" or "sms"
+	Vouched             bool            // a provider knows the user, whose address nobody has confirmed
 	Metadata            json.RawMessage // what the application stored; nil or JSON null when nothing
 }
 

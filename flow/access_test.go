@@ -102,6 +102,8 @@ func TestGate(t *testing.T) {
 		{"in order", Settings{RequireVerifiedEmail: true}, user, ""},
 		{"weakness 16: disabled comes before anything", Settings{RequireVerifiedEmail: true}, with(func(u *auth.User) { u.Disabled, u.Email = true, "" }), auth.UserDisabled},
 		{"unverified", Settings{RequireVerifiedEmail: true}, with(func(u *auth.User) { u.EmailVerified = false }), auth.UserUnverified},
+		{"unverified, but a provider knows them", Settings{RequireVerifiedEmail: true}, with(func(u *auth.User) { u.EmailVerified, u.Vouched = false, true }), ""},
+		{"unverified where the address lets people in", Settings{RequireVerifiedEmail: true, AllowedDomains: []string{"b.io"}}, with(func(u *auth.User) { u.EmailVerified, u.Vouched = false, true }), auth.UserUnverified},
 		{"unverified is fine when nobody asks", Settings{}, with(func(u *auth.User) { u.EmailVerified = false }), ""},
 		{"weakness 42: no address, nothing to verify", Settings{RequireVerifiedEmail: true, AllowedDomains: []string{"x.io"}}, with(func(u *auth.User) { u.Email, u.EmailVerified = "", false }), ""},
 		{"blocked address", Settings{BlockedDomains: []string{"b.io"}}, user, auth.EmailNotAllowed},

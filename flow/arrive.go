@@ -106,14 +106,12 @@ func (k *Kit) arriveByEmail(ctx context.Context, a arrival, user auth.User) (out
 	case !a.profile.EmailVerified:
 		return out, fmt.Errorf("%w: %s does not say that the address is theirs", auth.EmailTaken, a.provider)
 	}
-	confirmed := user.EmailVerified
-	owned := user
-	owned.EmailVerified = true
+	confirmed, owned := user.EmailVerified, user
+	if !confirmed {
+		owned = disowned(user)
+	}
 	if err := k.Policy.gateMember(owned); err != nil {
 		return out, err
-	}
-	if !confirmed {
-		owned.NewEmail, owned.PhoneNumber, owned.PhoneNumberVerified, owned.ActiveMFAType = "", "", false, ""
 	}
 	identity, err := k.identity(a, tokens.NewUUID(), user.ID)
 	if err != nil {
@@ -163,7 +161,7 @@ func (k *Kit) arriveAnew(ctx context.Context, a arrival) (out arrived, err error
 		switch {
 		case user.Disabled:
 			return nil
-		case k.Policy.RequireVerifiedEmail && user.Email != "" && !user.EmailVerified:
+		case auth.CodeOf(k.Policy.gate(user)) == auth.UserUnverified:
 			return k.sendLink(ctx, tx, link{
 				user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: a.redirectTo, challenge: a.challenge, now: a.now,
 			})
@@ -203,10 +201,11 @@ func (k *Kit) newArrival(a arrival) (auth.User, error) {
 		return auth.User{}, err
 	}
 	user.EmailVerified = a.profile.EmailVerified
+	user.Vouched = !user.EmailVerified
 	if a.profile.AvatarURL != "" {
 		user.AvatarURL = a.profile.AvatarURL
 	}
-	if p.RequireVerifiedEmail && user.Email != "" && !user.EmailVerified && !k.MailReady {
+	if auth.CodeOf(p.gate(user)) == auth.UserUnverified && !k.MailReady {
 		return auth.User{}, auth.MailNotConfigured
 	}
 	return user, nil

@@ -140,11 +140,14 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 		case auth.ResetPassword, auth.ExchangeCode: // the session is all there is to it
 		case auth.ProviderSignIn:
 			method = "oauth"
-		case auth.VerifyEmail, auth.SignInByEmail:
-			if err := k.confirmEmail(ctx, tx, found, c, now); err != nil {
+		case auth.VerifyEmail:
+			if user, err = k.confirmEmail(ctx, tx, user, found.TicketEmail, c, now); err != nil {
 				return err
 			}
-			user.EmailVerified = true
+		case auth.SignInByEmail:
+			if user, err = k.claimEmail(ctx, tx, user, found.TicketEmail, c, now); err != nil {
+				return err
+			}
 		case auth.ConfirmEmailChange:
 			if err := tx.ChangeEmail(ctx, user.ID, found.TicketEmail, k.entry("email.changed", user.ID, c, now)); err != nil {
 				return err
@@ -166,11 +169,38 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 	return admission, err
 }
 
-func (k *Kit) confirmEmail(ctx context.Context, tx *store.DB, found store.Found, c auth.Client, now time.Time) error {
-	if found.User.EmailVerified {
-		return nil
+// confirmEmail notes that an address is the user's, and gives the user as they are then.
+func (k *Kit) confirmEmail(ctx context.Context, tx *store.DB, u auth.User, email string, c auth.Client, now time.Time) (auth.User, error) {
+	if u.EmailVerified {
+		return u, nil
 	}
-	return tx.ConfirmEmail(ctx, found.User.ID, found.TicketEmail, k.entry("user.confirmed", found.User.ID, c, now))
+	u.EmailVerified = true
+	return u, tx.ConfirmEmail(ctx, u.ID, email, k.entry("user.confirmed", u.ID, c, now))
+}
+
+// claimEmail is confirmEmail for somebody who asked to sign in by the address. Where addresses must
+// be confirmed, an account with one that never was may have been made by anybody: whatever its maker
+// could get in by goes first.
+func (k *Kit) claimEmail(ctx context.Context, tx *store.DB, u auth.User, email string, c auth.Client, now time.Time) (auth.User, error) {
+	if !u.EmailVerified && k.Policy.RequireVerifiedEmail {
+		ways, err := tx.WaysIn(ctx, u.ID)
+		if err != nil {
+			return u, err
+		}
+		if ways.Password || ways.Passkeys > 0 || len(ways.Identities) > 0 {
+			e := k.entry("user.disowned", u.ID, c, now)
+			e.Detail = map[string]any{"method": "email"}
+			return disowned(u), tx.Disown(ctx, u.ID, email, e)
+		}
+	}
+	return k.confirmEmail(ctx, tx, u, email, c, now)
+}
+
+// disowned is a user whose account was taken away from whoever made it.
+func disowned(u auth.User) auth.User {
+	u.EmailVerified, u.Vouched = true, false
+	u.NewEmail, u.PhoneNumber, u.PhoneNumberVerified, u.ActiveMFAType = "", "", false, ""
+	return u
 }
 
 // Exchange is an application that swaps the code of a redirect for a session (RFC 7636).

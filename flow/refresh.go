@@ -42,7 +42,7 @@ func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error)
 func (f *Sessions) rotation(in Refresh, next string, now time.Time) store.Rotation {
 	return store.Rotation{
 		Hash: tokens.HashRefresh(in.Token), NextHash: tokens.HashRefresh(next), ExpiresAt: now.Add(f.Policy.sessionLife()),
-		MaxLife: f.Policy.SessionMaxLife, RequireEmail: f.Policy.RequireVerifiedEmail, Client: in.Client, Alive: f.Policy.alive(now),
+		MaxLife: f.Policy.SessionMaxLife, RequireEmail: f.Policy.RequireVerifiedEmail, Vouching: f.Policy.vouching(), Client: in.Client, Alive: f.Policy.alive(now),
 	}
 }
 

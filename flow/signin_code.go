@@ -326,9 +326,7 @@ func (f *SignIn) proveByCode(ctx context.Context, in TypedCode, now time.Time) (
 func (k *Kit) confirmByCode(ctx context.Context, tx *store.DB, p codeProof, c auth.Client, now time.Time) (auth.User, error) {
 	user := p.user
 	if p.number == "" {
-		err := k.confirmEmail(ctx, tx, store.Found{User: user, TicketEmail: p.tried.TicketEmail}, c, now)
-		user.EmailVerified = true
-		return user, err
+		return k.claimEmail(ctx, tx, user, p.tried.TicketEmail, c, now)
 	}
 	if user.PhoneNumberVerified {
 		return user, nil

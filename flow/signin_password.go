@@ -42,7 +42,7 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admi
 	if err != nil {
 		return auth.Admission{}, err
 	}
-	if err := f.Policy.gateMember(login.User); err != nil {
+	if err := f.Policy.gateByEmail(login.User); err != nil {
 		return auth.Admission{}, err
 	}
 	admission, err := f.enter(ctx, f.Store, opening{

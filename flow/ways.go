@@ -25,7 +25,7 @@ func (k *Kit) stillGetsIn(ctx context.Context, tx *store.DB, userID string) erro
 func (k *Kit) getsIn(w store.WaysIn) bool {
 	p := k.Policy
 	switch {
-	case w.Password && w.Email != "":
+	case w.Password && w.Email != "" && (w.EmailVerified || !p.RequireVerifiedEmail):
 		return true
 	case w.Email != "" && w.EmailVerified && (p.SignInByLink || p.SignInByEmailCode) && k.MailReady:
 		return true

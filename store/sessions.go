@@ -127,6 +127,7 @@ type Rotation struct {
 	ExpiresAt      time.Time     // the new end of the session, unless it must end before
 	MaxLife        time.Duration // how long a session may last in all; 0 means any time
 	RequireEmail   bool          // an unverified e-mail address stops the refresh
+	Vouching       bool          // though not where a provider knows the user
 	Client         auth.Client
 	Alive          Alive
 }
@@ -149,7 +150,7 @@ type Refreshed struct {
 // written the next time.
 func (db *DB) Rotate(ctx context.Context, r Rotation) (Refreshed, error) {
 	return one[Refreshed](ctx, db, rotateSQL, r.Alive.Now, r.Alive.UsedAfter, r.Alive.OpenedAfter, r.Hash, r.NextHash, r.ExpiresAt,
-		nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()), r.RequireEmail, nullableDuration(r.MaxLife))
+		nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()), r.RequireEmail, nullableDuration(r.MaxLife), r.Vouching)
 }
 
 const (
@@ -160,7 +161,8 @@ const (
 			ends_at = least(t.ends_at, t.created_at + $10::interval), user_agent = $7, address_prefix = $8
 		from auth.users u
 		where t.refresh_token_hash = $4 and` + isAlive + `
-			and u.id = t.user_id and not u.disabled and (not $9 or u.email_verified or u.email is null or u.is_anonymous)
+			and u.id = t.user_id and not u.disabled and (not $9 or u.email_verified or u.email is null or u.is_anonymous
+				or $11 and exists (select from auth.user_providers i where i.user_id = u.id))
 		returning t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr, t.user_id
 	), seen as (
 		update auth.users s set last_seen = $1 from (

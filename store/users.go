@@ -20,6 +20,7 @@ const userColumns = `
 	coalesce(u.new_email::text, '') as new_email, coalesce(u.phone_number, '') as phone_number,
 	u.phone_number_verified, u.default_role, u.is_anonymous,
 	coalesce(u.active_mfa_type, '') as active_mfa_type, u.metadata,
+	not u.email_verified and exists (select from auth.user_providers i where i.user_id = u.id) as vouched,
 	array(select r.role from auth.user_roles r where r.user_id = u.id order by r.created_at, r.role) as roles`
 
 // Login is a user with what proves them. It never leaves a flow.

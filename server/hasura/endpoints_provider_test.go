@@ -71,19 +71,26 @@ func TestSignUpAtAProvider(t *testing.T) {
 		}
 	})
 
-	t.Run("an address that is not confirmed is confirmed first", func(t *testing.T) {
+	t.Run("an address that the provider does not vouch for keeps nobody out", func(t *testing.T) {
 		p := someone()
 		p.Verified = false
-		q := e.arrives(t, "/signin/provider/discord?state=mine", p)
-		if cmp.Diff(q, url.Values{"state": {"mine"}}) != "" {
-			t.Fatalf("the trip ends with %v", q)
+		s := e.enters(t, "discord", p)
+		if s.user["email"] != p.Email || s.user["emailVerified"] != false {
+			t.Errorf("the user is %v", s.user)
 		}
-		e.refusedWith(t, "/signin/provider/discord", p, "unverified-user")
-		_, q = e.ask(t, "GET", pathOf(t, e.mail(t, p.Email, "email-verify", 1)), nil).redirect(t, 302)
-		if q.Get("refreshToken") == "" {
-			t.Errorf("the mail leads to %v", q)
+		again := e.enters(t, "discord", p)
+		e.ask(t, "GET", "/user", nil, bearer(again.AccessToken)).is(t, 200, "")
+		e.ask(t, "POST", "/token", fields{"refreshToken": again.RefreshToken}).session(t)
+		if len(e.Mail.To(p.Email)) != 0 {
+			t.Error("a mail was sent")
 		}
-		e.enters(t, "discord", p)
+		// The provider's word is for those who come through it alone.
+		e.ask(t, "POST", "/user/password", fields{"newPassword": rightPassword}, bearer(again.AccessToken)).ok(t)
+		e.ask(t, "POST", "/signin/email-password", fields{"email": p.Email, "password": rightPassword}).refused(t, 401, "unverified-user", "")
+		e.ask(t, "POST", "/user/password/reset", fields{"email": p.Email}).ok(t)
+		if n := value[int](t, e.doorway, `select count(*)::int from auth.tickets where user_id = $1`, s.User.ID); n != 0 {
+			t.Errorf("%d tickets to an address that nobody has confirmed", n)
+		}
 	})
 
 	t.Run("who has no address needs none", func(t *testing.T) {
@@ -188,7 +195,7 @@ func TestProviderSettings(t *testing.T) {
 	})
 	t.Run("no mail server", func(t *testing.T) {
 		t.Parallel()
-		e := openProviders(t, []string{"discord"}, map[string]string{"AUTH_SMTP_HOST": ""})
+		e := openProviders(t, []string{"discord"}, map[string]string{"AUTH_SMTP_HOST": "", "AUTH_ACCESS_CONTROL_ALLOWED_EMAIL_DOMAINS": "example.com"})
 		p := someone()
 		p.Verified = false
 		e.comeBack(t, e.setOut(t, "/signin/provider/discord", p)).refused(t, 503, "mail-not-configured", "")
@@ -517,5 +524,70 @@ func TestProviderTokensWhereHasuraAuthMayComeBack(t *testing.T) {
 			}
 			a.is(t, 200, "")
 		})
+	}
+}
+
+// TestSignUpAtAProviderWhereTheAddressLetsPeopleIn has an allow-list: there an address must be proved.
+func TestSignUpAtAProviderWhereTheAddressLetsPeopleIn(t *testing.T) {
+	t.Parallel()
+	e := openProviders(t, []string{"discord"}, map[string]string{"AUTH_ACCESS_CONTROL_ALLOWED_EMAIL_DOMAINS": "example.com"})
+	p := someone()
+	p.Verified = false
+	if q := e.arrives(t, "/signin/provider/discord?state=mine", p); cmp.Diff(q, url.Values{"state": {"mine"}}) != "" {
+		t.Fatalf("the trip ends with %v", q)
+	}
+	e.refusedWith(t, "/signin/provider/discord", p, "unverified-user")
+	_, q := e.ask(t, "GET", pathOf(t, e.mail(t, p.Email, "email-verify", 1)), nil).redirect(t, 302)
+	if q.Get("refreshToken") == "" {
+		t.Errorf("the mail leads to %v", q)
+	}
+	e.enters(t, "discord", p)
+}
+
+// TestT04TheOwnerOfAnAddressGetsTheAccountAlone has an attacker who makes an account with somebody
+// else's address, in every way that needs no proof of it, before the owner signs in by mail.
+func TestT04TheOwnerOfAnAddressGetsTheAccountAlone(t *testing.T) {
+	t.Parallel()
+	e := openProviders(t, []string{"discord"}, map[string]string{"AUTH_OTP_EMAIL_ENABLED": "true"})
+	attacks := map[string]func(t *testing.T, victim string) (still func(t *testing.T) answer){
+		"by a provider that does not check": func(t *testing.T, victim string) func(*testing.T) answer {
+			p := someone()
+			p.Email, p.Verified = victim, false
+			s := e.enters(t, "discord", p)
+			return func(t *testing.T) answer {
+				e.refusedWith(t, "/signin/provider/discord", p, "email-already-in-use")
+				return e.ask(t, "POST", "/token", fields{"refreshToken": s.RefreshToken})
+			}
+		},
+		"by a password": func(t *testing.T, victim string) func(*testing.T) answer {
+			e.ask(t, "POST", "/signup/email-password", fields{"email": victim, "password": rightPassword}).is(t, 200, "")
+			return func(t *testing.T) answer {
+				return e.ask(t, "POST", "/signin/email-password", fields{"email": victim, "password": rightPassword})
+			}
+		},
+	}
+	for name, attack := range attacks {
+		for _, way := range []string{"a link", "a code"} {
+			t.Run(name+", then "+way, func(t *testing.T) {
+				victim := newAddress()
+				still := attack(t, victim)
+				var own fullSession
+				if way == "a link" {
+					e.ask(t, "POST", "/signin/passwordless/email", fields{"email": victim}).ok(t)
+					_, q := e.ask(t, "GET", pathOf(t, e.mail(t, victim, "signin-passwordless", 1)), nil).redirect(t, 302)
+					own = e.ask(t, "POST", "/token", fields{"refreshToken": q.Get("refreshToken")}).session(t)
+				} else {
+					e.ask(t, "POST", "/signin/otp/email", fields{"email": victim}).ok(t)
+					code := e.mail(t, victim, "signin-otp", 1).Ticket
+					own = e.ask(t, "POST", "/signin/otp/email/verify", fields{"email": victim, "otp": code}).session(t)
+				}
+				if a := still(t); a.status != 401 {
+					t.Errorf("whoever made the account still gets in: %s", a)
+				}
+				if own.user["emailVerified"] != true || e.identitiesOf(t, own.User.ID) != 0 {
+					t.Errorf("the owner has %v", own.user)
+				}
+			})
+		}
 	}
 }
