@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -77,7 +78,7 @@ func start(ctx context.Context, dir, state string) (*membership, error) {
 		Through:   []string{dir},
 		Throwaway: true,
 		Detached:  true,
-		Settings:  []string{"max_connections=300", "restart_after_crash=off", "deadlock_timeout=200ms"},
+		Settings:  []string{"max_connections=1000", "restart_after_crash=off", "deadlock_timeout=200ms"},
 		Warn:      func(message string) { fmt.Fprintln(os.Stderr, "testpg: "+message) },
 	})
 	if err != nil {
@@ -123,7 +124,7 @@ func settle(ctx context.Context, s *localpg.Server, state string) (*membership, 
 // enter connects to a running server and takes the members' lock for as long as this process
 // lives. A server that is about to end refuses, and then a new one is started.
 func enter(ctx context.Context, address string) (*membership, error) {
-	held, err := pgx.Connect(ctx, address)
+	held, err := connect(ctx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +143,23 @@ func enter(ctx context.Context, address string) (*membership, error) {
 	}
 	_ = held.Close(ctx)
 	return nil, err
+}
+
+// connect waits for a connection where all are in use. A server that says so is alive: to start
+// another in its place would take the databases of everybody who uses it.
+func connect(ctx context.Context, address string) (*pgx.Conn, error) {
+	for {
+		conn, err := pgx.Connect(ctx, address)
+		var pg *pgconn.PgError
+		if err == nil || !errors.As(err, &pg) || pg.Code != "53300" { // too_many_connections
+			return conn, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (m *membership) leave() {
@@ -199,7 +217,7 @@ func createKeeper(ctx context.Context, m *membership) error {
 // ensureKeeper starts the keeper where none runs: it sends the call and hangs up once the keeper
 // holds its lock.
 func ensureKeeper(ctx context.Context, address string) error {
-	conn, err := pgx.Connect(ctx, address)
+	conn, err := connect(ctx, address)
 	if err != nil {
 		return err
 	}
@@ -223,7 +241,7 @@ func ensureKeeper(ctx context.Context, address string) error {
 }
 
 func callKeeper(ctx context.Context, address string) error {
-	conn, err := pgx.Connect(ctx, address)
+	conn, err := connect(ctx, address)
 	if err != nil {
 		return err
 	}
