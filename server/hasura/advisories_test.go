@@ -34,7 +34,7 @@ import (
 //	T-05 ID tokens of foreign issuers              TestT05IDTokensOfOthersAreRefused, TestT05TenantsOfMicrosoft (providers); TestT05TokensOfOtherIssuersAreNobodys
 //	T-06 headers poison the links of mails         TestT06NoHeaderMovesTheLinkOfAMail
 //	T-07 refresh tokens in redirects               TestT07RedirectsWithPKCEHoldNoToken; TestT07RedirectsOfProvidersWithPKCEHoldNoToken
-//	T-08 sessions survive a password change        TestT08SessionsEndWithThePassword (sessions_test.go)
+//	T-08 sessions survive a password change        TestT08SessionsEndWithThePassword (sessions_test.go), TestT08EveryKindOfSessionEndsWithThePassword
 //	T-09 one-time secrets race                     TestT09OneTimeSecretsWorkOnce (sessions_once_test.go), TestT09WhatIsHeldOnceWorksOnce, TestT09PasskeyAnswersWorkOnce
 //	T-10 disabled and deleted users keep access    TestT10StatesAtEveryEndpoint, TestT10WhatIsHeldEndsWithItsUser, TestT10PATsOfThoseWhoMayNot; at refresh: sessions_test.go
 //	T-11 AAL is not lowered                        TestT11TurningAFactorOffLowersEverySession
@@ -155,6 +155,86 @@ func TestT04PreHijackedAccounts(t *testing.T) {
 		d.ask(t, "POST", "/signin/email-password", fields{"email": victim, "password": rightPassword}).refused(t, 401, "invalid-email-password", "")
 	})
 
+	// Whoever signs up first chooses how to get in. Until the address is confirmed that opens nothing; and
+	// when its owner, who knows of no account, signs in by a mail, it must not begin to.
+	for name, signUp := range map[string]func(t *testing.T, d doorway) (email string, enter func(t *testing.T) answer){
+		"password": func(t *testing.T, d doorway) (string, func(t *testing.T) answer) {
+			email := d.signUp(t, nil)
+			return email, func(t *testing.T) answer {
+				return d.ask(t, "POST", "/signin/email-password", fields{"email": email, "password": rightPassword})
+			}
+		},
+		"passkey": func(t *testing.T, d doorway) (string, func(t *testing.T) answer) {
+			email, key := newAddress(), device()
+			credential := d.ask(t, "POST", "/signup/webauthn", fields{"email": email}).create(t, key)
+			d.ask(t, "POST", "/signup/webauthn/verify", fields{"credential": credential}).is(t, 200, "{}")
+			return email, func(t *testing.T) answer {
+				return d.knock(t, "POST", "/signin/webauthn/verify", fields{"credential": d.ask(t, "POST", "/signin/webauthn", nil).sign(t, key)})
+			}
+		},
+		"verified phone": func(t *testing.T, d doorway) (string, func(t *testing.T) answer) {
+			email := d.signUp(t, nil)
+			d.sql(t, `update auth.users set phone_number = $2, phone_number_verified = true, password_hash = null where email = $1`, email, newNumber())
+			return email, func(t *testing.T) answer {
+				return d.ask(t, "POST", "/signin/email-password", fields{"email": email, "password": rightPassword})
+			}
+		},
+	} {
+		for how, arrive := range map[string]func(t *testing.T, d doorway, email string) fullSession{
+			"link": func(t *testing.T, d doorway, email string) fullSession {
+				d.ask(t, "POST", signInLink, fields{"email": email}).ok(t)
+				_, q := d.ask(t, "GET", pathOf(t, d.mail(t, email, "signin-passwordless", 1)), nil).redirect(t, 302)
+				return d.ask(t, "POST", "/token", fields{"refreshToken": q.Get("refreshToken")}).session(t)
+			},
+			"code": func(t *testing.T, d doorway, email string) fullSession {
+				d.ask(t, "POST", askMail, fields{"email": email}).ok(t)
+				return d.ask(t, "POST", typeMail, fields{"email": email, "otp": d.mailedCode(t, email, 1)}).session(t)
+			},
+		} {
+			t.Run("the "+name+" of whoever signed up before the owner came by "+how, func(t *testing.T) {
+				t.Parallel()
+				d := openDoor(t, nil)
+				email, enter := signUp(t, d)
+				enter(t).opensNothing(t)
+				owner := arrive(t, d, email)
+				if owner.user["email"] != email || owner.user["emailVerified"] != true || owner.user["phoneNumber"] != nil {
+					t.Errorf("the owner is %v", owner.user)
+				}
+				enter(t).opensNothing(t)
+				if left := value[string](t, d, `select concat_ws(' ', u.password_hash, u.phone_number, (select count(*) from auth.user_security_keys), (select count(*) from auth.user_providers)) from auth.users u where email = $1`, email); left != "0 0" {
+					t.Errorf("left of the one before: %s", left)
+				}
+				if n := value[int](t, d, `select count(*) from auth.refresh_tokens`); n != 1 {
+					t.Errorf("%d sessions", n)
+				}
+			})
+		}
+	}
+
+	t.Run("a mail alone takes no second factor away", func(t *testing.T) {
+		t.Parallel()
+		d := openDoor(t, nil)
+		p := d.person(t)
+		d.sql(t, `update auth.users set email_verified = false, active_mfa_type = 'totp' where id = $1`, p.User.ID) // by an operator
+		d.ask(t, "POST", askMail, fields{"email": p.email}).ok(t)
+		a := d.ask(t, "POST", typeMail, fields{"email": p.email, "otp": d.mailedCode(t, p.email, 1)})
+		a.opensNothing(t)
+		if kept := value[bool](t, d, `select active_mfa_type = 'totp' and password_hash is not null from auth.users where id = $1`, p.User.ID); !kept || !strings.Contains(a.body, "mfaTotp:") {
+			t.Errorf("%s, factor and password kept: %v", a, kept)
+		}
+	})
+
+	t.Run("whoever confirms the mail of the sign-up keeps the password", func(t *testing.T) {
+		t.Parallel()
+		d := openDoor(t, nil)
+		email := d.signUp(t, nil)
+		d.ask(t, "GET", pathOf(t, d.mail(t, email, "email-verify", 1)), nil).redirect(t, 302)
+		d.signIn(t, email, rightPassword)
+		d.ask(t, "POST", askMail, fields{"email": email}).ok(t)
+		d.ask(t, "POST", typeMail, fields{"email": email, "otp": d.mailedCode(t, email, 1)}).session(t)
+		d.signIn(t, email, rightPassword)
+	})
+
 	t.Run("a link that proves an address proves no other", func(t *testing.T) {
 		t.Parallel()
 		d := openDoor(t, nil)
@@ -215,7 +295,10 @@ func headersThatClaimAHost() map[string]with {
 func TestT06NoHeaderMovesTheLinkOfAMail(t *testing.T) {
 	t.Parallel()
 	const server = "https://auth.good.example/v1"
-	d := openDoor(t, map[string]string{"AUTH_SERVER_URL": server, "AUTH_EMAIL_USER_HOURLY_LIMIT": "10000", "AUTH_TRUSTED_PROXIES": "192.0.2.0/24"})
+	d := openDoor(t, map[string]string{
+		"AUTH_SERVER_URL": server, "AUTH_EMAIL_USER_HOURLY_LIMIT": "10000", "AUTH_TRUSTED_PROXIES": "192.0.2.0/24",
+		"AUTH_PROVIDER_GITHUB_ENABLED": "true", "AUTH_PROVIDER_GITHUB_CLIENT_ID": "client", "AUTH_PROVIDER_GITHUB_CLIENT_SECRET": "secret",
+	})
 	p, waiting := d.person(t), d.signUp(t, nil)
 	variants := headersThatClaimAHost()
 	if len(variants) < 40 {
@@ -240,13 +323,23 @@ func TestT06NoHeaderMovesTheLinkOfAMail(t *testing.T) {
 				"/user/email/change":                  {"newEmail": newAddress()},
 				signInLink:                            {"email": newAddress()},
 				signUpLink:                            {"email": newAddress()},
+				askMail:                               {"email": newAddress()},
+				askMailSignUp:                         {"email": newAddress()},
 			} {
 				if a := d.knock(t, "POST", path, body, variant, bearer(p.AccessToken)); a.status != 200 {
 					t.Errorf("%s at %s: %s", name, path, a)
 				}
 			}
+			// Where a browser goes to a provider and comes back to, and whom a passkey is for.
+			at := d.knock(t, "GET", "/signin/provider/github?codeChallenge="+tokens.ChallengeOf(strings.Repeat("v", 43)), nil, variant).header.Get("Location")
+			if !strings.Contains(at, "redirect_uri="+url.QueryEscape(server+"/")) || strings.Contains(at, "evil") {
+				t.Errorf("%s: the provider is told %s", name, at)
+			}
+			if a := d.knock(t, "POST", "/signup/webauthn", fields{"email": newAddress()}, variant); !strings.Contains(a.body, `"id":"app.example.com"`) || strings.Contains(a.body, "evil") {
+				t.Errorf("%s: %s", name, a)
+			}
 		}
-		mails += 6
+		mails += 8
 	}
 	close(work)
 	wg.Wait()
@@ -515,7 +608,7 @@ func TestT22NobodySetsWhatIsTheServers(t *testing.T) {
 	d := openDoor(t, nil)
 	p, other := d.person(t), d.person(t)
 	names := map[string]bool{"admin": true, "role": true, "roles": true, "user": true, "userId": true, "emailVerified": true, "isAnonymous": true, "claims": true, "sub": true, "session": true, "x-hasura-role": true, "password_hash": true}
-	for _, table := range []string{"users", "refresh_tokens", "tickets", "user_roles"} {
+	for _, table := range []string{"users", "refresh_tokens", "tickets", "user_roles", "factors", "user_providers", "user_security_keys"} {
 		for _, column := range value[[]string](t, d, `select array_agg(column_name::text) from information_schema.columns where table_schema = 'auth' and table_name = $1`, table) {
 			camel := regexp.MustCompile(`_(.)`).ReplaceAllStringFunc(column, func(s string) string { return strings.ToUpper(s[1:]) })
 			names[column], names[camel], names[strings.ToUpper(column)] = true, true, true

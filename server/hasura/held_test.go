@@ -316,3 +316,32 @@ func TestT09WhatIsHeldOnceWorksOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestT08EveryKindOfSessionEndsWithThePassword opens sessions in every way there is, and one with a fresh
+// proof, and changes the password from another. Personal access tokens are not the password's.
+func TestT08EveryKindOfSessionEndsWithThePassword(t *testing.T) {
+	t.Parallel()
+	d := openDoor(t, map[string]string{"AUTH_EMAIL_USER_HOURLY_LIMIT": "1000"})
+	p := d.subject(t)
+	things := allHeld()
+	pat := things["personal access token"].earn(t, d, p)
+	sessions := map[string]wireSession{"password": d.signIn(t, p.email, p.password).wireSession}
+	for _, name := range []string{"mailed code", "texted code", "passkey's signature", "passkey's signature of a fresh proof", "link that signs in"} {
+		h := things[name]
+		a := h.use(t, d, p, h.earn(t, d, p))
+		if a.status == 302 {
+			_, q := a.redirect(t, 302)
+			a = d.ask(t, "POST", "/token", fields{"refreshToken": q.Get("refreshToken")})
+		}
+		sessions[name] = a.session(t).wireSession
+	}
+	d.ask(t, "POST", "/user/password", fields{"newPassword": "a better password"}, bearer(p.AccessToken)).ok(t)
+	for name, s := range sessions {
+		d.ask(t, "POST", "/token", fields{"refreshToken": s.RefreshToken}).refused(t, 401, "invalid-refresh-token", "")
+		if a := d.ask(t, "GET", "/user", nil, bearer(s.AccessToken)); a.status != 401 {
+			t.Errorf("%s: %s", name, a)
+		}
+	}
+	d.ask(t, "GET", "/user", nil, bearer(p.AccessToken)).is(t, 200, "")
+	d.ask(t, "POST", "/signin/pat", fields{"personalAccessToken": pat}).session(t)
+}
