@@ -358,7 +358,7 @@ type factorWay struct {
 	operations string // of the document, separated by blanks, that end in it
 	method     string // amr
 	level      int    // that it reaches alone
-	enter      func(t *testing.T, d doorway, p factorPerson) answer
+	enter      func(t *testing.T, d providerDoor, p factorPerson) answer
 }
 
 // factorPerson is a user with every first factor.
@@ -377,48 +377,74 @@ var notWaysIn = map[string]string{
 }
 
 func factorWays() map[string]factorWay {
-	link := func(ask, member, template string) func(t *testing.T, d doorway, p factorPerson) answer {
-		return func(t *testing.T, d doorway, p factorPerson) answer {
+	link := func(ask, member, template string) func(t *testing.T, d providerDoor, p factorPerson) answer {
+		return func(t *testing.T, d providerDoor, p factorPerson) answer {
 			t.Helper()
 			d.ask(t, "POST", ask, fields{member: p.email}).ok(t)
 			return d.ask(t, "GET", pathOf(t, d.mail(t, p.email, template, 1)), nil)
 		}
 	}
 	return map[string]factorWay{
-		"a password": {"signInEmailPassword", "password", 1, func(t *testing.T, d doorway, p factorPerson) answer {
+		"a password": {"signInEmailPassword", "password", 1, func(t *testing.T, d providerDoor, p factorPerson) answer {
 			t.Helper()
 			return d.ask(t, "POST", "/signin/email-password", fields{"email": p.email, "password": p.password})
 		}},
 		"a link":       {"verifyTicket", "link", 1, link("/signin/passwordless/email", "email", "signin-passwordless")},
 		"a reset link": {"verifyTicket", "link", 1, link("/user/password/reset", "email", "password-reset")},
-		"a link with PKCE": {"tokenExchange", "link", 1, func(t *testing.T, d doorway, p factorPerson) answer {
+		"a link with PKCE": {"tokenExchange", "link", 1, func(t *testing.T, d providerDoor, p factorPerson) answer {
 			t.Helper()
 			verifier, challenge := testhouse.Verifier()
 			d.ask(t, "POST", "/signin/passwordless/email", fields{"email": p.email, "codeChallenge": challenge}).ok(t)
 			_, q := d.ask(t, "GET", pathOf(t, d.mail(t, p.email, "signin-passwordless", 1)), nil).redirect(t, 302)
 			return d.ask(t, "POST", "/token/exchange", fields{"code": q.Get("code"), "codeVerifier": verifier})
 		}},
-		"a mailed code": {"verifySignInOTPEmail", "otp", 1, func(t *testing.T, d doorway, p factorPerson) answer {
+		"a mailed code": {"verifySignInOTPEmail", "otp", 1, func(t *testing.T, d providerDoor, p factorPerson) answer {
 			t.Helper()
 			d.ask(t, "POST", askMail, fields{"email": p.email}).ok(t)
 			return d.ask(t, "POST", typeMail, fields{"email": p.email, "otp": d.mail(t, p.email, "signin-otp", 1).Ticket})
 		}},
-		"a texted code": {"verifySignInPasswordlessSms", "sms", 1, func(t *testing.T, d doorway, p factorPerson) answer {
+		"a texted code": {"verifySignInPasswordlessSms", "sms", 1, func(t *testing.T, d providerDoor, p factorPerson) answer {
 			t.Helper()
 			d.ask(t, "POST", askText, fields{"phoneNumber": p.number}).ok(t)
 			return d.ask(t, "POST", typeText, fields{"phoneNumber": p.number, "otp": d.textedCode(t, p.number, 1)})
 		}},
-		"a personal access token": {"signInPAT", "pat", 2, func(t *testing.T, d doorway, p factorPerson) answer {
+		"an identity elsewhere": {"signInProviderCallback", "oauth", 1, func(t *testing.T, d providerDoor, p factorPerson) answer {
+			t.Helper()
+			who := someone()
+			d.links(t, "corp", p.fullSession, who)
+			return d.comeBack(t, d.setOut(t, "/signin/provider/corp", who))
+		}},
+		"an identity whose provider posts": {"signInProviderCallbackPost", "oauth", 1, func(t *testing.T, d providerDoor, p factorPerson) answer {
+			t.Helper()
+			who := someone()
+			d.links(t, "apple", p.fullSession, who)
+			return d.comeBack(t, d.setOut(t, "/signin/provider/apple", who))
+		}},
+		"an identity elsewhere, with PKCE": {"tokenExchange", "oauth", 1, func(t *testing.T, d providerDoor, p factorPerson) answer {
+			t.Helper()
+			who := someone()
+			d.links(t, "corp", p.fullSession, who)
+			verifier, challenge := testhouse.Verifier()
+			q := d.arrives(t, "/signin/provider/corp?codeChallenge="+challenge, who)
+			return d.ask(t, "POST", "/token/exchange", fields{"code": q.Get("code"), "codeVerifier": verifier})
+		}},
+		"an ID token": {"signInIdToken", "idtoken", 1, func(t *testing.T, d providerDoor, p factorPerson) answer {
+			t.Helper()
+			who := someone()
+			d.links(t, "corp", p.fullSession, who)
+			return d.ask(t, "POST", "/signin/idtoken", fields{"provider": "corp", "idToken": d.fake.IDToken("corp", map[string]any{"sub": who.ID, "email": who.Email, "nonce": nil})})
+		}},
+		"a personal access token": {"signInPAT", "pat", 2, func(t *testing.T, d providerDoor, p factorPerson) answer {
 			t.Helper()
 			return d.ask(t, "POST", "/signin/pat", fields{"personalAccessToken": p.pat})
 		}},
-		"a security key that verifies nobody": {"verifySignInWebauthn", "webauthn", 1, func(t *testing.T, d doorway, p factorPerson) answer {
+		"a security key that verifies nobody": {"verifySignInWebauthn", "webauthn", 1, func(t *testing.T, d providerDoor, p factorPerson) answer {
 			t.Helper()
 			key := securityKey()
 			d.addPasskey(t, p.AccessToken, key, "")
 			return d.ask(t, "POST", "/signin/webauthn/verify", fields{"credential": d.ask(t, "POST", "/signin/webauthn", fields{"email": p.email}).sign(t, key)})
 		}},
-		"a passkey": {"verifySignInWebauthn", "webauthn", 2, func(t *testing.T, d doorway, p factorPerson) answer {
+		"a passkey": {"verifySignInWebauthn", "webauthn", 2, func(t *testing.T, d providerDoor, p factorPerson) answer {
 			t.Helper()
 			key := device()
 			d.addPasskey(t, p.AccessToken, key, "")
@@ -448,7 +474,9 @@ func TestT12TheLevelIsThatOfTheFactors(t *testing.T) {
 		for _, enrolled := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, second factor %v", rule, enrolled), func(t *testing.T) {
 				t.Parallel()
-				d, clock := openStill(t, map[string]string{"AUTH_MFA_SIGN_INS": rule, "AUTH_EMAIL_USER_HOURLY_LIMIT": "1000"})
+				clock := newStillClock()
+				d := openProviders(t, []string{"corp", "apple"}, map[string]string{"AUTH_MFA_SIGN_INS": rule, "AUTH_EMAIL_USER_HOURLY_LIMIT": "1000"}, stopped(clock))
+				d.fake.Now = clock.Now
 				for _, name := range slices.Sorted(maps.Keys(ways)) {
 					w := ways[name]
 					p := factorPerson{person: d.person(t), number: newNumber()}
@@ -460,10 +488,10 @@ func TestT12TheLevelIsThatOfTheFactors(t *testing.T) {
 						a = d.turnOn(t, p.person, clock)
 					}
 					got := w.enter(t, d, p)
-					ticket, session := got.entered(t, d)
+					ticket, session := got.entered(t, d.doorway)
 					due := enrolled && w.level < 2 && (rule == "all" || w.method == "password")
 					if (ticket != "") != due || (session != "") == due {
-						t.Errorf("%s: ticket %q, session %q, want a second factor: %v", name, ticket, session, due)
+						t.Errorf("%s: ticket %q, session %q (%s to %s), want a second factor: %v", name, ticket, session, got, got.header.Get("Location"), due)
 						continue
 					}
 					level, methods := 1, w.method
@@ -488,7 +516,8 @@ func opensSessions(t testing.TB) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := []string{"verifyTicket"} // in the redirect
+	list := []string{"verifyTicket", "signInProviderCallback", "signInProviderCallbackPost"} // in the redirect
+	shapes := []string{"#/components/schemas/SessionPayload", "#/components/schemas/Admission", "#/components/schemas/Session"}
 	for _, path := range doc.Paths.Map() {
 		for _, op := range path.Operations() {
 			r := op.Responses.Value("200")
@@ -496,8 +525,10 @@ func opensSessions(t testing.TB) []string {
 				continue
 			}
 			s := r.Value.Content.Get("application/json").Schema
-			if slices.Contains([]string{"#/components/schemas/SessionPayload", "#/components/schemas/Admission", "#/components/schemas/Session"}, s.Ref) {
-				list = append(list, op.OperationID)
+			for _, shape := range slices.Concat(openapi3.SchemaRefs{s}, s.Value.AnyOf, s.Value.OneOf, s.Value.AllOf) {
+				if slices.Contains(shapes, shape.Ref) {
+					list = append(list, op.OperationID)
+				}
 			}
 		}
 	}
@@ -508,7 +539,7 @@ func opensSessions(t testing.TB) []string {
 // in a redirect.
 func (a answer) entered(t testing.TB, d doorway) (ticket, session string) {
 	t.Helper()
-	if a.status == 302 {
+	if a.status == 302 || a.status == 303 {
 		u, err := url.Parse(a.header.Get("Location"))
 		if err != nil {
 			t.Fatal(err)
