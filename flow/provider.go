@@ -73,6 +73,13 @@ func (f *SignIn) ToProvider(ctx context.Context, in ProviderStart) (ProviderStar
 
 func (k *Kit) toProvider(ctx context.Context, in ProviderStart) (ProviderStarted, error) {
 	now := k.Now()
+	var member auth.User // who links, if that is what for
+	if in.Link != nil {
+		var err error
+		if member, err = k.member(ctx, *in.Link); err != nil {
+			return ProviderStarted{}, err
+		}
+	}
 	if _, err := k.Policy.Redirect(in.Options.RedirectTo); err != nil {
 		return ProviderStarted{}, err
 	}
@@ -80,7 +87,6 @@ func (k *Kit) toProvider(ctx context.Context, in ProviderStart) (ProviderStarted
 	if err != nil {
 		return ProviderStarted{}, err
 	}
-	owner := ""
 	state := providerState{
 		Provider: in.Provider, SignUp: in.SignUp, Options: in.Options, State: in.State, Challenge: in.CodeChallenge,
 		DropTokens: in.DropTokens, Verifier: tokens.NewVerifier(), Nonce: tokens.NewUUID(),
@@ -88,11 +94,7 @@ func (k *Kit) toProvider(ctx context.Context, in ProviderStart) (ProviderStarted
 	text := tokens.NewUUID()
 	switch {
 	case in.Link != nil:
-		user, err := k.member(ctx, *in.Link)
-		if err != nil {
-			return ProviderStarted{}, err
-		}
-		owner, state.Session, text = user.ID, in.Link.SessionID, linkStatePrefix+text
+		state.Session, text = in.Link.SessionID, linkStatePrefix+text
 	case !in.Browser && in.CodeChallenge == "":
 		return ProviderStarted{}, auth.Invalid{Field: "codeChallenge", Problem: "must be given by a program that asks for this address; without it a browser must go there itself, and keep the cookie"}
 	}
@@ -111,7 +113,7 @@ func (k *Kit) toProvider(ctx context.Context, in ProviderStart) (ProviderStarted
 	if posts, ok := p.(providers.PostsBack); ok {
 		out.PostBack = posts.PostsBack()
 	}
-	return out, k.keepState(ctx, owner, text, state, now)
+	return out, k.keepState(ctx, member.ID, text, state, now)
 }
 
 // keepState writes the state down until the person comes back.
