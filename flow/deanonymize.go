@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -58,13 +57,7 @@ func (f *Account) Deanonymize(ctx context.Context, in Deanonymization) error {
 			user: user, to: user.Email, purpose: purpose, redirectTo: redirectTo, challenge: in.CodeChallenge, now: now,
 		})
 	})
-	switch {
-	case errors.Is(err, store.ErrChanged):
-		return fmt.Errorf("%w: user %s was one a moment ago", auth.UserNotAnonymous, user.ID)
-	case err == nil && user.Disabled:
-		return fmt.Errorf("%w: new users wait for an operator", auth.UserDisabled)
-	}
-	return err
+	return outcome(user, err)
 }
 
 // guest is an actor who is a guest and may become a user.

@@ -89,7 +89,7 @@ func arrivals() map[string]way {
 
 // noArrival are the operations that bring no address to an account, each with what it does instead.
 var noArrival = map[string]string{
-	"signInEmailPassword": "known", "refreshToken": "known", "verifyToken": "known", "tokenExchange": "known", "signOut": "known", "getUser": "known",
+	"deanonymizeUserSms": "no address", "signInEmailPassword": "known", "refreshToken": "known", "verifyToken": "known", "tokenExchange": "known", "signOut": "known", "getUser": "known",
 	"changeUserPassword": "known", "sendPasswordResetEmail": "known", "sendVerificationEmail": "known",
 	"verifyTicket": "known", "verifyTicketConfirmed": "known", "verifyTicketHead": "changes nothing",
 	"verifySignInOTPEmail": "known", "verifySignInPasswordlessSms": "known", "signUpPasswordlessSms": "no address", "signInPasswordlessSms": "no address",

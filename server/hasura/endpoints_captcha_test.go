@@ -30,7 +30,7 @@ func asksCaptcha(o operation) bool {
 	case strings.HasPrefix(o.path, "/signup/"), strings.HasPrefix(o.path, "/signin/passwordless/"), strings.HasPrefix(o.path, "/signin/otp/"):
 		return true
 	}
-	return o.path == "/user/deanonymize" || o.path == "/user/password/reset" || o.path == "/user/email/send-verification-email"
+	return strings.HasPrefix(o.path, "/user/deanonymize") || o.path == "/user/password/reset" || o.path == "/user/email/send-verification-email"
 }
 
 func TestCaptchaIsAskedWhereProgramsDoHarm(t *testing.T) {

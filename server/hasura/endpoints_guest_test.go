@@ -1,6 +1,8 @@
 package hasura_test
 
 import (
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -407,4 +409,110 @@ func TestDeanonymizeKeepsNobodyElseIn(t *testing.T) {
 			t.Errorf("%s: %s", end, a)
 		}
 	}
+}
+
+// byPhone are the two requests by which a guest signs up with a number: of later releases, and of
+// hasura-auth-js.
+func byPhone(number string) map[string]fields {
+	return map[string]fields{
+		"/user/deanonymize/sms": {"phoneNumber": number},
+		"/user/deanonymize":     {"signInMethod": "passwordless", "connection": "sms", "phoneNumber": number},
+	}
+}
+
+// TestDeanonymizeByPhone is also the part of weakness 50 that is about text messages.
+func TestDeanonymizeByPhone(t *testing.T) {
+	t.Parallel()
+	d := openDoor(t, nil)
+	n := 0
+	for path, body := range byPhone("") {
+		t.Run(path, func(t *testing.T) {
+			n++
+			number := fmt.Sprintf("+4179222000%d", n)
+			body := maps.Clone(body)
+			body["phoneNumber"], body["options"] = fmt.Sprintf("0041 79 222-000%d", n), fields{"metadata": fields{"plan": "trial"}}
+			s := d.guest(t)
+			d.ask(t, "POST", path, body, bearer(s.AccessToken)).ok(t)
+			u := value[map[string]any](t, d, `select to_jsonb(u) from auth.users u where id = $1`, s.User.ID)
+			if u["phone_number"] != number || u["phone_number_verified"] != false || u["is_anonymous"] != false || u["display_name"] != number || u["default_role"] != "user" || u["email"] != nil {
+				t.Errorf("user %v", u)
+			}
+			// The guest is out until the number is proved.
+			d.ask(t, "POST", "/token", fields{"refreshToken": s.RefreshToken}).refused(t, 401, "invalid-refresh-token", "")
+			d.ask(t, "GET", "/user", nil, bearer(s.AccessToken)).refused(t, 401, "unauthorized", "")
+			code := d.textedCode(t, number, 1)
+			d.ask(t, "POST", "/signin/passwordless/sms/otp", fields{"phoneNumber": number, "otp": string(append([]byte{code[0] ^ 1}, code[1:]...))}).refused(t, 400, "invalid-otp", "")
+			in := d.ask(t, "POST", "/signin/passwordless/sms/otp", fields{"phoneNumber": number, "otp": code}).session(t)
+			if in.User.ID != s.User.ID || in.user["phoneNumberVerified"] != true || in.user["phoneNumber"] != number || in.user["isAnonymous"] != false || cmp.Diff(map[string]any{"plan": "trial"}, in.user["metadata"]) != "" {
+				t.Errorf("user %v", in.user)
+			}
+			d.ask(t, "POST", path, byPhone("+41792220099")[path], bearer(in.AccessToken)).refused(t, 400, "user-not-anonymous", "")
+		})
+	}
+}
+
+func TestDeanonymizeByPhoneRefusals(t *testing.T) {
+	t.Parallel()
+	d := openDoor(t, nil)
+	d.sql(t, `insert into auth.users (locale, default_role, display_name, phone_number) values ('en', 'user', 'Known', '+41792221111')`)
+	s := d.guest(t)
+	before := d.state(t)
+	for path, body := range byPhone("+41792221111") {
+		ask := func(more fields) answer {
+			all := maps.Clone(body)
+			maps.Copy(all, more)
+			return d.ask(t, "POST", path, all, bearer(s.AccessToken))
+		}
+		ask(nil).refused(t, 409, "user-already-exists", "")
+		ask(fields{"phoneNumber": "079 222 11 11"}).refused(t, 400, "cannot-send-sms", "")
+		ask(fields{"phoneNumber": "+41792222222", "options": fields{"allowedRoles": []string{"admin"}}}).refused(t, 400, "role-not-allowed", "")
+		ask(fields{"phoneNumber": "+41792222222", "options": fields{"redirectTo": "https://evil.example"}}).refused(t, 400, "redirectTo-not-allowed", "")
+		d.knock(t, "POST", path, body).refused(t, 401, "unauthorized", "")
+	}
+	for field, body := range map[string]fields{
+		"email":       {"signInMethod": "passwordless", "connection": "sms", "phoneNumber": "+41792222222", "email": newAddress()},
+		"phoneNumber": {"signInMethod": "passwordless", "connection": "sms"},
+	} {
+		d.knock(t, "POST", "/user/deanonymize", body, bearer(s.AccessToken)).invalid(t, field)
+	}
+	d.knock(t, "POST", "/user/deanonymize", fields{"signInMethod": "passwordless", "email": newAddress(), "phoneNumber": "+41792222222"}, bearer(s.AccessToken)).invalid(t, "phoneNumber")
+	d.sameState(t, before, "refused guests")
+
+	for setting, want := range map[string]struct {
+		status int
+		id     string
+	}{
+		"AUTH_SMS_PASSWORDLESS_ENABLED=false": {409, "disabled-endpoint"},
+		"AUTH_DISABLE_SIGNUP=true":            {403, "signup-disabled"},
+		"AUTH_DISABLE_NEW_USERS=true":         {401, "disabled-user"},
+	} {
+		name, v, _ := strings.Cut(setting, "=")
+		other := doorway{(&testhouse.House{Database: d.Database, Mail: d.Mail, Phones: d.Phones, Env: with2(d.Env, name, v)}).Beside(t)}
+		for path, body := range byPhone("+41792223333") {
+			guest := d.guest(t)
+			sent := value[int](t, d, `select count(*) from postern_river.river_job where kind = 'postern_sms'`)
+			other.ask(t, "POST", path, body, bearer(guest.AccessToken)).refused(t, want.status, want.id, "")
+			if now := value[int](t, d, `select count(*) from postern_river.river_job where kind = 'postern_sms'`); now != sent {
+				t.Errorf("%s: a message was sent", setting)
+			}
+			d.sql(t, `update auth.users set phone_number = null where phone_number = '+41792223333'`)
+		}
+	}
+
+	// One number is sent only so many messages: then a guest stays a guest.
+	for range 20 {
+		d.sql(t, `update auth.users set phone_number = null where phone_number = '+41792224444'`)
+		guest := d.guest(t)
+		a := d.ask(t, "POST", "/user/deanonymize/sms", fields{"phoneNumber": "+41792224444"}, bearer(guest.AccessToken))
+		if a.status == 200 {
+			continue
+		}
+		a.refused(t, 429, "too-many-requests", "")
+		d.ask(t, "GET", "/user", nil, bearer(guest.AccessToken)).is(t, 200, "")
+		if !value[bool](t, d, `select is_anonymous and phone_number is null from auth.users where id = $1`, guest.User.ID) {
+			t.Error("a guest without a code is none any more")
+		}
+		return
+	}
+	t.Error("there is no limit on messages to one number")
 }

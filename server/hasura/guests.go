@@ -14,7 +14,8 @@ import (
 func (d *Door) guestRoutes() []route {
 	return []route{
 		{method: "POST", path: "/signin/anonymous", handle: d.signInAnonymous, buckets: []bucket{signups}},
-		{method: "POST", path: "/user/deanonymize", handle: d.deanonymize, buckets: []bucket{email}, captcha: true},
+		{method: "POST", path: "/user/deanonymize", handle: d.deanonymize, captcha: true}, // takes its own places: mails or text messages
+		{method: "POST", path: "/user/deanonymize/sms", handle: d.deanonymizeByPhone, buckets: []bucket{messages}, captcha: true},
 	}
 }
 
@@ -62,10 +63,16 @@ func (d *Door) signInAnonymous(w http.ResponseWriter, r *http.Request) error {
 type deanonymizeRequest struct {
 	SignInMethod  string        `json:"signInMethod"`
 	Email         string        `json:"email"`
+	PhoneNumber   *string       `json:"phoneNumber"`
 	Password      *string       `json:"password"`
 	Connection    *string       `json:"connection"`
 	Options       signUpOptions `json:"options"`
 	CodeChallenge *string       `json:"codeChallenge"`
+}
+
+// byPhone tells whether it is what hasura-auth-js sends for a phone number.
+func (in *deanonymizeRequest) byPhone() bool {
+	return in.SignInMethod == "passwordless" && text(in.Connection) == "sms"
 }
 
 // Check tells what is wrong with the request.
@@ -79,7 +86,18 @@ func (in *deanonymizeRequest) Check() error {
 	case len(text(in.Connection)) > maxConnection:
 		return auth.Invalid{Field: "connection", Problem: "must be email or sms"}
 	}
-	return first(emailIn("email", in.Email), in.Options.check("options."), challengeIn(in.CodeChallenge))
+	if err := first(in.Options.check("options."), challengeIn(in.CodeChallenge)); err != nil {
+		return err
+	}
+	switch {
+	case in.byPhone() && in.Email != "":
+		return auth.Invalid{Field: "email", Problem: "must be left out where connection is sms"}
+	case in.byPhone():
+		return phoneIn("phoneNumber", text(in.PhoneNumber))
+	case in.PhoneNumber != nil:
+		return auth.Invalid{Field: "phoneNumber", Problem: "must be left out unless connection is sms"}
+	}
+	return emailIn("email", in.Email)
 }
 
 const maxConnection = 32
@@ -93,13 +111,50 @@ func (d *Door) deanonymize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	change := flow.Deanonymization{
-		Actor: actor, Email: in.Email, Options: in.Options.toFlow(), CodeChallenge: text(in.CodeChallenge), Client: server.Client(w),
+	places := []bucket{email}
+	switch {
+	case in.byPhone():
+		places = []bucket{messages}
+	case in.SignInMethod == "email-password":
+		places = d.verification()
 	}
-	if in.SignInMethod == "email-password" {
-		change.Password = text(in.Password)
+	for _, b := range places {
+		if err := d.take(b, server.Client(w).Bucket()); err != nil {
+			return err
+		}
 	}
-	if err := d.Account.Deanonymize(r.Context(), change); err != nil {
+	if in.byPhone() {
+		err = d.Account.DeanonymizeByPhone(r.Context(), flow.PhoneDeanonymization{
+			Actor: actor, PhoneNumber: text(in.PhoneNumber), Options: in.Options.toFlow(), Client: server.Client(w),
+		})
+	} else {
+		change := flow.Deanonymization{
+			Actor: actor, Email: in.Email, Options: in.Options.toFlow(), CodeChallenge: text(in.CodeChallenge), Client: server.Client(w),
+		}
+		if in.SignInMethod == "email-password" {
+			change.Password = text(in.Password)
+		}
+		err = d.Account.Deanonymize(r.Context(), change)
+	}
+	if err != nil {
+		return err
+	}
+	return ok(w)
+}
+
+func (d *Door) deanonymizeByPhone(w http.ResponseWriter, r *http.Request) error {
+	actor, err := d.actor(r)
+	if err != nil {
+		return err
+	}
+	in, err := server.Decode[textedCodeRequest](r, server.Body{Free: []string{"options.metadata"}})
+	if err != nil {
+		return err
+	}
+	err = d.Account.DeanonymizeByPhone(r.Context(), flow.PhoneDeanonymization{
+		Actor: actor, PhoneNumber: in.PhoneNumber, Options: in.Options.toFlow(), Client: server.Client(w),
+	})
+	if err != nil {
 		return err
 	}
 	return ok(w)

@@ -210,12 +210,19 @@ func harmless(o operation, member, text string) (status int, id string, ok bool)
 			return 0, "", false
 		}
 		return 400, "user-not-anonymous", true // who asks is looked at first
-	case "deanonymizeUser options.redirectTo":
+	case "deanonymizeUser phoneNumber":
+		return 0, "", false // it does not belong beside an address
+	case "deanonymizeUserSms phoneNumber":
+		if text == "empty" || strings.HasPrefix(text, "100 KB") {
+			return 0, "", false
+		}
+		return 400, "user-not-anonymous", true
+	case "deanonymizeUser options.redirectTo", "deanonymizeUserSms options.redirectTo":
 		if text == "empty" {
 			return 0, "any", true
 		}
 		return 400, "user-not-anonymous", true
-	case "deanonymizeUser options.defaultRole":
+	case "deanonymizeUser options.defaultRole", "deanonymizeUserSms options.defaultRole":
 		if text == "empty" || strings.HasPrefix(text, "100 KB") {
 			return 0, "", false
 		}

@@ -72,7 +72,7 @@ import (
 //	47  Google's audience and nonce                TestWeakness47GooglesIssuersAudiencesAndNonces (providers)
 //	48  Twilio Verify is unreachable               TestWeakness48TwilioVerifyIsChosenByItsService (sms), TestTwilioVerify
 //	49  provider tokens are not stored             TestProviderTokens
-//	50  payloads of hasura-auth-js are refused     TestWeakness50StrayMembers; conformance
+//	50  payloads of hasura-auth-js are refused     TestWeakness50StrayMembers, TestDeanonymizeByPhone; conformance
 //	51  Hasura must be up at the start             TestWeakness51HasuraMayBeAway
 //	52  mail inline, rows left behind              TestWeakness52MailWaitsForItsServer
 //	53  expired refresh tokens pile up             TestWeakness53ExpiredSessionsAreSwept, TestWeakness53PATsExpireInTheFuture
