@@ -183,7 +183,9 @@ func (i *issuer) verify(ctx context.Context, raw, nonce string, audiences []stri
 	switch {
 	case !i.isFrom(names, claims):
 		return nil, errors.New("it is from another issuer")
-	case !meantFor(audiences, token.Audience, claims, forms):
+	case isOtherKind(claims):
+		return nil, errors.New("it is a token of another kind")
+	case !meantFor(audiences, token.Audience, claims, forms == exact || i.meta != nil):
 		return nil, errors.New("it is meant for another application")
 	case token.IssuedAt.IsZero() || token.IssuedAt.After(i.now().Add(leeway)):
 		return nil, errors.New("it is from the future, or does not say when it is from")
@@ -252,10 +254,18 @@ func matchesTemplate(template, iss string) bool {
 	return ok && tenantID.MatchString(id)
 }
 
-// meantFor compares the audience. In our own sign-ins the token was also asked for by us; a client
-// of the same owner may ask for a token for our server, and then azp names that client. A token for
-// several must name, as the one who asked, somebody whom we know.
-func meantFor(audiences, got []string, claims object, forms nonceForms) bool {
+// isOtherKind says whether claims are those of an access token or the like, which the same keys sign.
+// Keycloak says so in the claims, others in the header.
+func isOtherKind(claims object) bool {
+	return slices.Contains([]string{"bearer", "refresh", "offline", "logout"}, strings.ToLower(claims.text("typ")))
+}
+
+// meantFor compares the audience. In our own sign-ins the token was also asked for by us. Google lets
+// another client of the same owner ask for a token for our server, and then azp names that client.
+// With other issuers a token for us that somebody else asked for is what lets them ask things of us in
+// the person's name, an access token, and says nothing of who is there: strictly, azp must name
+// somebody whom we know. So it must in a token for several.
+func meantFor(audiences, got []string, claims object, strict bool) bool {
 	known := func(id string) bool { return id != "" && slices.Contains(audiences, id) }
 	if !slices.ContainsFunc(got, known) {
 		return false
@@ -265,7 +275,7 @@ func meantFor(audiences, got []string, claims object, forms nonceForms) bool {
 	switch {
 	case has && party == "":
 		return false
-	case has && forms == exact, len(got) > 1:
+	case has && strict, len(got) > 1:
 		return known(party)
 	default:
 		return true
@@ -305,6 +315,9 @@ type keySet struct {
 	down error // why there were no keys: go-oidc does not hand errors on
 }
 
+// otherKind is the type of tokens that are no id tokens (RFC 9068, OpenID Connect Back-Channel Logout).
+var otherKind = regexp.MustCompile(`(?i)^(application/)?(at|logout)\+jwt$`)
+
 // VerifySignature gives the payload of a token whose signature is right.
 func (k *keySet) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
 	algs := make([]jose.SignatureAlgorithm, len(k.algs))
@@ -316,6 +329,9 @@ func (k *keySet) VerifySignature(ctx context.Context, raw string) ([]byte, error
 		return nil, errForm
 	}
 	header := token.Signatures[0].Protected
+	if kind, _ := header.ExtraHeaders[jose.HeaderType].(string); otherKind.MatchString(kind) {
+		return nil, errForm
+	}
 	keys, err := k.keys.get(ctx)
 	if err != nil {
 		k.down = err
