@@ -180,15 +180,21 @@ func (k *Kit) confirmEmail(ctx context.Context, tx *store.DB, u auth.User, email
 
 // claimEmail is confirmEmail for somebody who asked to sign in by the address. Where addresses must
 // be confirmed, an account with one that never was may have been made by anybody: whatever its maker
-// could get in by goes first. A second factor is enrolled by somebody who was in, so with one the
-// address was confirmed before, and a mail alone must not take the factor away.
+// could get in by goes first.
+//
+// A mail alone must not take a second factor away; nor may it confirm the address of an account with
+// one, for a provider may have let its maker in, who enrolled the factor and would have the address of
+// whoever reads the mail. Nothing changes there, and the factor is asked for.
 func (k *Kit) claimEmail(ctx context.Context, tx *store.DB, u auth.User, email string, c auth.Client, now time.Time) (auth.User, error) {
-	if !u.EmailVerified && k.Policy.RequireVerifiedEmail && u.ActiveMFAType == "" {
-		ways, err := tx.WaysIn(ctx, u.ID)
+	switch {
+	case u.EmailVerified, u.ActiveMFAType != "":
+		return u, nil
+	case k.Policy.RequireVerifiedEmail:
+		other, err := tx.HasOtherWays(ctx, u.ID)
 		if err != nil {
 			return u, err
 		}
-		if ways.Password || ways.Passkeys > 0 || len(ways.Identities) > 0 || ways.Phone != "" {
+		if other {
 			e := k.entry("user.disowned", u.ID, c, now)
 			e.Detail = map[string]any{"method": "email"}
 			return disowned(u), tx.Disown(ctx, u.ID, email, e)

@@ -168,6 +168,23 @@ func (db *DB) Disown(ctx context.Context, userID, email string, e Entry) error {
 	return guardedBatch(ctx, db, b, 1)
 }
 
+// HasOtherWays tells whether an account has anything, besides its address, that somebody gets in by,
+// is in by, or could be. In a transaction it holds the user, so that nobody adds some before it ends.
+func (db *DB) HasOtherWays(ctx context.Context, userID string) (bool, error) {
+	if _, err := db.Exec(ctx, holdUserSQL, userID); err != nil {
+		return false, fmt.Errorf("store: %w", err)
+	}
+	has, err := one[struct{ Has bool }](ctx, db, hasOtherWaysSQL, userID)
+	return has.Has, err
+}
+
+const hasOtherWaysSQL = `select coalesce(u.password_hash, '') <> '' or u.new_email is not null or u.phone_number is not null
+		or u.active_mfa_type is not null or u.totp_secret is not null
+		or exists (select from auth.refresh_tokens where user_id = u.id) or exists (select from auth.user_providers where user_id = u.id)
+		or exists (select from auth.user_security_keys where user_id = u.id) or exists (select from auth.factors where user_id = u.id)
+		or exists (select from auth.recovery_codes where user_id = u.id) as has
+	from auth.users u where u.id = $1`
+
 const (
 	disownSQL = `update auth.users set email_verified = true, password_hash = null, new_email = null, phone_number = null, phone_number_verified = false,
 			totp_secret = null, active_mfa_type = null, ticket = null, ticket_expires_at = $3, otp_hash = null, otp_hash_expires_at = $3,

@@ -30,7 +30,7 @@ import (
 //	T-01 unverified mail of providers is linked    TestT01OnlyTheProvidersOwnWordMakesAnAddressVerified and malformed profiles (providers); TestT01OnlyATrueLinksAnAccount
 //	T-02 email_verified of the wrong type          TestT02FlagsOfAWrongTypeAreFalse, TestT02FlagsInIDTokens (providers)
 //	T-03 OAuth links to an unverified account      TestT04PreHijackedAccountsAtProviders
-//	T-04 pre-hijacked accounts                     TestT04PreHijackedAccounts; TestT04PreHijackedAccountsAtProviders
+//	T-04 pre-hijacked accounts                     TestT04PreHijackedAccounts; TestT04PreHijackedAccountsAtProviders, TestT04TheOwnersMailTakesAnAccountBack
 //	T-05 ID tokens of foreign issuers              TestT05IDTokensOfOthersAreRefused, TestT05TenantsOfMicrosoft (providers); TestT05TokensOfOtherIssuersAreNobodys
 //	T-06 headers poison the links of mails         TestT06NoHeaderMovesTheLinkOfAMail
 //	T-07 refresh tokens in redirects               TestT07RedirectsWithPKCEHoldNoToken; TestT07RedirectsOfProvidersWithPKCEHoldNoToken
