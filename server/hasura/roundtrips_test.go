@@ -125,6 +125,12 @@ func TestRoundTrips(t *testing.T) {
 		"AUTH_SESSION_LIMIT": "2", "AUTH_SESSION_IDLE_TIMEOUT": "1h", "AUTH_SESSION_MAX_LIFETIME": "24h",
 	}, options...)
 
+	ways := doorway{testhouse.Open(t, map[string]string{
+		"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false", "AUTH_CLIENT_URL": clientURL,
+		"AUTH_OTP_EMAIL_ENABLED": "true", "AUTH_WEBAUTHN_ENABLED": "true", "AUTH_MFA_ENABLED": "true",
+	}, options...)}
+	key := device()
+
 	// request is one request of a flow, from wherever it comes.
 	type request struct {
 		method, path string
@@ -226,6 +232,27 @@ func TestRoundTrips(t *testing.T) {
 				t.Fatal(err)
 			}
 			return request{method: "POST", path: "/signin/pat", body: fields{"personalAccessToken": created.PersonalAccessToken}}
+		}},
+		{"ask for a mailed code", 6, ways.House, func(t *testing.T) request {
+			return request{method: "POST", path: askMail, body: fields{"email": newcomer(t, ways.House).User.Email}}
+		}},
+		{"sign in with a mailed code", 8, ways.House, func(t *testing.T) request {
+			email := newcomer(t, ways.House).User.Email
+			ways.ask(t, "POST", askMail, fields{"email": email}).ok(t)
+			return request{method: "POST", path: typeMail, body: fields{"email": email, "otp": ways.mailedCode(t, email, 1)}}
+		}},
+		{"prove the second factor", 9, ways.House, func(t *testing.T) request {
+			p := ways.person(t)
+			app := ways.turnOn(t, p, clock)
+			clock.Advance(time.Minute)
+			return request{method: "POST", path: "/signin/mfa/totp", body: fields{"ticket": ways.halfway(t, p), "otp": app.code(t)}}
+		}},
+		{"ask for a passkey", 1, ways.House, func(*testing.T) request {
+			return request{method: "POST", path: "/signin/webauthn"}
+		}},
+		{"sign in with a passkey", 6, ways.House, func(t *testing.T) request {
+			ways.passkeyPerson(t, key)
+			return request{method: "POST", path: "/signin/webauthn/verify", body: fields{"credential": ways.ask(t, "POST", "/signin/webauthn", nil).sign(t, key)}}
 		}},
 		{"list sessions", 2, open, func(t *testing.T) request {
 			return request{method: "GET", path: "/user/sessions", bearer: newcomer(t, open).AccessToken}
