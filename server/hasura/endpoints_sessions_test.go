@@ -214,7 +214,7 @@ func TestEndSession(t *testing.T) {
 // limitsOf are replicas whose sessions are limited, on a clock that stands still.
 func limitsOf(t *testing.T, settings ...string) twins {
 	t.Helper()
-	env := map[string]string{"AUTH_ANONYMOUS_USERS_ENABLED": "true", "AUTH_OTP_EMAIL_ENABLED": "true", "AUTH_PASSWORD_HASH": "bcrypt"}
+	env := map[string]string{"AUTH_ANONYMOUS_USERS_ENABLED": "true", "AUTH_OTP_EMAIL_ENABLED": "true"}
 	for i := 0; i+1 < len(settings); i += 2 {
 		env[settings[i]] = settings[i+1]
 	}
