@@ -141,7 +141,7 @@ test('a provider: the address to go to, ID tokens', async (t) => {
   assert.equal(linked.error ?? null, null, JSON.stringify(linked))
   const connected = await own.connectProvider({ provider: 'example', options: { redirectTo: APP } })
   assert.match(connected.providerUrl, /connect=/)
-  const start = await raw(connected.providerUrl, { headers: BROWSER })
+  const start = await raw(connected.providerUrl, { headers: { ...BROWSER, 'Sec-Fetch-Site': 'cross-site', Referer: `${APP}/` } })
   assert.equal(start.status, 302, start.body)
   assert.ok(!start.headers.location.includes(own.getAccessToken()), 'the access token is not handed to the provider')
 })

@@ -60,9 +60,9 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 
 // disown takes an account whose address nobody has confirmed away from whoever made it: the ticket
 // proves that the address is somebody's who does not know the password, and the maker may have linked
-// identities and keys of their own.
+// identities and keys of their own. A second factor is nothing that a mail may take away.
 func (f *Account) disown(ctx context.Context, tx *store.DB, right right, c auth.Client, now time.Time) error {
-	if right.user.EmailVerified || right.user.Email == "" {
+	if right.user.EmailVerified || right.user.Email == "" || right.user.ActiveMFAType != "" {
 		return nil
 	}
 	e := f.entry("user.disowned", right.user.ID, c, now)

@@ -114,3 +114,17 @@ func TestT04TheOwnersMailTakesAnAccountBack(t *testing.T) {
 		})
 	}
 }
+
+// TestAResetByMailTakesNoSecondFactorAway has a user whose address nobody had to confirm.
+func TestAResetByMailTakesNoSecondFactorAway(t *testing.T) {
+	t.Parallel()
+	d, clock := openStill(t, unverified("AUTH_MFA_ENABLED", "true"))
+	p := person{email: newAddress(), password: rightPassword}
+	p.fullSession = d.ask(t, "POST", "/signup/email-password", fields{"email": p.email, "password": p.password}).session(t)
+	d.turnOn(t, p, clock)
+	d.ask(t, "POST", "/user/password/reset", fields{"email": p.email}).ok(t)
+	ticket := d.mail(t, p.email, "password-reset", 1).Ticket
+	d.ask(t, "POST", "/user/password", fields{"newPassword": "a better password", "ticket": ticket}).ok(t)
+	p.password = "a better password"
+	d.halfway(t, p)
+}

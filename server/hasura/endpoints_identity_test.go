@@ -267,6 +267,7 @@ func TestConnect(t *testing.T) {
 	t.Run("from somebody else's page nothing is linked", func(t *testing.T) {
 		attacker := e.person(t)
 		for _, more := range [][]with{
+			{header("Sec-Fetch-Site", "none")}, // a link in a mail
 			{header("Sec-Fetch-Site", "cross-site")},
 			{header("Sec-Fetch-Site", "cross-site"), header("Referer", "https://evil.example/")},
 			{header("Referer", "https://evil.example/"+clientURL)},
