@@ -24,8 +24,11 @@ func (k *Kit) stillGetsIn(ctx context.Context, tx *store.DB, userID string) erro
 // getsIn tells whether somebody can sign in by one of these ways.
 func (k *Kit) getsIn(w store.WaysIn) bool {
 	p := k.Policy
+	if p.RequireVerifiedEmail && w.Email != "" && !w.EmailVerified {
+		return k.hasProvider(w.Identities) // whose word counts instead; see Policy.gate
+	}
 	switch {
-	case w.Password && w.Email != "" && (w.EmailVerified || !p.RequireVerifiedEmail):
+	case w.Password && w.Email != "":
 		return true
 	case w.Email != "" && w.EmailVerified && (p.SignInByLink || p.SignInByEmailCode) && k.MailReady:
 		return true

@@ -10,7 +10,7 @@ import (
 type Deanonymization struct {
 	NewUser        // as what they go on; CreatedAt is not looked at
 	Asking  string // the session that asks; empty in tokens of an older server
-	Keep    bool   // it lives on; otherwise all sessions end
+	Keep    bool   // it lives on; otherwise all sessions end, and all else that let the guest in
 	Entry   Entry
 }
 
@@ -21,16 +21,16 @@ type Deanonymization struct {
 // Somebody who is no guest any more, is locked, or has lost the session that asks, is ErrChanged. It
 // must run in a transaction.
 func (db *DB) Deanonymize(ctx context.Context, d Deanonymization) error {
-	keep := ""
-	if d.Keep {
-		keep = d.Asking
-	}
 	b := &pgx.Batch{}
 	b.Queue(holdUserSQL, d.ID) // those who come too late wait as well, and do the rest in turns before it is undone
 	b.Queue(deanonymizeSQL, d.ID, nullable(d.Email), nullable(d.PasswordHash), d.DefaultRole, d.DisplayName, d.Locale, jsonOrNull(d.Metadata),
 		d.Disabled, nullable(d.PhoneNumber), d.PhoneNumberVerified, d.Entry.At)
 	b.Queue(keepSessionSQL, d.ID, nullable(d.Asking))
-	b.Queue(endOtherSessionsSQL, d.ID, nullable(keep))
+	if d.Keep {
+		b.Queue(endOtherSessionsSQL, d.ID, nullable(d.Asking))
+	} else { // personal access tokens too: Hasura Auth gave them to guests
+		b.Queue(endEverythingSQL, d.ID)
+	}
 	b.Queue(dropRolesSQL, d.ID)
 	b.Queue(addRolesSQL, d.ID, d.Roles, d.Entry.At)
 	b.Queue(dropTicketsSQL, d.ID)
