@@ -67,6 +67,32 @@ func (k *Kit) elevated(ctx context.Context, a auth.Actor, u auth.User, rule stri
 	return fmt.Errorf("%w: user %s", auth.NotElevated, u.ID)
 }
 
+// memberOfBoth is a member who changes what signs in without a second factor being asked for: a
+// passkey, a personal access token. Whoever has a second factor must have proved it in this session,
+// or a session of one factor could make itself the other.
+func (k *Kit) memberOfBoth(ctx context.Context, a auth.Actor, member func(context.Context, auth.Actor) (auth.User, error)) (auth.User, error) {
+	u, err := member(ctx, a)
+	if err != nil || u.ActiveMFAType == "" {
+		return u, err
+	}
+	s, err := k.Store.ProofsOf(ctx, a)
+	if errors.Is(err, store.ErrNotFound) {
+		return u, fmt.Errorf("%w: the session is gone", auth.Unauthorized)
+	}
+	if err != nil {
+		return u, err
+	}
+	for _, m := range s.AMR {
+		if m.Method == byTOTP || m.Method == byRecoveryCode {
+			return u, nil
+		}
+	}
+	if s.AAL < 2 {
+		return u, fmt.Errorf("%w: the session of user %s has not proved the second factor", auth.NotElevated, u.ID)
+	}
+	return u, nil
+}
+
 // The ways to give a fresh proof.
 const (
 	ElevateByPasskey = "webauthn"

@@ -16,7 +16,7 @@ func (f *Account) BeginPasskey(ctx context.Context, a auth.Actor) (PasskeyCreati
 	if err := f.passkeysOn(); err != nil {
 		return PasskeyCreation{}, err
 	}
-	user, err := f.memberEnrolling(ctx, a)
+	user, err := f.memberOfBoth(ctx, a, f.memberEnrolling)
 	if err != nil {
 		return PasskeyCreation{}, err
 	}
@@ -48,7 +48,7 @@ func (f *Account) AddPasskey(ctx context.Context, in NewPasskey) (auth.Passkey, 
 		return auth.Passkey{}, err
 	}
 	now := f.Now()
-	user, err := f.memberEnrolling(ctx, in.Actor)
+	user, err := f.memberOfBoth(ctx, in.Actor, f.memberEnrolling)
 	if err != nil {
 		return auth.Passkey{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"postern/auth"
 	"postern/store"
@@ -46,7 +45,6 @@ func (f *Account) ElevateByFactor(ctx context.Context, in FactorElevation) (*aut
 	if err != nil {
 		return nil, err
 	}
-	earlier := slices.DeleteFunc(before.AMR, func(m auth.Method) bool { return m.Method == p.method })
 	var grant *auth.Grant
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {
 		if err := f.useProof(ctx, tx, p); err != nil {
@@ -56,7 +54,7 @@ func (f *Account) ElevateByFactor(ctx context.Context, in FactorElevation) (*aut
 			return err
 		}
 		grant, err = f.open(ctx, tx, opening{
-			user: user, method: p.method, after: earlier, aal: 2, elevated: true, beside: in.Actor.SessionID, client: in.Client, now: now,
+			user: user, method: p.method, after: before.AMR, aal: 2, elevated: true, beside: in.Actor.SessionID, client: in.Client, now: now,
 		})
 		return err
 	})

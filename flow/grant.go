@@ -23,6 +23,7 @@ type opening struct {
 	elevated    bool          // the access token says that the proof is fresh
 	beside      string        // the session that asks for this one, to be elevated: it lives on, whatever the limit
 	pat         string        // the personal access token that opens it
+	ends        time.Time     // when it ends however often it is refreshed, if no limit ends it before; zero means never
 	client      auth.Client
 	guards      []store.Guard
 	clears      string
@@ -80,9 +81,11 @@ func (k *Kit) askFactor(ctx context.Context, db *store.DB, o opening) (auth.Admi
 	return auth.Admission{FactorTicket: text}, o.refusal(err)
 }
 
-// methods lists all proofs, the latest last.
+// methods lists all proofs, the latest last and each kind once: who proves themselves again and again
+// leaves no list that grows.
 func (o opening) methods() []auth.Method {
-	return append(slices.Clone(o.after), auth.Method{Method: o.method, Timestamp: o.now})
+	before := slices.DeleteFunc(slices.Clone(o.after), func(m auth.Method) bool { return m.Method == o.method })
+	return append(before, auth.Method{Method: o.method, Timestamp: o.now})
 }
 
 // refusal says what it means when nothing was written: the user was disabled, the password changed or
@@ -102,6 +105,10 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 		ID: tokens.NewUUID(), UserID: o.user.ID, CreatedAt: o.now, ExpiresAt: o.now.Add(k.Policy.sessionLife()),
 		AAL: max(o.aal, 1), AMR: o.methods(),
 	}
+	ends := k.Policy.endOf(session)
+	if ends.IsZero() || !o.ends.IsZero() && o.ends.Before(ends) {
+		ends = o.ends
+	}
 	grant, err := k.grant(o.user, session, token, o.elevated, o.now)
 	if err != nil {
 		return nil, err
@@ -112,7 +119,7 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 	err = db.OpenSession(ctx, store.NewSession{
 		Session: session, RefreshHash: tokens.HashRefresh(token), Client: o.client, Entry: entry,
 		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards, Clears: o.clears, NoFactor: o.user.ActiveMFAType == "" && k.Policy.asksFactor(o),
-		EndsAt: k.Policy.endOf(session), Alive: k.Policy.alive(o.now), Limit: k.Policy.sessionLimit(o.user), Beside: o.beside, PAT: o.pat,
+		EndsAt: ends, Alive: k.Policy.alive(o.now), Limit: k.Policy.sessionLimit(o.user), Beside: o.beside, PAT: o.pat,
 	})
 	return grant, o.refusal(err)
 }

@@ -45,7 +45,7 @@ func (f *Account) RenamePasskey(ctx context.Context, in PasskeyChange) error {
 // RemovePasskey takes a key of the user away, unless nothing would be left to sign in by, and ends
 // the user's other sessions. The user is told by mail.
 func (f *Account) RemovePasskey(ctx context.Context, in PasskeyChange) error {
-	user, err := f.member(ctx, in.Actor)
+	user, err := f.memberOfBoth(ctx, in.Actor, f.member)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type CreatedPAT struct {
 // CreatePAT makes a personal access token and tells its user by mail.
 func (f *Account) CreatePAT(ctx context.Context, in PATRequest) (CreatedPAT, error) {
 	now := f.Now()
-	user, err := f.member(ctx, in.Actor)
+	user, err := f.memberOfBoth(ctx, in.Actor, f.member)
 	if err != nil {
 		return CreatedPAT{}, err
 	}
@@ -104,6 +104,7 @@ type PATSignIn struct {
 }
 
 // WithPAT opens a session by a personal access token, which stays good until it expires or is revoked.
+// The session ends with it, however often it is refreshed.
 // No second factor is asked: there is nobody who could be.
 func (f *SignIn) WithPAT(ctx context.Context, in PATSignIn) (admission auth.Admission, err error) {
 	now := f.Now()
@@ -121,7 +122,7 @@ func (f *SignIn) WithPAT(ctx context.Context, in PATSignIn) (admission auth.Admi
 		if err := tx.UsePAT(ctx, found.TokenID, now); err != nil {
 			return err
 		}
-		admission, err = f.enter(ctx, tx, opening{user: found.User, method: "pat", machine: true, pat: found.TokenID, client: in.Client, now: now})
+		admission, err = f.enter(ctx, tx, opening{user: found.User, method: "pat", machine: true, pat: found.TokenID, ends: found.TokenExpiresAt, client: in.Client, now: now})
 		return err
 	})
 	if errors.Is(err, store.ErrChanged) || auth.CodeOf(err) == auth.InvalidCredentials {

@@ -2,9 +2,12 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"postern/auth"
 )
 
 // Factor is a TOTP factor with its secret. It never leaves a flow.
@@ -61,7 +64,7 @@ type Activation struct {
 }
 
 // ActivateFactor turns a staged factor on, in the place of the one before, and ends the user's other
-// sessions. Recovery codes are a matter of the factor: those that were left from one that is gone go
+// sessions. The one that lives on has proved it by the first code. Recovery codes are a matter of the factor: those that were left from one that is gone go
 // as well. One that was enrolled or activated meanwhile is ErrChanged; when the session is over, it is
 // ErrNotFound. It must run in a transaction.
 func (db *DB) ActivateFactor(ctx context.Context, userID string, a Activation) error {
@@ -69,12 +72,17 @@ func (db *DB) ActivateFactor(ctx context.Context, userID string, a Activation) e
 	if a.Replaces {
 		was = "totp"
 	}
+	proved, err := json.Marshal([]auth.Method{{Method: "totp", Timestamp: a.Entry.At}})
+	if err != nil {
+		return err
+	}
 	b := &pgx.Batch{}
 	b.Queue(turnFactorOnSQL, userID, nullable(was), nullable(a.Shared))
 	b.Queue(keepSessionSQL, userID, nullable(a.Entry.SessionID))
 	b.Queue(dropActiveFactorSQL, userID)
 	b.Queue(activateFactorSQL, a.PendingID, userID, a.Step, a.Entry.At, a.Shared == "")
 	b.Queue(endOtherSessionsSQL, userID, nullable(a.Entry.SessionID))
+	b.Queue(noteFactorSQL, nullable(a.Entry.SessionID), proved)
 	if !a.Replaces {
 		b.Queue(dropRecoveryCodesSQL, userID)
 	}
@@ -98,6 +106,9 @@ const (
 	dropActiveFactorSQL = `delete from auth.factors where user_id = $1 and kind = 'totp' and status = 'active'`
 	activateFactorSQL   = `update auth.factors set status = 'active', last_step = $3, confirmed_at = $4, secret = case when $5::boolean then secret end
 		where id = $1 and user_id = $2 and kind = 'totp' and status = 'pending'`
+	// The level stays: a token from before the factor must not refresh into one that claims it.
+	noteFactorSQL = `update auth.refresh_tokens
+		set amr = jsonb_path_query_array(coalesce(amr, '[]'), '$[*] ? (@.method != "totp")') || $2::jsonb where id = $1 and type = 'regular'`
 )
 
 // DeactivateFactor turns the user's factor off and ends the user's other sessions. The one that lives

@@ -134,7 +134,8 @@ const patsOfSQL = `select t.id, t.created_at, t.expires_at, t.rotated_at as last
 // FoundPAT is a live personal access token with its user.
 type FoundPAT struct {
 	auth.User
-	TokenID string
+	TokenID        string
+	TokenExpiresAt time.Time
 }
 
 // FindPAT looks a live personal access token up by the hash of its secret.
@@ -142,7 +143,7 @@ func (db *DB) FindPAT(ctx context.Context, hash string, now time.Time) (FoundPAT
 	return one[FoundPAT](ctx, db, findPATSQL, hash, now)
 }
 
-const findPATSQL = `select` + userColumns + `, t.id::text as token_id
+const findPATSQL = `select` + userColumns + `, t.id::text as token_id, t.expires_at as token_expires_at
 	from auth.refresh_tokens t join auth.users u on u.id = t.user_id
 	where t.refresh_token_hash = $1 and t.type = 'pat' and t.expires_at > $2`
 

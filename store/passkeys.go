@@ -137,6 +137,7 @@ func (db *DB) RemovePasskey(ctx context.Context, id, keep string, e Entry) error
 	b.Queue(removePasskeySQL, id, e.UserID)
 	b.Queue(endOtherSessionsSQL, e.UserID, nullable(keep))
 	b.Queue(lowerSessionsSQL, e.UserID)
+	b.Queue(dropFactorTicketsSQL, e.UserID) // the first factor may have been this key
 	queueEntry(b, e)
 	return guardedBatch(ctx, db, b, 3)
 }

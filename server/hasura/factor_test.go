@@ -290,7 +290,7 @@ func TestElevationByTheSecondFactor(t *testing.T) {
 	change(s.AccessToken).ok(t)
 	d.ask(t, "GET", "/mfa/totp/generate", nil, bearer(s.AccessToken)).is(t, 200, "")
 	// The session that asked goes on as it was, and a refreshed token is not fresh.
-	d.isLevel(t, p.wireSession, 1, "password")
+	d.isLevel(t, p.wireSession, 1, "password totp")
 	change(p.AccessToken).refused(t, 403, "elevated-claim-required", "")
 	refreshed := d.ask(t, "POST", "/token", fields{"refreshToken": s.RefreshToken}).session(t)
 	if elevates(t, refreshed.AccessToken) != "" {

@@ -40,6 +40,9 @@ func (in *createPATRequest) expiry() (t time.Time, err error) {
 		return t, errors.New("a comma")
 	}
 	err = t.UnmarshalText([]byte(in.ExpiresAt))
+	if err == nil && t.UTC().Year() > 9999 { // RFC 3339 could not write it in a list
+		err = errors.New("the year has five digits")
+	}
 	return t, err
 }
 
