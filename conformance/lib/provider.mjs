@@ -1,7 +1,8 @@
 // An OpenID provider that lives in the test: discovery, a consent page with a button, PKCE, signed ID
 // tokens (RFC 6749, RFC 7636, OpenID Connect Core 1.0). It listens at PROVIDER_URL.
 import assert from 'node:assert/strict'
-import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { linkSync, readFileSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { secret } from './world.mjs'
 
@@ -9,8 +10,17 @@ export const ISSUER = process.env.PROVIDER_URL
 export const CLIENT_ID = 'postern-conformance'
 export const CLIENT_SECRET = 'conformance-client-secret'
 
-const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
-const jwk = { ...keys.publicKey.export({ format: 'jwk' }), kid: 'k1', use: 'sig', alg: 'RS256' }
+// All test files are one provider with one key, since the server keeps its keys by their names.
+const keyFile = `${process.env.CANARY_FILE}.provider-key`
+try {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  writeFileSync(`${keyFile}.${process.pid}`, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
+  linkSync(`${keyFile}.${process.pid}`, keyFile) // whole, or not at all
+} catch (error) {
+  if (error.code !== 'EEXIST') throw error // another file was first
+}
+const privateKey = createPrivateKey(readFileSync(keyFile))
+const jwk = { ...createPublicKey(privateKey).export({ format: 'jwk' }), kid: 'k1', use: 'sig', alg: 'RS256' }
 const b64 = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 
 /** An ID token for a person, as the provider signs it. */
@@ -18,7 +28,7 @@ export function idToken(person, claims = {}) {
   const now = Math.floor(Date.now() / 1000)
   const body = { iss: ISSUER, aud: CLIENT_ID, iat: now, exp: now + 300, ...person, ...claims }
   const unsigned = `${b64({ alg: 'RS256', kid: 'k1', typ: 'JWT' })}.${b64(body)}`
-  return secret(`${unsigned}.${sign('RSA-SHA256', Buffer.from(unsigned), keys.privateKey).toString('base64url')}`)
+  return secret(`${unsigned}.${sign('RSA-SHA256', Buffer.from(unsigned), privateKey).toString('base64url')}`)
 }
 
 /** A person at the provider. */
