@@ -41,6 +41,7 @@ test('sign-ins in a real browser', { skip }, async (t) => {
     assert.deepEqual(page.visited.filter((url) => /refreshToken/.test(url)), [], 'no token was in an address')
 
     await page.goto(APP)
+    await page.until('document.body?.dataset.ready')
     await page.press('Sign in with the provider')
     await page.press('Cancel')
     await page.sees('Failed: oauth-provider-error')
@@ -82,7 +83,7 @@ test('sign-ins in a real browser', { skip }, async (t) => {
     await page.until(`location.href.startsWith(${JSON.stringify(APP)})`)
 
     await page.goto(APP)
-    await page.sees('Signed')
+    await page.until('document.body?.dataset.ready')
     await page.evaluate('localStorage.clear()')
     await page.goto(APP)
     await page.sees('Signed out')

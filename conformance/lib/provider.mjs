@@ -1,9 +1,9 @@
 // An OpenID provider that lives in the test: discovery, a consent page with a button, PKCE, signed ID
 // tokens (RFC 6749, RFC 7636, OpenID Connect Core 1.0). It listens at PROVIDER_URL.
-import assert from 'node:assert/strict'
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import { linkSync, readFileSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { secret } from './world.mjs'
 
 export const ISSUER = process.env.PROVIDER_URL
@@ -108,8 +108,14 @@ export async function openProvider(t) {
     }
   })
   const { hostname, port } = new URL(ISSUER)
-  await new Promise((resolve) => server.listen(Number(port), hostname, resolve))
-  assert.equal(server.address().port, Number(port))
+  for (const until = Date.now() + 60_000; !server.listening; ) {
+    try {
+      await new Promise((resolve, reject) => server.once('error', reject).listen(Number(port), hostname, resolve))
+    } catch (error) {
+      if (error.code !== 'EADDRINUSE' || Date.now() > until) throw error
+      await sleep(100) // another file has its turn
+    }
+  }
   t.after(() => new Promise((resolve) => { server.close(resolve); server.closeAllConnections() }))
   return provider
 }
