@@ -103,7 +103,10 @@ func TestPersonalAccessTokens(t *testing.T) {
 	d.signInPAT(t, secret).session(t)
 	clock.Advance(time.Second)
 	d.signInPAT(t, secret).refused(t, 401, "invalid-pat", "")
-	if list := d.pats(t, d.accessToken(t, nil, in.wireSession)); len(list) != 0 {
+	// The sessions that it opened end with it.
+	d.ask(t, "GET", "/user", nil, bearer(d.accessToken(t, nil, in.wireSession))).refused(t, 401, "unauthorized", "")
+	own := d.ask(t, "POST", "/signin/email-password", fields{"email": p.email, "password": "a better password"}).session(t)
+	if list := d.pats(t, own.AccessToken); len(list) != 0 {
 		t.Errorf("list %v", list)
 	}
 	if _, err := d.Store.Sweep(t.Context(), clock.Now().Add(time.Second), clock.Now()); err != nil {

@@ -245,7 +245,7 @@ func TestRecoveryCodes(t *testing.T) {
 	// One makes no others, neither by itself nor through a fresh proof that it gave.
 	d.ask(t, "POST", "/mfa/recovery-codes", fields{"otp": codes[1]}, bearer(p.AccessToken)).refused(t, 401, "invalid-totp", "")
 	elevated := d.ask(t, "POST", "/elevate/totp", fields{"otp": codes[1]}, bearer(p.AccessToken)).session(t)
-	d.isLevel(t, elevated.wireSession, 2, "password recovery-code")
+	d.isLevel(t, elevated.wireSession, 2, "password totp recovery-code")
 	d.ask(t, "POST", "/mfa/recovery-codes", fields{}, bearer(elevated.AccessToken)).refused(t, 403, "elevated-claim-required", "")
 	left(8)
 
