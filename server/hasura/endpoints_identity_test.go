@@ -406,3 +406,20 @@ func TestIDTokens(t *testing.T) {
 		auto.ask(t, "POST", "/signup/idtoken", body).is(t, http.StatusOK, "{}") // where the address lets people in, it must be confirmed first
 	})
 }
+
+func TestGuestsHaveNoIdentities(t *testing.T) {
+	t.Parallel()
+	e := openProviders(t, []string{"github"}, nil)
+	guest := e.ask(t, "POST", "/signin/anonymous", nil).session(t)
+	for _, r := range []struct {
+		method, path string
+		body         any
+	}{
+		{"GET", "/user/providers", nil},
+		{"GET", "/signin/provider/github/callback/tokens", nil},
+		{"POST", "/token/provider/github", fields{"refreshToken": "of somebody"}},
+		{"POST", "/link/provider/github", nil},
+	} {
+		e.ask(t, r.method, r.path, r.body, bearer(guest.AccessToken)).refused(t, 403, "forbidden-anonymous", "")
+	}
+}
