@@ -264,7 +264,8 @@ func TestProvidersThatMisbehave(t *testing.T) {
 		{"keys: 500", fakeprovider.Keys, fakeprovider.Answer{Status: 500, Body: secret}, providers.ErrProfile},
 		{"keys: huge", fakeprovider.Keys, fakeprovider.Answer{Body: `{"keys":[` + strings.Repeat(`{"kty":"oct"},`, 200000) + `{}]}`}, providers.ErrProfile},
 	}
-	uses := func(fake *fakeprovider.Server, name string, role fakeprovider.Role) bool {
+	uses := func(t *testing.T, fake *fakeprovider.Server, name string, role fakeprovider.Role) bool {
+		t.Helper()
 		before := fake.Seen(role)
 		_, _, err := signIn(t, fake, find(t, open(t, fake, fake.Env(name)), name))
 		return err == nil && fake.Seen(role) > before
@@ -274,7 +275,7 @@ func TestProvidersThatMisbehave(t *testing.T) {
 			t.Parallel()
 			fake := fakeprovider.New(t)
 			for _, tt := range tests {
-				if !uses(fake, name, tt.role) {
+				if !uses(t, fake, name, tt.role) {
 					continue
 				}
 				p := find(t, open(t, fake, fake.Env(name)), name)
