@@ -22,8 +22,8 @@ test: ## Run all tests. They bring their own Postgres; nothing has to run.
 race: ## Run all tests with the race detector (needs a C compiler).
 	CGO_ENABLED=1 go test -race ./...
 
-races: ## Race refresh tokens and one-time secrets in full size: 10,000 times (minutes).
-	POSTERN_RACES=$${POSTERN_RACES:-10000} go test -count=1 -v -timeout 60m -run '^Test(Race|T09)' ./server/hasura
+races: ## Race refresh tokens, one-time secrets and callbacks in full size: 10,000 times (minutes).
+	POSTERN_RACES=$${POSTERN_RACES:-10000} go test -count=1 -v -timeout 60m -run '^Test(Race|T09|T31)' ./server/hasura
 
 faults: ## Kill the server with kill -9 in full size: 200 times (minutes).
 	POSTERN_FAULTS=$${POSTERN_FAULTS:-200} go test -count=1 -v -timeout 60m ./internal/faults
