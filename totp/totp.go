@@ -78,7 +78,7 @@ var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 func ParseSecret(text string) (Secret, error) {
 	text = strings.ToUpper(strings.TrimRight(text, "="))
 	raw, err := encoding.DecodeString(text)
-	if err != nil || strings.ContainsAny(text, "\r\n") { // the decoder skips line ends
+	if err != nil || strings.ContainsAny(text, "\r\n") || !wholeBytes(len(text)) { // the decoder skips line ends, and lets letters hang over
 		return Secret{}, errors.New("totp: the secret is not base32")
 	}
 	if len(raw) < leastSecret {
@@ -86,6 +86,9 @@ func ParseSecret(text string) (Secret, error) {
 	}
 	return Secret{text}, nil
 }
+
+// wholeBytes tells whether so many letters of base32, without padding, are a number of bytes.
+func wholeBytes(letters int) bool { return encoding.EncodedLen(encoding.DecodedLen(letters)) == letters }
 
 // Enrolment is what a user's app is given.
 type Enrolment struct {
