@@ -88,7 +88,9 @@ func ParseSecret(text string) (Secret, error) {
 }
 
 // wholeBytes tells whether so many letters of base32, without padding, are a number of bytes.
-func wholeBytes(letters int) bool { return encoding.EncodedLen(encoding.DecodedLen(letters)) == letters }
+func wholeBytes(letters int) bool {
+	return encoding.EncodedLen(encoding.DecodedLen(letters)) == letters
+}
 
 // Enrolment is what a user's app is given.
 type Enrolment struct {
