@@ -55,8 +55,10 @@ var floors = map[string]int{
 	"providers": rooms,
 	"limits":    rooms,
 	"captcha":   rooms,
+	"claims":    rooms,
 	"passkeys":  rooms,
 
+	"claims/schema":    rooms,
 	"passwords/argon2": rooms,
 
 	"auth":         ground,

@@ -74,6 +74,8 @@ const (
 	CaptchaMissing       Code = "captcha-missing"       // the request must prove that a person sends it
 	CaptchaFailed        Code = "captcha-failed"        // the captcha service says it is no person
 	CaptchaUnavailable   Code = "captcha-unavailable"   // the captcha service does not answer
+	ClaimMissing         Code = "claim-missing"         // a claim that every token must have has no value for the user
+	ClaimsUnavailable    Code = "claims-unavailable"    // a claim that every token must have cannot be computed; see TooSoon
 )
 
 // Codes lists every Code, for the tests that prove a table complete.
@@ -87,7 +89,7 @@ var codes = []Code{
 	UserUnverified, UserAnonymous, EmailTaken, EmailVerified, PasswordTooShort, PasswordTooLong,
 	PasswordLeaked, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
-	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable,
+	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable,
 }
 
 // CodeOf finds the Code in err, or Internal when there is none. Of nil it is empty.

@@ -5,6 +5,7 @@ package config
 
 import (
 	"postern/captcha"
+	"postern/claims"
 	"postern/deliver"
 	"postern/emails"
 	"postern/flow"
@@ -26,6 +27,7 @@ type Config struct {
 	Hasura    hasura.Settings    `title:"Hasura Auth dialect" doc:"How the door for clients of Hasura Auth speaks."`
 	Store     store.Settings     `title:"Database" doc:"Where users and sessions are kept."`
 	Tokens    tokens.Settings    `title:"Tokens and keys" doc:"What signs access tokens, and what seals secrets at rest."`
+	Claims    claims.Settings    `title:"Custom claims" doc:"What access tokens say about users besides who they are: session variables for Hasura's permissions."`
 	Flow      flow.Settings      `title:"Users and sessions" doc:"Who may sign up and in, how long a session lasts and where links may lead."`
 	TOTP      totp.Settings      `title:"Authenticator apps" doc:"The second factor that users may turn on (AUTH_MFA_ENABLED)."`
 	Passwords passwords.Settings `title:"Passwords" doc:"What a password must be, and how it is hashed."`

@@ -19,8 +19,7 @@ type capability struct {
 
 // waiting lists the capabilities to come. A name moves out of here when a room declares it.
 var waiting = []capability{
-	{"custom claims", `AUTH_JWT_CUSTOM_CLAIMS AUTH_JWT_CUSTOM_CLAIMS_DEFAULTS
-		HASURA_GRAPHQL_GRAPHQL_URL HASURA_GRAPHQL_ADMIN_SECRET`},
+	{"custom claims", `HASURA_GRAPHQL_GRAPHQL_URL HASURA_GRAPHQL_ADMIN_SECRET`},
 	{"providers defined by a JSON object", "AUTH_PROVIDER_CUSTOM"},
 	{"being an OAuth2 provider itself", `AUTH_OAUTH2_PROVIDER_ENABLED AUTH_OAUTH2_PROVIDER_LOGIN_URL
 		AUTH_OAUTH2_PROVIDER_ACCESS_TOKEN_TTL AUTH_OAUTH2_PROVIDER_REFRESH_TOKEN_TTL

@@ -72,6 +72,8 @@ var refusals = map[auth.Code]refusal{
 	auth.CaptchaMissing:       {403, "captcha-missing", "A captcha response is missing", false, "The request must carry the response of the captcha that the operator has set up."},
 	auth.CaptchaFailed:        {403, "captcha-failed", "The captcha was not passed", false, "The captcha service refused the response: it is wrong, used or too old."},
 	auth.CaptchaUnavailable:   {503, "captcha-unavailable", "The captcha cannot be checked at the moment", false, "The captcha service does not answer. Try again."},
+	auth.ClaimMissing:         {403, "required-claim-missing", "You cannot sign in yet: information that your account needs is missing", false, "A claim that the operator made required (AUTH_JWT_CUSTOM_CLAIMS) has no value for this user."},
+	auth.ClaimsUnavailable:    {503, "claims-unavailable", "The data of your account cannot be read at the moment, try again soon", false, "A claim that the operator made required cannot be computed: where its data comes from does not answer, or answers with errors; the log has the reason. Wait for as long as Retry-After says."},
 }
 
 // userAlreadyExists is the newer word for an address that another user has.

@@ -1,0 +1,310 @@
+package claims
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"postern/claims/schema"
+)
+
+// Problem is why a claim cannot work, or what an operator should know about it.
+type Problem struct {
+	Claim string // as the operator wrote it; empty when it is no single claim
+	Text  string // what is wrong and what would be right
+	Fatal bool   // there is no start with it
+
+	setting  string
+	required bool
+}
+
+// text is the problem as a sentence about its setting.
+func (p Problem) text() string {
+	if p.Claim == "" {
+		return p.Text
+	}
+	return fmt.Sprintf("claim %q: %s", p.Claim, p.Text)
+}
+
+// String is the problem on one line.
+func (p Problem) String() string { return p.text() }
+
+// definition is one claim as the operator defined it.
+type definition struct {
+	written  string // its name in the setting
+	name     string // its full name
+	path     string
+	choice   string // the selection by hand, or empty
+	required bool
+	fallback fallback
+}
+
+// fallback is the default of a claim: a literal, if there is one.
+type fallback struct {
+	literal string
+	ok      bool
+}
+
+// definitions is what the settings define, and what is wrong with it.
+type definitions struct {
+	list     []definition // those that can be used, in the order of the setting
+	problems []Problem
+	warnings []Problem
+	lenient  bool
+}
+
+// read reads the two settings. It finds all problems at once.
+func (s Settings) read() *definitions {
+	d := &definitions{lenient: s.lenient()}
+	d.readClaims(s.Definitions)
+	d.readDefaults(s.Defaults)
+	return d
+}
+
+// fail notes a problem.
+func (d *definitions) fail(setting, claim string, required bool, format string, args ...any) {
+	d.problems = append(d.problems, Problem{
+		Claim: claim, Text: fmt.Sprintf(format, args...), setting: setting, required: required,
+		Fatal: required || !d.lenient,
+	})
+}
+
+// member is one member of a JSON object, which the standard decoders would put into a map: there,
+// the second of two equal names silently wins.
+type member struct {
+	name  string
+	value jsontext.Value
+}
+
+var errNoObject = errors.New("no object")
+
+// members reads an object in its order, equal names included.
+func members(text []byte) ([]member, error) {
+	d := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true))
+	if d.PeekKind() != '{' {
+		if _, err := d.ReadValue(); err != nil {
+			return nil, err
+		}
+		return nil, errNoObject
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	var list []member
+	for d.PeekKind() == '"' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		m := member{name: name.String()}
+		value, err := d.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		m.value = value.Clone()
+		list = append(list, m)
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	if d.PeekKind() != 0 {
+		return nil, errors.New("something follows after the object")
+	}
+	return list, nil
+}
+
+// jsonProblem says where text stops being JSON.
+func jsonProblem(err error) string {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, errNoObject):
+		return "it is JSON, but no object"
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("it stops being JSON at character %d: %v", syntax.ByteOffset+1, syntax.Err)
+	default:
+		return err.Error()
+	}
+}
+
+// readClaims reads AUTH_JWT_CUSTOM_CLAIMS.
+func (d *definitions) readClaims(text string) {
+	if strings.TrimSpace(text) == "" {
+		return
+	}
+	list, err := members([]byte(text))
+	if err != nil {
+		d.fail(envDefinitions, "", false, `it must be a JSON object such as {"organisation-id": "profile.organisation.id"}; %s`, jsonProblem(err))
+		return
+	}
+	taken := map[string]string{}
+	for _, m := range list {
+		def, ok := d.readClaim(m)
+		if problem := nameProblem(m.name); problem != "" {
+			d.fail(envDefinitions, m.name, def.required, "%s", problem)
+			continue
+		}
+		def.name = fullName(m.name)
+		if before, twice := taken[def.name]; twice {
+			d.fail(envDefinitions, m.name, def.required, "it is defined twice, before as %q; letter case and x-hasura- make no difference", before)
+			continue
+		}
+		taken[def.name] = m.name
+		if ok {
+			d.list = append(d.list, def)
+		}
+	}
+}
+
+// readClaim reads the definition of one claim.
+func (d *definitions) readClaim(m member) (def definition, ok bool) {
+	def.written = m.name
+	before := len(d.problems)
+	switch m.value.Kind() {
+	case '"':
+		_ = json.Unmarshal(m.value, &def.path) // a string it is
+	case '{':
+		d.readMembers(m, &def)
+	default:
+		d.fail(envDefinitions, m.name, false, "it must be an expression in quotes, or an object with the member path; it is %s", kindOf(m.value))
+		return def, false
+	}
+	if len(d.problems) == before && strings.TrimSpace(def.path) == "" {
+		d.fail(envDefinitions, m.name, def.required, `the expression is empty; it should say where the value is, as "profile.organisation.id" does`)
+	}
+	return def, len(d.problems) == before
+}
+
+// definitionMembers are what a definition in the long form may have.
+var definitionMembers = []string{"path", "default", "required", "select"}
+
+// readMembers reads a definition in the long form.
+func (d *definitions) readMembers(m member, def *definition) {
+	list, err := members(m.value)
+	if err != nil {
+		d.fail(envDefinitions, m.name, false, "%s", jsonProblem(err))
+		return
+	}
+	for _, part := range list { // first, for it decides how grave the rest is
+		if part.name == "required" && part.value.Kind() == 't' {
+			def.required = true
+		}
+	}
+	seen := map[string]bool{}
+	fail := func(format string, args ...any) { d.fail(envDefinitions, m.name, def.required, format, args...) }
+	for _, part := range list {
+		if seen[part.name] {
+			fail("the member %q is there twice", part.name)
+			continue
+		}
+		seen[part.name] = true
+		switch part.name {
+		case "path", "select":
+			into := &def.path
+			if part.name == "select" {
+				into = &def.choice
+			}
+			if json.Unmarshal(part.value, into) != nil || part.value.Kind() != '"' {
+				fail("the member %q must be text in quotes; it is %s", part.name, kindOf(part.value))
+			} else if part.name == "select" && strings.TrimSpace(def.choice) == "" {
+				fail(`the member "select" is empty; leave it out, or write fields such as "profile { id }"`)
+			}
+		case "required":
+			if part.value.Kind() != 't' && part.value.Kind() != 'f' {
+				fail("the member %q must be true or false; it is %s", part.name, kindOf(part.value))
+			}
+		case "default":
+			def.fallback, err = readFallback(part.value)
+			if err != nil {
+				fail("its default cannot be a claim: %v", err)
+			}
+		default:
+			fail("it has the member %q, which means nothing%s", part.name, suggest(part.name, definitionMembers))
+		}
+	}
+	if !seen["path"] {
+		fail(`the member "path" is missing: the expression`)
+	}
+}
+
+// readFallback makes a default a literal. null is the same as none.
+func readFallback(text jsontext.Value) (fallback, error) {
+	value, err := decode(text)
+	if err != nil || value == nil {
+		return fallback{}, err
+	}
+	literal, err := encode(value)
+	return fallback{literal: literal, ok: err == nil}, err
+}
+
+// readDefaults reads AUTH_JWT_CUSTOM_CLAIMS_DEFAULTS and gives the claims their defaults. One that a
+// claim has in its own definition stays.
+func (d *definitions) readDefaults(text string) {
+	if strings.TrimSpace(text) == "" {
+		return
+	}
+	list, err := members([]byte(text))
+	if err != nil {
+		d.fail(envDefaults, "", false, `it must be a JSON object such as {"organisation-id": "none"}; %s`, jsonProblem(err))
+		return
+	}
+	taken := map[string]string{}
+	for _, m := range list {
+		name := fullName(m.name)
+		if before, twice := taken[name]; twice {
+			d.fail(envDefaults, m.name, false, "it has two defaults, the other under %q; letter case and x-hasura- make no difference", before)
+			continue
+		}
+		taken[name] = m.name
+		value, err := readFallback(m.value)
+		at := slices.IndexFunc(d.list, func(def definition) bool { return def.name == name })
+		switch {
+		case err != nil:
+			d.fail(envDefaults, m.name, at >= 0 && d.list[at].required, "the default cannot be a claim: %v", err)
+		case at < 0:
+			d.warnings = append(d.warnings, Problem{Claim: m.name, setting: envDefaults, Text: "it has a default, and no such claim is defined" + suggest(m.name, d.names())})
+		case !d.list[at].fallback.ok:
+			d.list[at].fallback = value
+		}
+	}
+}
+
+// names are the claims as the operator wrote them.
+func (d *definitions) names() []string {
+	names := make([]string, 0, len(d.list))
+	for _, def := range d.list {
+		names = append(names, def.written)
+	}
+	return names
+}
+
+// kindOf names what a JSON value is.
+func kindOf(v jsontext.Value) string {
+	switch v.Kind() {
+	case '"':
+		return "text"
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "true or false"
+	default:
+		return "a number"
+	}
+}
+
+// suggest ends a sentence about an unknown name with the names that are near it.
+func suggest(name string, known []string) string {
+	near := schema.Nearest(name, known)
+	if len(near) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(near, " or ") + "?"
+}
