@@ -57,6 +57,7 @@ var floors = map[string]int{
 	"captcha":   rooms,
 	"claims":    rooms,
 	"passkeys":  rooms,
+	"engine":    rooms,
 
 	"claims/schema":    rooms,
 	"passwords/argon2": rooms,

@@ -8,6 +8,7 @@ import (
 	"postern/claims"
 	"postern/deliver"
 	"postern/emails"
+	"postern/engine"
 	"postern/flow"
 	"postern/limits"
 	"postern/passkeys"
@@ -37,6 +38,7 @@ type Config struct {
 	Captcha   captcha.Settings   `title:"Captcha" doc:"Who vouches that a person, and not a program, signs up or asks for a mail."`
 	Emails    emails.Settings    `title:"Mail" doc:"How mails leave the house, and what they say."`
 	SMS       sms.Settings       `title:"Text messages" doc:"How codes reach a telephone."`
+	Engine    engine.Settings    `title:"Hasura's engine" doc:"Where Hasura's GraphQL engine is, and what is told to it. HASURA_GRAPHQL_JWT_SECRET, which both must have, is among tokens and keys."`
 	Deliver   deliver.Settings   `title:"Background work" doc:"How queued mails and text messages are carried out, and how what expired is swept."`
 }
 

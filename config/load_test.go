@@ -429,7 +429,7 @@ func TestASettingTwiceInTheFileIsANotice(t *testing.T) {
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	got, report := loadTest(Source{Flags: map[string]string{
-		"port": "5", "debug": "false", "graphql-url": "http://h", "prot": "1",
+		"port": "5", "debug": "false", "oauth2-provider-enabled": "true", "prot": "1",
 	}}, nil)
 	if got.Door.Port != 5 {
 		t.Errorf("port %d, want 5", got.Door.Port)
@@ -439,7 +439,7 @@ func TestFlags(t *testing.T) {
 		t.Errorf("errors (-want +got):\n%s", diff)
 	}
 	wantNotes := []string{
-		"HASURA_GRAPHQL_GRAPHQL_URL: known, but without effect: this version does not have custom claims yet",
+		"AUTH_OAUTH2_PROVIDER_ENABLED: known, but without effect: this version does not have being an OAuth2 provider itself yet",
 	}
 	if diff := cmp.Diff(wantNotes, lines(report.Warnings)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -19,7 +19,6 @@ type capability struct {
 
 // waiting lists the capabilities to come. A name moves out of here when a room declares it.
 var waiting = []capability{
-	{"custom claims", `HASURA_GRAPHQL_GRAPHQL_URL HASURA_GRAPHQL_ADMIN_SECRET`},
 	{"providers defined by a JSON object", "AUTH_PROVIDER_CUSTOM"},
 	{"being an OAuth2 provider itself", `AUTH_OAUTH2_PROVIDER_ENABLED AUTH_OAUTH2_PROVIDER_LOGIN_URL
 		AUTH_OAUTH2_PROVIDER_ACCESS_TOKEN_TTL AUTH_OAUTH2_PROVIDER_REFRESH_TOKEN_TTL
@@ -90,9 +89,9 @@ func (d deprecation) notice(written string) string {
 	return fmt.Sprintf("deprecated: it is called %s now; version %s drops the old name", name, d.dropped)
 }
 
-// engine lists settings of Hasura's engine itself, without their prefix HASURA_GRAPHQL_. They are
+// engineNames lists settings of Hasura's engine itself, without their prefix HASURA_GRAPHQL_. They are
 // often in the same file and no business of ours.
-const engine = `
+const engineNames = `
 ADMIN_INTERNAL_ERRORS ADMIN_SECRETS ASYNC_ACTIONS_FETCH_INTERVAL ASYNC_ACTIONS_FETCH_BATCH_SIZE
 AUTH_HOOK AUTH_HOOK_MODE AUTH_HOOK_SEND_REQUEST_BODY CLI_ENVIRONMENT CLOSE_WEBSOCKETS_ON_METADATA_CHANGE
 CONNECTION_COMPRESSION CONNECTIONS_PER_READ_REPLICA CONSOLE_ASSETS_DIR CORS_DOMAIN DEFAULT_NAMING_CONVENTION
@@ -130,7 +129,7 @@ func strangers() map[string]verdict {
 	for name, became := range past {
 		names[name] = verdict{notice: "without effect: " + became}
 	}
-	for name := range strings.FieldsSeq(engine) {
+	for name := range strings.FieldsSeq(engineNames) {
 		names["HASURA_GRAPHQL_"+name] = verdict{}
 	}
 	return names
