@@ -88,7 +88,7 @@ func Build(ctx context.Context, c *config.Config, o Options) (*House, error) {
 	for _, w := range secret.Weaknesses() {
 		o.Log.WarnContext(ctx, w)
 	}
-	signer, err := tokens.NewSigner(secret)
+	signer, err := tokens.NewSigner(secret, tokens.WithOldSpelling(c.Tokens.OldAnonymousClaim))
 	if err != nil {
 		return nil, err
 	}

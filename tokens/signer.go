@@ -20,6 +20,7 @@ const (
 	claimDefaultRole = "x-hasura-default-role"
 	claimAnonymous   = "x-hasura-user-is-anonymous"
 	claimElevated    = "x-hasura-auth-elevated"
+	oldAnonymous     = "x-hasura-user-isAnonymous" // how Hasura Auth spelt claimAnonymous before 0.6
 	sessionClaim     = "session_id"
 )
 
@@ -35,8 +36,8 @@ type Access struct {
 	Roles       []string
 	DefaultRole string
 	IsAnonymous bool
-	Elevated    bool           // proved again just now
-	Extra       map[string]any // custom claims by name, with or without x-hasura-; built-in ones are left alone
+	Elevated    bool              // proved again just now
+	Extra       map[string]string // custom claims by name, with or without x-hasura-; built-in ones are left alone
 	Life        time.Duration
 }
 
@@ -49,15 +50,27 @@ type Signer struct {
 	header  string // first part of every access token
 	jwks    []byte
 	purpose Secret // whence the keys of other purposes are derived
+
+	oldSpelling bool // claimAnonymous is there in its old spelling too
 }
+
+// An Option changes what a Signer writes.
+type Option func(*Signer)
+
+// WithOldSpelling adds x-hasura-user-isAnonymous, as x-hasura-user-is-anonymous was spelt by Hasura
+// Auth before 0.6: permissions that were written then go on working.
+func WithOldSpelling(on bool) Option { return func(s *Signer) { s.oldSpelling = on } }
 
 // NewSigner readies a secret for signing. It signs and verifies once, so that a key that cannot is
 // found at start.
-func NewSigner(secret Secret) (*Signer, error) {
+func NewSigner(secret Secret, options ...Option) (*Signer, error) {
 	if secret.IsZero() {
 		return nil, errNotSet
 	}
 	s := &Signer{s: secret.s, signKey: secret.s.hmac, readKey: secret.s.hmac, jwks: []byte(`{"keys":[]}`), purpose: secret}
+	for _, o := range options {
+		o(s)
+	}
 	kid := secret.s.kid
 	if secret.s.alg.family != hmacKeys {
 		s.signKey, s.readKey = secret.s.private, secret.s.public
@@ -108,6 +121,10 @@ func (s *Signer) Sign(a Access, now time.Time) (string, error) {
 		return "", errors.New("an access token needs a user, a default role and a life of a second at least")
 	}
 	claims := a.claims()
+	if s.oldSpelling {
+		maps.DeleteFunc(claims, func(name string, _ any) bool { return strings.EqualFold(name, oldAnonymous) })
+		claims[oldAnonymous] = claims[claimAnonymous]
+	}
 	payload := map[string]any{
 		"sub": a.UserID,
 		"iss": s.s.issuer,

@@ -34,7 +34,7 @@ var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 func access() Access {
 	return Access{
 		UserID: userID, SessionID: sessionID, Roles: []string{"user", "me"}, DefaultRole: "user",
-		Extra: map[string]any{"x-hasura-organisation-id": "42"}, Life: 15 * time.Minute,
+		Extra: map[string]string{"x-hasura-organisation-id": "42"}, Life: 15 * time.Minute,
 	}
 }
 
@@ -300,7 +300,7 @@ func TestPublishedExponentIsTheRealOne(t *testing.T) {
 func TestCustomClaimsNeverReplaceBuiltInOnes(t *testing.T) {
 	t.Parallel()
 	a := access()
-	a.Extra = map[string]any{
+	a.Extra = map[string]string{
 		"X-Hasura-User-Id": "evil", "x-hasura-user-id": "evil", "user-id": "evil", "USER-ID": "evil",
 		"x-hasura-Allowed-Roles": "evil", "DEFAULT-role": "evil", "x-hasura-AUTH-elevated": userID,
 		"User-Is-Anonymous": "evil", "sub": "kept as x-hasura-sub", "Team": "a", "x-hasura-TEAM": "b", "x-hasura-Shirt": "l",
@@ -321,6 +321,26 @@ func TestCustomClaimsNeverReplaceBuiltInOnes(t *testing.T) {
 		if IsBuiltIn(name) != want {
 			t.Errorf("IsBuiltIn(%q) is not %v", name, want)
 		}
+	}
+}
+
+func TestTheOldSpellingStandsBesideTheNew(t *testing.T) {
+	t.Parallel()
+	s, err := NewSigner(parseSecret(t, secretText(t, "HS256", hsKey, "", `,"claims_namespace_path":"$"`)), WithOldSpelling(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := access()
+	a.IsAnonymous = true
+	a.Extra = map[string]string{"user-isAnonymous": "evil", "x-hasura-user-isANONYMOUS": "evil"}
+	got := payloadOf(t, sign(t, s, a))
+	for name, value := range got {
+		if strings.Contains(strings.ToLower(name), "anonymous") && value != "true" {
+			t.Errorf("%s is %v", name, value)
+		}
+	}
+	if got["x-hasura-user-isAnonymous"] != "true" || got["x-hasura-user-is-anonymous"] != "true" {
+		t.Errorf("got %v", got)
 	}
 }
 
@@ -386,12 +406,10 @@ func TestTokenOfHasuraAuthIsRead(t *testing.T) {
 func TestSignRefusesHalfAToken(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Access){
-		"no user": func(a *Access) { a.UserID = "" },
-		"no role": func(a *Access) { a.DefaultRole = "" },
-		"no life": func(a *Access) { a.Life = 0 },
-		"a claim that is no JSON": func(a *Access) {
-			a.Extra["x-hasura-f"] = func() {}
-		},
+		"no user":                 func(a *Access) { a.UserID = "" },
+		"no role":                 func(a *Access) { a.DefaultRole = "" },
+		"no life":                 func(a *Access) { a.Life = 0 },
+		"a claim that is no text": func(a *Access) { a.Extra["x-hasura-f"] = "\xff" },
 	} {
 		a := access()
 		change(&a)
