@@ -87,11 +87,15 @@ func (k *Kit) arriveAsKnown(ctx context.Context, a arrival, found store.Arrived)
 	if err != nil {
 		return out, err
 	}
+	o, err := k.askArrival(ctx, a, found.User, found.User)
+	if err != nil {
+		return out, err
+	}
 	err = k.Store.InTx(ctx, func(tx *store.DB) error {
 		if err := tx.UseIdentity(ctx, identity); err != nil {
 			return changedMeanwhile(err)
 		}
-		out, err = k.letIn(ctx, tx, a, found.User)
+		out, err = k.letIn(ctx, tx, a, o)
 		return err
 	})
 	return out, err
@@ -118,6 +122,10 @@ func (k *Kit) arriveByEmail(ctx context.Context, a arrival, user auth.User) (out
 		return out, err
 	}
 	identity.ForEmail = user.Email
+	o, err := k.askArrival(ctx, a, owned, user)
+	if err != nil {
+		return out, err
+	}
 	err = k.Store.InTx(ctx, func(tx *store.DB) error {
 		if !confirmed {
 			e := k.entry("user.disowned", user.ID, a.client, a.now)
@@ -132,7 +140,7 @@ func (k *Kit) arriveByEmail(ctx context.Context, a arrival, user auth.User) (out
 		if err := k.notify(ctx, tx, "identity-linked", owned.Email, owned); err != nil {
 			return err
 		}
-		out, err = k.letIn(ctx, tx, a, owned)
+		out, err = k.letIn(ctx, tx, a, o)
 		return err
 	})
 	return out, err
@@ -149,25 +157,27 @@ func (k *Kit) arriveAnew(ctx context.Context, a arrival) (out arrived, err error
 		return out, err
 	}
 	identity.Disabled = user.Disabled
-	err = k.Store.InTx(ctx, func(tx *store.DB) error {
+	out.Admission, err = k.enterNew(ctx, a.opening(user), func(tx *store.DB) (bool, error) {
 		created := k.entry("user.created", user.ID, a.client, a.now)
 		created.Detail = map[string]any{"method": a.method, "provider": a.provider}
 		if err := tx.AddUser(ctx, store.NewUser{User: user}, created); err != nil {
-			return metAnother(err)
+			return false, metAnother(err)
 		}
 		if err := k.addIdentity(ctx, tx, a, identity); err != nil {
-			return err
+			return false, err
 		}
 		switch {
 		case user.Disabled:
-			return nil
+			return false, nil
 		case auth.CodeOf(k.Policy.gate(user)) == auth.UserUnverified:
-			return k.sendLink(ctx, tx, link{
+			return false, k.sendLink(ctx, tx, link{
 				user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: a.redirectTo, challenge: a.challenge, now: a.now,
 			})
+		case a.challenge != "":
+			out.code, err = k.arrivalCode(ctx, tx, a, user)
+			return false, err
 		}
-		out, err = k.letIn(ctx, tx, a, user)
-		return err
+		return true, nil
 	})
 	if err == nil && user.Disabled {
 		return out, fmt.Errorf("%w: new users wait for an operator", auth.UserDisabled)
@@ -211,13 +221,26 @@ func (k *Kit) newArrival(a arrival) (auth.User, error) {
 	return user, nil
 }
 
-// letIn ends an arrival: in a session or what is due before it, or in a code for the application.
-func (k *Kit) letIn(ctx context.Context, tx *store.DB, a arrival, user auth.User) (out arrived, err error) {
+// opening is the sign-in that an arrival ends in.
+func (a arrival) opening(user auth.User) opening {
+	return opening{user: user, method: a.method, client: a.client, now: a.now}
+}
+
+// askArrival readies the sign-in. Where the application exchanges a code, it is asked then.
+func (k *Kit) askArrival(ctx context.Context, a arrival, user, was auth.User) (opening, error) {
 	if a.challenge != "" {
-		out.code, err = k.arrivalCode(ctx, tx, a, user)
+		return a.opening(user), nil
+	}
+	return k.ask(ctx, a.opening(user), was)
+}
+
+// letIn ends an arrival: in a session or what is due before it, or in a code for the application.
+func (k *Kit) letIn(ctx context.Context, tx *store.DB, a arrival, o opening) (out arrived, err error) {
+	if a.challenge != "" {
+		out.code, err = k.arrivalCode(ctx, tx, a, o.user)
 		return out, err
 	}
-	out.Admission, err = k.enter(ctx, tx, opening{user: user, method: a.method, client: a.client, now: a.now})
+	out.Admission, err = k.enter(ctx, tx, o)
 	return out, err
 }
 

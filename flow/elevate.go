@@ -45,6 +45,12 @@ func (f *Account) ElevateByFactor(ctx context.Context, in FactorElevation) (*aut
 	if err != nil {
 		return nil, err
 	}
+	o, err := f.ask(ctx, opening{
+		user: user, method: p.method, after: before.AMR, aal: 2, elevated: true, beside: in.Actor.SessionID, client: in.Client, now: now,
+	}, user)
+	if err != nil {
+		return nil, err
+	}
 	var grant *auth.Grant
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {
 		if err := f.useProof(ctx, tx, p); err != nil {
@@ -53,9 +59,7 @@ func (f *Account) ElevateByFactor(ctx context.Context, in FactorElevation) (*aut
 		if err := tx.KeepSession(ctx, in.Actor); err != nil {
 			return err
 		}
-		grant, err = f.open(ctx, tx, opening{
-			user: user, method: p.method, after: before.AMR, aal: 2, elevated: true, beside: in.Actor.SessionID, client: in.Client, now: now,
-		})
+		grant, err = f.open(ctx, tx, o)
 		return err
 	})
 	if errors.Is(err, store.ErrChanged) || auth.CodeOf(err) == auth.InvalidCredentials {

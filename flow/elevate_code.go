@@ -98,6 +98,12 @@ func (f *Account) ElevateByCode(ctx context.Context, in CodeElevation) (auth.Adm
 			return none, fmt.Errorf("%w: it proves an address that user %s no longer has", auth.InvalidOTP, c.user.ID)
 		}
 	}
+	o, err := f.ask(ctx, opening{
+		user: c.user, method: method, after: before.AMR, aal: before.AAL, elevated: true, beside: in.Actor.SessionID, client: in.Client, now: now,
+	}, c.user)
+	if err != nil {
+		return none, err
+	}
 	var admission auth.Admission
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {
 		if err := tx.TakeCode(ctx, tried, now); err != nil {
@@ -106,9 +112,7 @@ func (f *Account) ElevateByCode(ctx context.Context, in CodeElevation) (auth.Adm
 		if err := tx.KeepSession(ctx, in.Actor); err != nil {
 			return err
 		}
-		admission, err = f.enter(ctx, tx, opening{
-			user: c.user, method: method, after: before.AMR, aal: before.AAL, elevated: true, beside: in.Actor.SessionID, client: in.Client, now: now,
-		})
+		admission, err = f.enter(ctx, tx, o)
 		return err
 	})
 	if errors.Is(err, store.ErrChanged) {

@@ -60,6 +60,13 @@ func (f *Account) ElevateByPasskey(ctx context.Context, a auth.Actor, in Passkey
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return admission, err
 	}
+	o, err := f.ask(ctx, opening{
+		user: p.user, method: "webauthn", after: before.AMR, aal: max(before.AAL, passkeyLevel(p.proof.UserVerified)),
+		elevated: true, beside: a.SessionID, client: in.Client, now: p.now,
+	}, p.user)
+	if err != nil {
+		return admission, err
+	}
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {
 		if err := f.usePasskey(ctx, tx, p); err != nil {
 			return err
@@ -67,10 +74,7 @@ func (f *Account) ElevateByPasskey(ctx context.Context, a auth.Actor, in Passkey
 		if err := tx.KeepSession(ctx, a); err != nil {
 			return err
 		}
-		admission, err = f.enter(ctx, tx, opening{
-			user: p.user, method: "webauthn", after: before.AMR, aal: max(before.AAL, passkeyLevel(p.proof.UserVerified)),
-			elevated: true, beside: a.SessionID, client: in.Client, now: p.now,
-		})
+		admission, err = f.enter(ctx, tx, o)
 		return err
 	})
 	if errors.Is(err, store.ErrChanged) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/claims"
 	"postern/passkeys"
 	"postern/passwords"
 	"postern/providers"
@@ -87,6 +88,7 @@ type Kit struct {
 	Keys      *tokens.Keyring
 	Passwords *passwords.Hasher
 	Passkeys  *passkeys.RP // nil while nobody signs in by them
+	Claims    *claims.Mapper // nil means that there are none
 	Policy    *Policy
 	Now       func() time.Time
 

@@ -25,6 +25,7 @@ type opening struct {
 	pat         string        // the personal access token that opens it
 	ends        time.Time     // when it ends however often it is refreshed, if no limit ends it before; zero means never
 	client      auth.Client
+	claims      map[string]string // custom claims of the first access token, see ask; nil when they were not asked for
 	guards      []store.Guard
 	clears      string
 	checkedHash string
@@ -109,7 +110,10 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 	if ends.IsZero() || !o.ends.IsZero() && o.ends.Before(ends) {
 		ends = o.ends
 	}
-	grant, err := k.grant(o.user, session, token, o.elevated, o.now)
+	if o.claims == nil && !k.Claims.None() {
+		return nil, errNotAsked
+	}
+	grant, err := k.grant(o.user, session, token, speech{elevated: o.elevated, claims: o.claims, now: o.now})
 	if err != nil {
 		return nil, err
 	}
@@ -124,12 +128,19 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 	return grant, o.refusal(err)
 }
 
+// speech is what an access token says beside user and session.
+type speech struct {
+	elevated bool
+	claims   map[string]string
+	now      time.Time
+}
+
 // grant signs an access token for a session.
-func (k *Kit) grant(u auth.User, s auth.Session, refreshToken string, elevated bool, now time.Time) (*auth.Grant, error) {
+func (k *Kit) grant(u auth.User, s auth.Session, refreshToken string, say speech) (*auth.Grant, error) {
 	access, err := k.Signer.Sign(tokens.Access{
 		UserID: u.ID, SessionID: s.ID, Roles: u.AllowedRoles(), DefaultRole: u.DefaultRole,
-		IsAnonymous: u.IsAnonymous, Elevated: elevated, Life: k.AccessTokenLife,
-	}, now)
+		IsAnonymous: u.IsAnonymous, Elevated: say.elevated, Extra: say.claims, Life: k.AccessTokenLife,
+	}, say.now)
 	if err != nil {
 		return nil, fmt.Errorf("flow: %w", err)
 	}

@@ -131,36 +131,39 @@ func proves(p auth.Purpose) bool {
 // redeem uses a ticket up, does what it is for and opens a session, all in one transaction. Of many
 // who come at once, one wins.
 func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth.Client, now time.Time) (admission auth.Admission, err error) {
+	o := opening{user: k.Policy.redeemed(found), method: "link", client: c, now: now}
+	if found.TicketPurpose == auth.ProviderSignIn {
+		o.method = "oauth"
+	}
+	if o, err = k.ask(ctx, o, found.User); err != nil {
+		return admission, err
+	}
 	err = k.Store.InTx(ctx, func(tx *store.DB) error {
-		user, method := found.User, "link"
 		if err := tx.TakeTicket(ctx, found, text); err != nil {
 			return err
 		}
+		user := found.User
 		switch found.TicketPurpose {
-		case auth.ResetPassword, auth.ExchangeCode: // the session is all there is to it
-		case auth.ProviderSignIn:
-			method = "oauth"
+		case auth.ResetPassword, auth.ExchangeCode, auth.ProviderSignIn: // the session is all there is to it
 		case auth.VerifyEmail:
-			if user, err = k.confirmEmail(ctx, tx, user, found.TicketEmail, c, now); err != nil {
+			if err := k.confirmEmail(ctx, tx, user, found.TicketEmail, c, now); err != nil {
 				return err
 			}
 		case auth.SignInByEmail:
-			if user, err = k.claimEmail(ctx, tx, user, found.TicketEmail, c, now); err != nil {
+			if err := k.claimEmail(ctx, tx, user, found.TicketEmail, c, now); err != nil {
 				return err
 			}
 		case auth.ConfirmEmailChange:
 			if err := tx.ChangeEmail(ctx, user.ID, found.TicketEmail, k.entry("email.changed", user.ID, c, now)); err != nil {
 				return err
 			}
-			old := user.Email
-			user.Email, user.NewEmail, user.EmailVerified = found.TicketEmail, "", true
-			if err := k.notify(ctx, tx, "email-changed", old, user); err != nil {
+			if err := k.notify(ctx, tx, "email-changed", user.Email, o.user); err != nil {
 				return err
 			}
 		default:
 			return fmt.Errorf("%w: %s is nothing that a link or its code can do", auth.InvalidTicket, found.TicketPurpose)
 		}
-		admission, err = k.enter(ctx, tx, opening{user: user, method: method, client: c, now: now})
+		admission, err = k.enter(ctx, tx, o)
 		return err
 	})
 	if errors.Is(err, store.ErrChanged) {
@@ -169,13 +172,26 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 	return admission, err
 }
 
-// confirmEmail notes that an address is the user's, and gives the user as they are then.
-func (k *Kit) confirmEmail(ctx context.Context, tx *store.DB, u auth.User, email string, c auth.Client, now time.Time) (auth.User, error) {
-	if u.EmailVerified {
-		return u, nil
+// redeemed is the user as redeeming a ticket leaves them.
+func (p *Policy) redeemed(found store.Found) auth.User {
+	u := found.User
+	switch found.TicketPurpose {
+	case auth.VerifyEmail:
+		u.EmailVerified = true
+	case auth.SignInByEmail:
+		u = p.claimed(u)
+	case auth.ConfirmEmailChange:
+		u.Email, u.NewEmail, u.EmailVerified = found.TicketEmail, "", true
 	}
-	u.EmailVerified = true
-	return u, tx.ConfirmEmail(ctx, u.ID, email, k.entry("user.confirmed", u.ID, c, now))
+	return u
+}
+
+// confirmEmail notes that an address is the user's.
+func (k *Kit) confirmEmail(ctx context.Context, tx *store.DB, u auth.User, email string, c auth.Client, now time.Time) error {
+	if u.EmailVerified {
+		return nil
+	}
+	return tx.ConfirmEmail(ctx, u.ID, email, k.entry("user.confirmed", u.ID, c, now))
 }
 
 // claimEmail is confirmEmail for somebody who asked to sign in by the address. Where addresses must
@@ -185,22 +201,35 @@ func (k *Kit) confirmEmail(ctx context.Context, tx *store.DB, u auth.User, email
 // A mail alone must not take a second factor away; nor may it confirm the address of an account with
 // one, for a provider may have let its maker in, who enrolled the factor and would have the address of
 // whoever reads the mail. Nothing changes there, and the factor is asked for.
-func (k *Kit) claimEmail(ctx context.Context, tx *store.DB, u auth.User, email string, c auth.Client, now time.Time) (auth.User, error) {
+func (k *Kit) claimEmail(ctx context.Context, tx *store.DB, u auth.User, email string, c auth.Client, now time.Time) error {
 	switch {
 	case u.EmailVerified, u.ActiveMFAType != "":
-		return u, nil
+		return nil
 	case k.Policy.RequireVerifiedEmail:
 		other, err := tx.HasOtherWays(ctx, u.ID)
 		if err != nil {
-			return u, err
+			return err
 		}
 		if other {
 			e := k.entry("user.disowned", u.ID, c, now)
 			e.Detail = map[string]any{"method": "email"}
-			return disowned(u), tx.Disown(ctx, u.ID, email, e)
+			return tx.Disown(ctx, u.ID, email, e)
 		}
 	}
 	return k.confirmEmail(ctx, tx, u, email, c, now)
+}
+
+// claimed is the user as claimEmail leaves them. Who has no other way in has nothing that disowning
+// takes.
+func (p *Policy) claimed(u auth.User) auth.User {
+	switch {
+	case u.EmailVerified, u.ActiveMFAType != "":
+	case p.RequireVerifiedEmail:
+		u = disowned(u)
+	default:
+		u.EmailVerified = true
+	}
+	return u
 }
 
 // disowned is a user whose account was taken away from whoever made it.

@@ -22,13 +22,18 @@ type Refresh struct {
 	Client auth.Client
 }
 
-// Refresh goes on with a session. The current token takes one statement. Any other is judged with
-// the session's row locked: the one before the current gets the same answer again while that can
-// only be the owner, and a token that only a second holder of the session can have ends it.
+// Refresh goes on with a session. The current token takes one statement, and two where there are custom
+// claims to ask for: a refresh that must be refused for want of one leaves the token as it is. Any
+// other is judged with the session's row locked: the one before the current gets the same answer again
+// while that can only be the owner, and a token that only a second holder of the session can have ends
+// it.
 func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error) {
 	now := f.Now()
-	pepper := f.Keys.Peppers()[0]
-	next := tokens.NextRefresh(pepper, in.Token, 0)
+	custom, err := f.askAgain(ctx, in.Token)
+	if err != nil {
+		return nil, err
+	}
+	next := tokens.NextRefresh(f.Keys.Peppers()[0], in.Token, 0)
 	s, err := f.Store.Rotate(ctx, f.rotation(in, next, now))
 	if errors.Is(err, store.ErrNotFound) {
 		s, next, err = f.judge(ctx, in, now)
@@ -36,7 +41,29 @@ func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error)
 	if err != nil {
 		return nil, err
 	}
-	return f.grant(s.User, sessionOf(s), next, false, now)
+	return f.grant(s.User, sessionOf(s), next, speech{claims: custom, now: now})
+}
+
+// askAgain computes the custom claims for whoever a refresh token, or one related to it, is of. To
+// whom no token would be given anyway, the refusal is told at once.
+func (f *Sessions) askAgain(ctx context.Context, token string) (map[string]string, error) {
+	if f.Claims.None() {
+		return nil, nil
+	}
+	user, err := f.Store.UserOfTokens(ctx, []string{tokens.HashRefresh(token)})
+	if errors.Is(err, store.ErrNotFound) {
+		user, err = f.Store.UserOfTokens(ctx, kinOf(token, f.Keys.Peppers()).hashes)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("%w: unknown", auth.InvalidRefreshToken)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if user.Disabled {
+		return nil, fmt.Errorf("%w: user %s", auth.UserDisabled, user.ID)
+	}
+	return f.Claims.Of(ctx, user.ID, nil)
 }
 
 func (f *Sessions) rotation(in Refresh, next string, now time.Time) store.Rotation {

@@ -264,16 +264,19 @@ func (f *SignIn) WithCode(ctx context.Context, in TypedCode) (auth.Admission, er
 	if err != nil {
 		return auth.Admission{}, err
 	}
+	o, err := f.ask(ctx, opening{user: f.Policy.confirmed(proof), method: proof.method, client: in.Client, now: start}, user)
+	if err != nil {
+		return auth.Admission{}, err
+	}
 	var admission auth.Admission
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {
 		if err := tx.TakeCode(ctx, proof.tried, start); err != nil {
 			return err
 		}
-		confirmed, err := f.confirmByCode(ctx, tx, proof, in.Client, start)
-		if err != nil {
+		if err := f.confirmByCode(ctx, tx, proof, in.Client, start); err != nil {
 			return err
 		}
-		admission, err = f.enter(ctx, tx, opening{user: confirmed, method: proof.method, client: in.Client, now: start})
+		admission, err = f.enter(ctx, tx, o)
 		return err
 	})
 	return admission, usedUp(err)
@@ -323,14 +326,22 @@ func (f *SignIn) proveByCode(ctx context.Context, in TypedCode, now time.Time) (
 }
 
 // confirmByCode notes that the address or the number is the user's.
-func (k *Kit) confirmByCode(ctx context.Context, tx *store.DB, p codeProof, c auth.Client, now time.Time) (auth.User, error) {
-	user := p.user
-	if p.number == "" {
-		return k.claimEmail(ctx, tx, user, p.tried.TicketEmail, c, now)
+func (k *Kit) confirmByCode(ctx context.Context, tx *store.DB, p codeProof, c auth.Client, now time.Time) error {
+	switch {
+	case p.number == "":
+		return k.claimEmail(ctx, tx, p.user, p.tried.TicketEmail, c, now)
+	case p.user.PhoneNumberVerified:
+		return nil
 	}
-	if user.PhoneNumberVerified {
-		return user, nil
+	return tx.ConfirmPhone(ctx, p.user.ID, p.number, k.entry("phone.confirmed", p.user.ID, c, now))
+}
+
+// confirmed is the user as confirmByCode leaves them.
+func (p *Policy) confirmed(proof codeProof) auth.User {
+	u := proof.user
+	if proof.number == "" {
+		return p.claimed(u)
 	}
-	user.PhoneNumberVerified = true
-	return user, tx.ConfirmPhone(ctx, user.ID, p.number, k.entry("phone.confirmed", user.ID, c, now))
+	u.PhoneNumberVerified = true
+	return u
 }

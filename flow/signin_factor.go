@@ -49,6 +49,10 @@ func (f *SignIn) WithFactor(ctx context.Context, in FactorSignIn) (*auth.Grant, 
 	if err != nil {
 		return nil, err
 	}
+	o, err := f.ask(ctx, opening{user: found.User, method: p.method, after: first, aal: 2, client: in.Client, now: now}, found.User)
+	if err != nil {
+		return nil, err
+	}
 	var grant *auth.Grant
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {
 		if err := f.useProof(ctx, tx, p); err != nil {
@@ -59,7 +63,7 @@ func (f *SignIn) WithFactor(ctx context.Context, in FactorSignIn) (*auth.Grant, 
 				return err
 			}
 		}
-		grant, err = f.open(ctx, tx, opening{user: found.User, method: p.method, after: first, aal: 2, client: in.Client, now: now})
+		grant, err = f.open(ctx, tx, o)
 		return err
 	})
 	if auth.CodeOf(err) == auth.InvalidCredentials { // locked between the check and now

@@ -50,14 +50,10 @@ func (f *SignIn) AsGuest(ctx context.Context, in GuestSignIn) (admission auth.Ad
 	if guest.DisplayName == "" {
 		guest.DisplayName = "Anonymous User"
 	}
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	o := opening{user: guest, method: "anonymous", client: in.Client, now: now}
+	return f.enterNew(ctx, o, func(tx *store.DB) (bool, error) {
 		created := f.entry("user.created", guest.ID, in.Client, now)
 		created.Detail = map[string]any{"method": "anonymous"}
-		if err := tx.AddUser(ctx, store.NewUser{User: guest}, created); err != nil {
-			return err
-		}
-		admission, err = f.enter(ctx, tx, opening{user: guest, method: "anonymous", client: in.Client, now: now})
-		return err
+		return true, tx.AddUser(ctx, store.NewUser{User: guest}, created)
 	})
-	return admission, err
 }

@@ -72,14 +72,16 @@ func (f *SignIn) WithPasskey(ctx context.Context, in PasskeyAnswer) (auth.Admiss
 	if err := f.Policy.gateMember(p.user); err != nil {
 		return auth.Admission{}, err
 	}
+	o, err := f.ask(ctx, opening{user: p.user, method: "webauthn", aal: passkeyLevel(p.proof.UserVerified), client: in.Client, now: p.now}, p.user)
+	if err != nil {
+		return auth.Admission{}, err
+	}
 	var admission auth.Admission
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {
 		if err := f.usePasskey(ctx, tx, p); err != nil {
 			return err
 		}
-		admission, err = f.enter(ctx, tx, opening{
-			user: p.user, method: "webauthn", aal: passkeyLevel(p.proof.UserVerified), client: in.Client, now: p.now,
-		})
+		admission, err = f.enter(ctx, tx, o)
 		return err
 	})
 	return admission, err

@@ -32,6 +32,9 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admi
 	if err != nil {
 		return auth.Admission{}, err
 	}
+	o := opening{user: login.User, method: "password", client: in.Client, guards: guards, clears: f.lockoutKey(in.Email), checkedHash: login.PasswordHash}
+	asked := f.askAhead(ctx, o, known)
+	defer asked.cancel()
 	newHash, err := f.checkPassword(ctx, login, known, in.Password)
 	if auth.CodeOf(err) == auth.InvalidCredentials {
 		return auth.Admission{}, f.refusePassword(ctx, begun, looking, guards, err)
@@ -45,10 +48,11 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admi
 	if err := f.Policy.gateByEmail(login.User); err != nil {
 		return auth.Admission{}, err
 	}
-	admission, err := f.enter(ctx, f.Store, opening{
-		user: login.User, method: "password", client: in.Client, guards: guards, clears: f.lockoutKey(in.Email),
-		checkedHash: login.PasswordHash, newHash: newHash, now: f.Now(),
-	})
+	if o, err = asked.wait(); err != nil {
+		return auth.Admission{}, err
+	}
+	o.newHash, o.now = newHash, f.Now()
+	admission, err := f.enter(ctx, f.Store, o)
 	if auth.CodeOf(err) == auth.InvalidCredentials {
 		// The guards were used up by others meanwhile: the answer must not be another than theirs.
 		return auth.Admission{}, f.refusePassword(ctx, begun, looking, guards, err)

@@ -94,25 +94,25 @@ func (f *SignUp) WithPasskey(ctx context.Context, in PasskeySignUpAnswer) (admis
 	}
 	made.Key.ID, made.Key.Nickname, made.Key.AddedAt = tokens.NewUUID(), in.Nickname, now
 
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	o := opening{user: user, method: "webauthn", aal: passkeyLevel(made.UserVerified), client: in.Client, now: now}
+	admission, err = f.enterNew(ctx, o, func(tx *store.DB) (bool, error) {
 		created := f.entry("user.created", user.ID, in.Client, now)
 		created.Detail = map[string]any{"method": "webauthn", "passkeyId": made.Key.ID}
 		if err := tx.AddUser(ctx, store.NewUser{User: user}, created); err != nil {
-			return err
+			return false, err
 		}
 		if err := tx.AddFirstPasskey(ctx, made.Key); err != nil {
-			return err
+			return false, err
 		}
 		switch {
 		case user.Disabled:
-			return nil
+			return false, nil
 		case f.Policy.RequireVerifiedEmail:
-			return f.sendLink(ctx, tx, link{
+			return false, f.sendLink(ctx, tx, link{
 				user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: redirectTo, challenge: in.CodeChallenge, now: now,
 			})
 		}
-		admission, err = f.enter(ctx, tx, opening{user: user, method: "webauthn", aal: passkeyLevel(made.UserVerified), client: in.Client, now: now})
-		return err
+		return true, nil
 	})
 	if err == nil && user.Disabled {
 		err = fmt.Errorf("%w: new users wait for an operator", auth.UserDisabled)

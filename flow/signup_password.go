@@ -46,27 +46,26 @@ func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (*auth.Gra
 		return nil, err
 	}
 
-	var grant *auth.Grant
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	o := opening{user: user, method: "password", client: in.Client, now: now}
+	admission, err := f.enterNew(ctx, o, func(tx *store.DB) (bool, error) {
 		created := f.entry("user.created", user.ID, in.Client, now)
 		created.Detail = map[string]any{"method": "password"}
 		if err := tx.AddUser(ctx, store.NewUser{User: user, PasswordHash: hash}, created); err != nil {
-			return err
+			return false, err
 		}
 		switch {
 		case user.Disabled:
-			return nil
+			return false, nil
 		case f.Policy.RequireVerifiedEmail:
-			return f.sendLink(ctx, tx, link{
+			return false, f.sendLink(ctx, tx, link{
 				user: user, to: user.Email, purpose: auth.VerifyEmail,
 				redirectTo: redirectTo, challenge: in.CodeChallenge, now: now,
 			})
 		}
-		grant, err = f.open(ctx, tx, opening{user: user, method: "password", client: in.Client, now: now})
-		return err
+		return true, nil
 	})
 	if err == nil && user.Disabled {
 		return nil, fmt.Errorf("%w: new users wait for an operator", auth.UserDisabled)
 	}
-	return grant, err
+	return admission.Grant, err
 }

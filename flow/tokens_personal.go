@@ -118,11 +118,15 @@ func (f *SignIn) WithPAT(ctx context.Context, in PATSignIn) (admission auth.Admi
 	if err := f.Policy.gateMember(found.User); err != nil {
 		return admission, err
 	}
+	o, err := f.ask(ctx, opening{user: found.User, method: "pat", machine: true, pat: found.TokenID, ends: found.TokenExpiresAt, client: in.Client, now: now}, found.User)
+	if err != nil {
+		return admission, err
+	}
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {
 		if err := tx.UsePAT(ctx, found.TokenID, now); err != nil {
 			return err
 		}
-		admission, err = f.enter(ctx, tx, opening{user: found.User, method: "pat", machine: true, pat: found.TokenID, ends: found.TokenExpiresAt, client: in.Client, now: now})
+		admission, err = f.enter(ctx, tx, o)
 		return err
 	})
 	if errors.Is(err, store.ErrChanged) || auth.CodeOf(err) == auth.InvalidCredentials {

@@ -208,6 +208,19 @@ const holdSessionSQL = `select` + userColumns + `,
 			or exists (select from auth.refresh_tripwires w where w.session_id = t.id and w.hash = any($1::text[])))
 	limit 1 for update of t`
 
+// UserOfTokens finds whose session one of the hashes belongs to, as its current token or as one of
+// its tripwires. It holds nothing and promises nothing: what the session is worth is judged later.
+func (db *DB) UserOfTokens(ctx context.Context, hashes []string) (auth.User, error) {
+	return one[auth.User](ctx, db, userOfTokensSQL, hashes)
+}
+
+const userOfTokensSQL = `select` + userColumns + `
+	from auth.refresh_tokens t join auth.users u on u.id = t.user_id
+	where t.type = 'regular' and t.id in (
+			select f.id from auth.refresh_tokens f where f.refresh_token_hash = any($1::text[])
+			union all select w.session_id from auth.refresh_tripwires w where w.hash = any($1::text[]))
+	limit 1`
+
 // Branch gives a held session another current token and leaves a tripwire in the place of the one
 // that nobody used. It must run in a transaction.
 func (db *DB) Branch(ctx context.Context, sessionID, unusedHash string, r Rotation) error {

@@ -1,0 +1,107 @@
+package flow
+
+import (
+	"context"
+	"errors"
+
+	"postern/auth"
+	"postern/store"
+)
+
+// ask computes the custom claims of a sign-in before it is committed: a sign-in that must be refused
+// for want of a claim then uses nothing up. Who has a second factor to prove gets no token yet, so
+// nothing is asked for them.
+//
+// o.user is the user as the commit will leave them, was as they are: what the commit changes is not yet
+// to be read anywhere else.
+func (k *Kit) ask(ctx context.Context, o opening, was auth.User) (opening, error) {
+	if k.Claims.None() || k.Policy.wantsFactor(o) {
+		return o, nil
+	}
+	var err error
+	o.claims, err = k.Claims.Of(ctx, o.user.ID, changes(was, o.user))
+	return o, err
+}
+
+// changes names the fields of a user, as GraphQL has them, that a sign-in changes.
+func changes(was, is auth.User) map[string]any {
+	changed := map[string]any{}
+	text := func(field, was, is string) {
+		switch {
+		case was == is:
+		case is == "":
+			changed[field] = nil
+		default:
+			changed[field] = is
+		}
+	}
+	text("email", was.Email, is.Email)
+	text("newEmail", was.NewEmail, is.NewEmail)
+	text("phoneNumber", was.PhoneNumber, is.PhoneNumber)
+	if was.EmailVerified != is.EmailVerified {
+		changed["emailVerified"] = is.EmailVerified
+	}
+	if was.PhoneNumberVerified != is.PhoneNumberVerified {
+		changed["phoneNumberVerified"] = is.PhoneNumberVerified
+	}
+	return changed
+}
+
+// asking is a question that is under way.
+type asking struct {
+	cancel context.CancelFunc
+	answer chan answered
+}
+
+type answered struct {
+	opening opening
+	err     error
+}
+
+// askAhead begins to ask while the caller does something slow, about a user who is known. The caller
+// must cancel it, and waits for it only when the sign-in goes on.
+func (k *Kit) askAhead(ctx context.Context, o opening, known bool) asking {
+	ctx, cancel := context.WithCancel(ctx)
+	a := asking{cancel, make(chan answered, 1)}
+	if k.Claims.None() || !known || o.user.Disabled {
+		a.answer <- answered{opening: o}
+		return a
+	}
+	go func() {
+		o, err := k.ask(ctx, o, o.user)
+		a.answer <- answered{o, err}
+	}()
+	return a
+}
+
+func (a asking) wait() (opening, error) {
+	got := <-a.answer
+	return got.opening, got.err
+}
+
+// errNotAsked stops a token that would lack its custom claims.
+var errNotAsked = errors.New("flow: a session is opened whose custom claims were not asked for")
+
+// enterNew ends a sign-up: write makes the user and tells whether they may come in at once. That is in
+// the same transaction, unless there are custom claims: they are read from what has been written, what
+// triggers of the application wrote included. Where they cannot be read at all, nobody is made.
+func (k *Kit) enterNew(ctx context.Context, o opening, write func(tx *store.DB) (enter bool, err error)) (admission auth.Admission, err error) {
+	var may bool
+	err = k.Store.InTx(ctx, func(tx *store.DB) error {
+		if may, err = write(tx); err != nil || !may {
+			return err
+		}
+		if !k.Claims.None() {
+			return k.Claims.Ready()
+		}
+		admission, err = k.enter(ctx, tx, o)
+		return err
+	})
+	if err != nil || !may || k.Claims.None() {
+		return admission, err
+	}
+	if o, err = k.ask(ctx, o, o.user); err != nil {
+		return admission, err
+	}
+	return k.enter(ctx, k.Store, o)
+}
