@@ -61,6 +61,7 @@ var floors = map[string]int{
 
 	"claims/schema":    rooms,
 	"passwords/argon2": rooms,
+	"claims/jsonata":   rooms,
 
 	"auth":         ground,
 	"migrations":   ground,

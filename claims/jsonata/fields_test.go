@@ -1,0 +1,173 @@
+package jsonata_test
+
+import (
+	"testing"
+
+	"postern/claims/jsonata"
+)
+
+// fieldCases are expressions and what they read, those found in use first.
+func fieldCases() [][2]string {
+	return [][2]string{
+		{"projectsLeaded[].projectId", "projectsLeaded{projectId}"},
+		{"githubUser.githubUserId", "githubUser{githubUserId}"},
+		{"githubUser.accessToken", "githubUser{accessToken}"},
+		{"organizations[].organization", "organizations{organization}"},
+		{"organizations[0].organization", "organizations{organization}"},
+		{"account_memberships.account.id[]", "account_memberships{account{id}}"},
+		{"metadata.eventId", "metadata{eventId}"},
+		{"profile.organization.id", "profile{organization{id}}"},
+		{"user.metadata.role", "user{metadata{role}}"},
+		{"user.metadata.allowedRoles", "user{metadata{allowedRoles}}"},
+		{"user.id", "user{id}"},
+		{`departments[?(@.role == "manager")].id`, "departments{id role}"},
+		{`departments[?(@.role == 'member')].id`, "departments{id role}"},
+		{"profile.organizations[*].id", "profile{organizations{id}}"},
+		{"company.id", "company{id}"},
+		{"$.company.id", "company{id}"},
+		{"$$.company.id", "company{id}"},
+		{"profile.organisation.id", "profile{organisation{id}}"},
+		{"profile.organisation[].id", "profile{organisation{id}}"},
+		{"profile.contributesTo[].project.id", "profile{contributesTo{project{id}}}"},
+		{"profile.contributesTo.project.id", "profile{contributesTo{project{id}}}"},
+		{"metadata.name", "metadata{name}"},
+		{"displayName", "displayName"},
+		{"path.does.not-exist", "exist path{does{not}}"},
+		{"m", "m"},
+		{"m.k", "m{k}"},
+		{"m.l[2]", "m{l}"},
+		{"m.l[-1]", "m{l}"},
+		{"m.l[]", "m{l}"},
+		{"m.l[*]", "m{l}"},
+		{"m.lm[].id", "m{lm{id}}"},
+		{"m.lm[*].id", "m{lm{id}}"},
+		{"m.lm.id[]", "m{lm{id}}"},
+		{"metadata.m1", "metadata{m1}"},
+		{"nonexistent.nonexistent", "nonexistent{nonexistent}"},
+		{"m.d[?(@.v == 'a')].id", "m{d{id v}}"},
+		{"company_id", "company_id"},
+		{"a[].b[].id", "a{b{id}}"},
+		{"a[*].b[*].id[]", "a{b{id}}"},
+		{"l[?(@.a.b == 1 && @.c != 2 || @.d > 3)].id", "l{a{b} c d id}"},
+		{"l[?(@.a)].id", "l{a# id}"},
+		{"l[?@.a == 1].id", "l{a id}"},
+		{"l[?((@.a == 1 || @.b == 2) && @.c)].id", "l{a b c# id}"},
+		{"tags[?(@ == 'x')]", "tags"},
+
+		{"$distinct(memberships[role='admin'].org_id)", "memberships{org_id role}"},
+		{"$join(tags, ',')", "tags"},
+		{"metadata.plan = 'pro' ? 'true' : 'false'", "metadata{plan}"},
+		{"$count(memberships)", "memberships#"},
+		{"$count(memberships[role='admin'])", "memberships#{role}"},
+		{"$exists(profile)", "profile#"},
+		{"profile ? 'yes' : 'no'", "profile#"},
+		{"$lookup(metadata, 'plan')", "metadata{plan}"},
+		{"metadata ~> $lookup('plan')", "metadata{plan}"},
+		{"metadata.$lookup($, 'plan')", "metadata{plan}"},
+		{"$lookup(limits, plan)", "limits+{*} plan"},
+		{"$lookup(limits, plan).max", "limits+{*{max}} plan"},
+		{"profile.*.id", "profile{*{id}}"},
+		{"profile.*", "profile{*}"},
+		{"*", "*"},
+		{"memberships ~> $map(function($v){$v.id})", "memberships{id}"},
+		{"$map(memberships, function($v, $i, $a){$v.org.id & $count($a)})", "memberships#{org{id}}"},
+		{"memberships.$map($, function($v){$v.id})", "memberships{id}"},
+		{"email.$uppercase()", "email"},
+		{"email.$substringBefore('@')", "email"},
+		{"$uppercase(email)", "email"},
+		{"email ~> $substringAfter('@') ~> $lowercase()", "email"},
+		{"firstName & ' ' & lastName", "firstName lastName"},
+		{"`first name` & metadata.`a-b`", "first name metadata{a-b}"},
+		{`metadata."a b".c`, "metadata{a b{c}}"},
+		{`"first name".x`, "first name{x}"},
+		{"memberships[role in ['admin', 'owner']].org_id", "memberships{org_id role}"},
+		{"memberships[role = $$.defaultRole].org_id", "defaultRole memberships{org_id role}"},
+		{"($d := defaultRole; memberships[role = $d].org_id)", "defaultRole memberships{org_id role}"},
+		{"memberships^(>since)[0].org.id", "memberships{org{id} since}"},
+		{"$sort(memberships, function($l, $r){$l.since > $r.since})[0].id", "memberships{id since}"},
+		{"$sort(tags)", "tags"},
+		{"$filter(memberships, function($m){$m.active}).org.id", "memberships{active# org{id}}"},
+		{"$single(memberships, function($m){$m.main = true}).org.id", "memberships{main org{id}}"},
+		{"$reduce(prices, function($a, $b){$a + $b})", "prices"},
+		{"$reduce(items.price, function($a, $b){$a + $b}, 0)", "items{price}"},
+		{"$sum(items.(price * quantity))", "items{price quantity}"},
+		{"$sum(items.price)", "items{price}"},
+		{"items.{'id': id, 'n': name}", "items{id name}"},
+		{"items.{'id': id, 'o': org}.o.name", "items{org{name}}"},
+		{"items{category: $sum(price)}", "items{category price}"},
+		{"items{category: $}", "items+{category}"},
+		{"[a.id, b.id]", "a{id} b{id}"},
+		{"[1..3]", ""},
+		{"'constant'", ""},
+		{"active ? team.id : org.id", "active# org{id} team{id}"},
+		{"$string(profile)", "profile"},
+		{"$keys(profile)", "profile"},
+		{"$each(profile, function($v, $k){$k & $v})", "profile{*}"},
+		{"$sift(profile, function($v){$v != null})", "profile+{*}"},
+		{"$sift(profile, function($v){$v != null}).name", "profile{name *}"},
+		{"$merge([profile, {'x': org.id}]).x", "org{id} profile{x}"},
+		{"$spread(profile).name", "profile{name}"},
+		{"$append(a.id, b.id)", "a{id} b{id}"},
+		{"$zip(a.id, b.id)", "a{id} b{id}"},
+		{"$reverse(a).id", "a{id}"},
+		{"($f := function($x){$x.id}; $f(profile) & $f(org))", "org{id} profile{id}"},
+		{"($f := function($x){$x.id & email}; $f(profile))", "email profile{id}"},
+		{"($up := $uppercase; $up(email))", "email"},
+		{"($first := $substring(?, 0, 1); $first(firstName) & $first(lastName))", "firstName lastName"},
+		{"($f := $substringBefore(?, '@') ~> $uppercase; $f(email))", "email"},
+		{"email ~> $uppercase", "email"},
+		{"$map(memberships.role, $uppercase)", "memberships{role}"},
+		{"($x := profile; ($x := org; $x.id) & $x.name)", "org{id} profile{name}"},
+		{"($x := profile; 1)", ""},
+		{"(a; b).c", "b{c}"},
+		{"a.(b; c)", "a{c}"},
+		{"orders.($o := $; items.{'o': $o.id, 'i': id})", "orders{id items{id}}"},
+		{"orders[customer.id = $$.id].total", "id orders{customer{id} total}"},
+		{"memberships_aggregate.aggregate.count", "memberships_aggregate{aggregate{count}}"},
+		{"$not($exists(bannedAt)) and emailVerified", "bannedAt# emailVerified#"},
+		{"-balance", "balance"},
+		{"balance > 10 or vip", "balance vip#"},
+		{"$contains(email, /@example\\.com$/)", "email"},
+		{"$replace(email, /@.*/, function($m){$m.match})", "email"},
+		{"email ~> /x/", "email"},
+		{"$match(email, /(.*)@/).groups[0]", "email"},
+		{"$split(email, '@')[1]", "email"},
+		{"$fromMillis($toMillis(createdAt), '[Y]')", "createdAt"},
+		{"$type(profile)", "profile#"},
+		{"$boolean(tags)", "tags#"},
+		{"$", "+"},
+		{"$string($$) & org.id", "+ org{id}"},
+		{"{'a': {'b': org}}.a.b.name", "org{name}"},
+		{"$lookup({'a': org}, kind).name", "kind org{name}"},
+		{"{kind: org}.anything.name", "kind org{name}"},
+		{"memberships[0]", "memberships"},
+		{"memberships[$.role='x' and $count(tags) > 0].id", "memberships{id role tags#}"},
+		{"/* who */ email /* and where */", "email"},
+		{"profile.(name ? name : nick)", "profile{name nick}"},
+		{"function($x){$x.id}(profile)", "profile{id}"},
+		{"profile.function($x){$x.id}()", "profile{id}"},
+		{"($f := function($x)<s-:s>{$uppercase($x)}; email.$f())", "email"},
+		{"$reduce(a, function($acc, $v){ $merge([$acc, {'k': $v.id}]) }, {})", "a+{id}"},
+		{"$now() & id", "id"},
+		{"($x := $y := profile; $x.id & $y.name)", "profile{id name}"},
+	}
+}
+
+func TestFields(t *testing.T) {
+	t.Parallel()
+	for _, tt := range fieldCases() {
+		e, err := jsonata.Parse(tt[0])
+		if err != nil {
+			t.Errorf("%s: %v", tt[0], err)
+			continue
+		}
+		fields, err := e.Fields()
+		if err != nil {
+			t.Errorf("%s: %v", tt[0], err)
+			continue
+		}
+		if got := fields.String(); got != tt[1] {
+			t.Errorf("%s reads %q, want %q", tt[0], got, tt[1])
+		}
+	}
+}
