@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"postern/claims/jsonata"
 	"postern/claims/schema"
 )
 
@@ -36,12 +37,15 @@ func (p Problem) String() string { return p.text() }
 
 // definition is one claim as the operator defined it.
 type definition struct {
-	written  string // its name in the setting
-	name     string // its full name
-	path     string
-	choice   string // the selection by hand, or empty
-	required bool
-	fallback fallback
+	written    string // its name in the setting
+	name       string // its full name
+	path       string
+	expression *jsonata.Expression // nil when the claim is broken
+	reads      *jsonata.Field      // nil with a selection by hand
+	choice     *schema.Draft       // the selection by hand, or nil
+	required   bool
+	fallback   fallback
+	broken     string // why it cannot work, or empty
 }
 
 // fallback is the default of a claim: a literal, if there is one.
@@ -52,15 +56,16 @@ type fallback struct {
 
 // definitions is what the settings define, and what is wrong with it.
 type definitions struct {
-	list     []definition // those that can be used, in the order of the setting
+	list     []definition // in the order of the setting; some may be broken
 	problems []Problem
 	warnings []Problem
 	lenient  bool
+	language *jsonata.Language
 }
 
 // read reads the two settings. It finds all problems at once.
 func (s Settings) read() *definitions {
-	d := &definitions{lenient: s.lenient()}
+	d := &definitions{lenient: s.lenient(), language: jsonata.New(jsonata.Limits{})}
 	d.readClaims(s.Definitions)
 	d.readDefaults(s.Defaults)
 	return d
@@ -143,26 +148,23 @@ func (d *definitions) readClaims(text string) {
 	}
 	taken := map[string]string{}
 	for _, m := range list {
-		def, ok := d.readClaim(m)
+		def := d.readClaim(m)
 		if problem := nameProblem(m.name); problem != "" {
 			d.fail(envDefinitions, m.name, def.required, "%s", problem)
 			continue
 		}
-		def.name = fullName(m.name)
 		if before, twice := taken[def.name]; twice {
 			d.fail(envDefinitions, m.name, def.required, "it is defined twice, before as %q; letter case and x-hasura- make no difference", before)
 			continue
 		}
 		taken[def.name] = m.name
-		if ok {
-			d.list = append(d.list, def)
-		}
+		d.list = append(d.list, def)
 	}
 }
 
-// readClaim reads the definition of one claim.
-func (d *definitions) readClaim(m member) (def definition, ok bool) {
-	def.written = m.name
+// readClaim reads the definition of one claim. What is wrong with it is noted, and in the definition.
+func (d *definitions) readClaim(m member) definition {
+	def := definition{written: m.name, name: fullName(m.name)}
 	before := len(d.problems)
 	switch m.value.Kind() {
 	case '"':
@@ -171,12 +173,35 @@ func (d *definitions) readClaim(m member) (def definition, ok bool) {
 		d.readMembers(m, &def)
 	default:
 		d.fail(envDefinitions, m.name, false, "it must be an expression in quotes, or an object with the member path; it is %s", kindOf(m.value))
-		return def, false
 	}
-	if len(d.problems) == before && strings.TrimSpace(def.path) == "" {
-		d.fail(envDefinitions, m.name, def.required, `the expression is empty; it should say where the value is, as "profile.organisation.id" does`)
+	if len(d.problems) == before {
+		d.parse(&def)
 	}
-	return def, len(d.problems) == before
+	if len(d.problems) > before {
+		def.broken = d.problems[before].Text
+	}
+	return def
+}
+
+// parse reads the expression of a claim.
+func (d *definitions) parse(def *definition) {
+	fail := func(format string, args ...any) { d.fail(envDefinitions, def.written, def.required, format, args...) }
+	if strings.TrimSpace(def.path) == "" {
+		fail(`the expression is empty; it should say where the value is, as "profile.organisation.id" does`)
+		return
+	}
+	expression, err := d.language.Parse(def.path)
+	if err != nil {
+		fail("the expression cannot be read: %v", err)
+		return
+	}
+	def.expression = expression
+	if def.choice != nil {
+		return // the fields are given
+	}
+	if def.reads, err = expression.Fields(); err != nil {
+		fail(`it cannot be told which fields the expression reads: %v; or give them by hand with the member "select"`, err)
+	}
 }
 
 // definitionMembers are what a definition in the long form may have.
@@ -189,46 +214,58 @@ func (d *definitions) readMembers(m member, def *definition) {
 		d.fail(envDefinitions, m.name, false, "%s", jsonProblem(err))
 		return
 	}
-	for _, part := range list { // first, for it decides how grave the rest is
-		if part.name == "required" && part.value.Kind() == 't' {
-			def.required = true
-		}
-	}
 	seen := map[string]bool{}
-	fail := func(format string, args ...any) { d.fail(envDefinitions, m.name, def.required, format, args...) }
 	for _, part := range list {
-		if seen[part.name] {
-			fail("the member %q is there twice", part.name)
-			continue
-		}
+		// First, for it decides how grave the rest is. What is not plainly false may mean true.
+		def.required = def.required || part.name == "required" && part.value.Kind() != 'f'
 		seen[part.name] = true
-		switch part.name {
-		case "path", "select":
-			into := &def.path
-			if part.name == "select" {
-				into = &def.choice
-			}
-			if json.Unmarshal(part.value, into) != nil || part.value.Kind() != '"' {
-				fail("the member %q must be text in quotes; it is %s", part.name, kindOf(part.value))
-			} else if part.name == "select" && strings.TrimSpace(def.choice) == "" {
-				fail(`the member "select" is empty; leave it out, or write fields such as "profile { id }"`)
-			}
-		case "required":
-			if part.value.Kind() != 't' && part.value.Kind() != 'f' {
-				fail("the member %q must be true or false; it is %s", part.name, kindOf(part.value))
-			}
-		case "default":
-			def.fallback, err = readFallback(part.value)
-			if err != nil {
-				fail("its default cannot be a claim: %v", err)
-			}
-		default:
-			fail("it has the member %q, which means nothing%s", part.name, suggest(part.name, definitionMembers))
-		}
 	}
+	fail := func(format string, args ...any) { d.fail(envDefinitions, m.name, def.required, format, args...) }
 	if !seen["path"] {
 		fail(`the member "path" is missing: the expression`)
 	}
+	for _, part := range list {
+		if !seen[part.name] {
+			fail("the member %q is there twice", part.name)
+			continue
+		}
+		seen[part.name] = false
+		if problem := def.readMember(part); problem != "" {
+			fail("%s", problem)
+		}
+	}
+}
+
+// readMember reads one member of a definition and says what is wrong with it, or nothing.
+func (def *definition) readMember(part member) string {
+	var text string
+	isText := part.value.Kind() == '"' && json.Unmarshal(part.value, &text) == nil
+	switch part.name {
+	case "path", "select":
+		if !isText {
+			return fmt.Sprintf("the member %q must be text in quotes; it is %s", part.name, kindOf(part.value))
+		}
+		if part.name == "path" {
+			def.path = text
+			return ""
+		}
+		var err error
+		if def.choice, err = schema.ParseDraft(text); err != nil {
+			return fmt.Sprintf(`the member "select" must be GraphQL fields of the user, such as "profile { id }": %v`, err)
+		}
+	case "required":
+		if part.value.Kind() != 't' && part.value.Kind() != 'f' {
+			return "the member \"required\" must be true or false; it is " + kindOf(part.value)
+		}
+	case "default":
+		var err error
+		if def.fallback, err = readFallback(part.value); err != nil {
+			return fmt.Sprintf("its default cannot be a claim: %v", err)
+		}
+	default:
+		return fmt.Sprintf("it has the member %q, which means nothing%s", part.name, suggest(part.name, definitionMembers))
+	}
+	return ""
 }
 
 // readFallback makes a default a literal. null is the same as none.

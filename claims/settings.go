@@ -20,6 +20,23 @@ const (
 	envDefaults    = "AUTH_JWT_CUSTOM_CLAIMS_DEFAULTS"
 )
 
+// withDefaults fills what is not set, for callers that have no configuration.
+func (s Settings) withDefaults() Settings {
+	if s.Timeout <= 0 {
+		s.Timeout = 2 * time.Second
+	}
+	if s.Concurrency <= 0 {
+		s.Concurrency = 64
+	}
+	if s.MaxBytes <= 0 {
+		s.MaxBytes = 4096
+	}
+	if s.SchemaRefresh <= 0 {
+		s.SchemaRefresh = 5 * time.Minute
+	}
+	return s
+}
+
 // lenient tells whether only required claims forbid the start.
 func (s Settings) lenient() bool { return s.Invalid == "warn" }
 
