@@ -69,6 +69,7 @@ type House struct {
 	Store    *store.DB
 	Kit      flow.Kit
 	Carriers *deliver.Carriers
+	Engine   *flow.Engine
 
 	settings server.Settings
 	log      *slog.Logger
@@ -195,6 +196,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		Store: db, Kit: kit, settings: c.Server, log: o.Log, stopping: o.Stopping,
 		Carriers: &deliver.Carriers{Settings: c.Deliver, Store: db, Mailer: mailer, SMS: gateway, Keys: keys, Log: o.Log, Now: o.Now},
 	}
+	h.Engine = flow.NewEngine(kit, c.Webhook)
 	h.Handler, err = h.doors(c, o, kit)
 	return h, err
 }
@@ -222,7 +224,7 @@ func (h *House) doors(c *config.Config, o Options, kit flow.Kit) (http.Handler, 
 		Settings: c.Hasura, Front: front, Policy: kit.Policy, Signer: kit.Signer, Limits: c.Limits, Captcha: captcha.Open(c.Captcha),
 		Health: &server.Health{Version: o.Version, JWKS: kit.Signer.JWKS(), OpenAPI: openapi.Hasura(), Ready: h.ready},
 		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
-		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit},
+		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit}, Engine: h.Engine,
 	}
 	routes := door.Routes(c.Server.Prefix())
 	if len(o.Extra) == 0 {
@@ -265,6 +267,9 @@ func (h *House) ready(ctx context.Context) error {
 // and ready after.
 func (h *House) Start(ctx context.Context) {
 	ctx, h.giveUp = context.WithCancel(ctx)
+	if h.Engine.Settings.Webhook {
+		h.starting.Go(func() { h.listen(ctx) })
+	}
 	h.starting.Go(func() {
 		for ctx.Err() == nil {
 			err := h.Carriers.Start(ctx)

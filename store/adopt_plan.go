@@ -266,6 +266,9 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 			relname = 'refresh_tokens' and attname in ('aal', 'amr', 'factor_id', 'user_agent', 'address_prefix', 'rotated_at', 'ends_at')
 			or relname = 'user_security_keys' and attname in ('added_at', 'used_at', 'aaguid', 'backup_eligible', 'backed_up')
 			or relname = 'user_providers' and attname in ('profile', 'email', 'email_verified', 'signed_in_at'))
+		union all
+		select 'auth.' || proname || '()' from pg_proc where pronamespace = 'auth'::regnamespace
+		and proname in ('postern_tell_of_user', 'postern_tell_of_users')
 		order by 1`)
 	taken, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
@@ -284,10 +287,12 @@ func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 		"add columns to auth.refresh_tokens, each empty or with a default: aal, amr, factor_id, user_agent, address_prefix, rotated_at, ends_at; with two indexes there, and one on the tickets of auth.users",
 		"add columns to auth.user_security_keys (added_at, used_at, aaguid, backup_eligible, backed_up) and to auth.user_providers (profile, email, email_verified, signed_in_at), each empty, and an index on the user of each",
 		"add schema " + jobSchema + " for background work",
+		"add triggers to auth.users, auth.user_roles and auth.refresh_tokens that tell running servers (pg_notify) whose roles, sessions or account ended; they change no row",
 		"leave every table, column, constraint and row of Hasura Auth as it is, its record of migrations too",
 	}
+	leave := len(p.Changes) - 1
 	if p.found.version < 15 {
-		p.Changes[4] = "leave Hasura Auth's record of migrations as it is"
+		p.Changes[leave] = "leave Hasura Auth's record of migrations as it is"
 		p.Changes = append(p.Changes, "give every session a new id, since its id is its secret token; no token becomes invalid")
 		return nil
 	}
@@ -297,7 +302,7 @@ func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 		return explain(err)
 	}
 	if leaked > 0 {
-		p.Changes[4] = "leave every table, column and constraint of Hasura Auth as it is, its record of migrations too"
+		p.Changes[leave] = "leave every table, column and constraint of Hasura Auth as it is, its record of migrations too"
 		p.Changes = append(p.Changes, fmt.Sprintf("give sessions from before migration 15 a new id, since their id is their secret token; no token becomes invalid (now: %d)", leaked))
 	}
 	return nil

@@ -35,7 +35,7 @@ func FuzzVerifySigned(f *testing.F) {
 	f.Add(`{"alg":"HS256"}`, `{"exp":1e9}`)
 	f.Fuzz(func(t *testing.T, header, payload string) {
 		claims, err := s.Verify(forge([]byte(hsKey), header, payload), noon)
-		if err == nil && (!isUUID(claims.UserID) || claims.DefaultRole == "" || !claims.ExpiresAt.After(noon)) {
+		if err == nil && (!IsUUID(claims.UserID) || claims.DefaultRole == "" || !claims.ExpiresAt.After(noon)) {
 			t.Errorf("%s %s is taken for %+v", header, payload, claims)
 		}
 	})

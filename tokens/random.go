@@ -29,8 +29,8 @@ func uuidText(b []byte) string {
 	return string(text[:])
 }
 
-// isUUID tells whether s is a UUID as lower-case text with dashes, of any version.
-func isUUID(s string) bool {
+// IsUUID tells whether s is a UUID as lower-case text with dashes, of any version.
+func IsUUID(s string) bool {
 	if len(s) != 36 {
 		return false
 	}

@@ -244,3 +244,9 @@ func put(object map[string]any, path []string, value any) {
 	}
 	object[path[len(path)-1]] = value
 }
+
+// OldSpelling tells whether tokens say x-hasura-user-isAnonymous, too.
+func (s *Signer) OldSpelling() bool { return s.oldSpelling }
+
+// Issuer is what the tokens say in iss, and what those that are verified must say.
+func (s *Signer) Issuer() string { return s.s.issuer }

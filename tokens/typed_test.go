@@ -43,7 +43,7 @@ func TestTypedCodes(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if id == CodeID(auth.SignInBySMS, "somebody") || !isUUID(id) || id != CodeID(auth.SignInByEmailCode, "somebody") {
+	if id == CodeID(auth.SignInBySMS, "somebody") || !IsUUID(id) || id != CodeID(auth.SignInByEmailCode, "somebody") {
 		t.Errorf("the ticket's id is %s", id)
 	}
 }

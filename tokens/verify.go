@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,73 +44,102 @@ func (c Claims) Actor() auth.Actor {
 // Verify reads an access token. Every refusal unwraps to auth.Unauthorized; the text says why and
 // is for the log, it repeats nothing of the token.
 func (s *Signer) Verify(token string, now time.Time) (Claims, error) {
-	claims, err := s.verify(token, now)
-	if err != nil {
-		return Claims{}, fmt.Errorf("%w: access token: %w", auth.Unauthorized, err)
-	}
-	return claims, nil
+	claims, _, err := s.verify(token, now)
+	return claims, err
 }
 
-func (s *Signer) verify(token string, now time.Time) (Claims, error) {
-	payload, err := open(token, "JWT", s.s.alg, s.readKey)
+// VerifyCustom is Verify with the custom claims of the token, by full name in lower case. One whose
+// value is no string is left out: to Hasura it would be none either.
+func (s *Signer) VerifyCustom(token string, now time.Time) (Claims, map[string]string, error) {
+	claims, all, err := s.verify(token, now)
 	if err != nil {
-		return Claims{}, err
+		return Claims{}, nil, err
 	}
-	var c Claims
-	if c.IssuedAt, c.ExpiresAt, err = payload.lifetime(now, s.s.skew); err != nil {
-		return Claims{}, err
-	}
-	if issuer, err := payload.text("iss"); err != nil || issuer != s.s.issuer {
-		return Claims{}, errors.New("issued by another")
-	}
-	if err := payload.audience(s.s.audience); err != nil {
-		return Claims{}, err
-	}
-	if c.UserID, err = payload.text("sub"); err != nil || !isUUID(c.UserID) {
-		return Claims{}, errors.New("sub is not the id of a user")
-	}
-	if _, ok := payload[sessionClaim]; ok {
-		if c.SessionID, err = payload.text(sessionClaim); err != nil || !isUUID(c.SessionID) {
-			return Claims{}, errors.New("session_id is not the id of a session")
+	custom := make(map[string]string, max(0, len(all)-len(builtIn)))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		folded := strings.ToLower(name)
+		if !strings.HasPrefix(folded, claimPrefix) || slices.Contains(builtIn, folded) {
+			continue
+		}
+		if _, twice := custom[folded]; twice {
+			continue
+		}
+		if value, err := all.text(name); err == nil {
+			custom[folded] = value
 		}
 	}
-	return c, s.s.readClaims(payload, &c)
+	return claims, custom, nil
 }
 
-// readClaims reads the x-hasura claims from where place put them.
-func (s *secret) readClaims(payload members, c *Claims) error {
+func (s *Signer) verify(token string, now time.Time) (Claims, members, error) {
+	c, claims, err := s.read(token, now)
+	if err != nil {
+		return Claims{}, nil, fmt.Errorf("%w: access token: %w", auth.Unauthorized, err)
+	}
+	return c, claims, nil
+}
+
+// read gives what the token says, and all its x-hasura claims.
+func (s *Signer) read(token string, now time.Time) (c Claims, claims members, err error) {
+	payload, err := open(token, "JWT", s.s.alg, s.readKey)
+	if err != nil {
+		return c, nil, err
+	}
+	if c.IssuedAt, c.ExpiresAt, err = payload.lifetime(now, s.s.skew); err != nil {
+		return c, nil, err
+	}
+	if issuer, err := payload.text("iss"); err != nil || issuer != s.s.issuer {
+		return c, nil, errors.New("issued by another")
+	}
+	if err := payload.audience(s.s.audience); err != nil {
+		return c, nil, err
+	}
+	if c.UserID, err = payload.text("sub"); err != nil || !IsUUID(c.UserID) {
+		return c, nil, errors.New("sub is not the id of a user")
+	}
+	if _, ok := payload[sessionClaim]; ok {
+		if c.SessionID, err = payload.text(sessionClaim); err != nil || !IsUUID(c.SessionID) {
+			return c, nil, errors.New("session_id is not the id of a session")
+		}
+	}
+	claims, err = s.s.readClaims(payload, &c)
+	return c, claims, err
+}
+
+// readClaims reads the x-hasura claims from where place put them, and gives them all.
+func (s *secret) readClaims(payload members, c *Claims) (members, error) {
 	claims := payload
 	for i, name := range s.namespace {
 		raw, ok := claims[name]
 		if !ok {
-			return errors.New("no claims under the namespace")
+			return nil, errors.New("no claims under the namespace")
 		}
 		if last := i == len(s.namespace)-1; last && s.stringified {
 			var text string
 			if err := json.Unmarshal(raw, &text); err != nil {
-				return errors.New("claims are not a string of JSON")
+				return nil, errors.New("claims are not a string of JSON")
 			}
 			raw = jsontext.Value(text)
 		}
 		claims = nil
 		if err := json.Unmarshal(raw, &claims); err != nil || claims == nil {
-			return errors.New("claims are not an object")
+			return nil, errors.New("claims are not an object")
 		}
 	}
 	userID, err := claims.text(claimUserID)
 	if err != nil || userID != c.UserID {
-		return errors.New("x-hasura-user-id is not sub")
+		return nil, errors.New("x-hasura-user-id is not sub")
 	}
 	if c.DefaultRole, err = claims.text(claimDefaultRole); err != nil || c.DefaultRole == "" {
-		return errors.New("no default role")
+		return nil, errors.New("no default role")
 	}
 	if err := json.Unmarshal(claims[claimRoles], &c.Roles); err != nil {
-		return errors.New("allowed roles are not a list of strings")
+		return nil, errors.New("allowed roles are not a list of strings")
 	}
 	if _, ok := claims[claimAnonymous]; ok {
 		anonymous, err := claims.text(claimAnonymous)
 		if err != nil {
-			return errors.New("x-hasura-user-is-anonymous is not a string")
+			return nil, errors.New("x-hasura-user-is-anonymous is not a string")
 		}
 		c.IsAnonymous = anonymous == "true"
 	}
@@ -117,7 +147,7 @@ func (s *secret) readClaims(payload members, c *Claims) error {
 		elevated, err := claims.text(claimElevated)
 		c.Elevated = err == nil && elevated == c.UserID
 	}
-	return nil
+	return claims, nil
 }
 
 // members is a JSON object whose values are not read yet.

@@ -35,12 +35,14 @@ type Door struct {
 	Sessions *flow.Sessions
 	Account  *flow.Account
 	Links    *flow.Links
+	Engine   *flow.Engine
 
 	Limits  limits.Settings
 	Captcha *captcha.Checker // nil when the operator has set up none
 }
 
-// Routes gives the door's handler. Everything but the health check outside lies below prefix.
+// Routes gives the door's handler. Everything lies below prefix; the health check and what Hasura asks
+// are outside of it, too.
 func (d *Door) Routes(prefix string) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range d.routes() {
@@ -56,6 +58,9 @@ func (d *Door) Routes(prefix string) http.Handler {
 	}
 	if prefix != "" {
 		mux.Handle("GET /healthz", d.Front.Handle(d.Health.LiveStatus))
+		for _, r := range d.webhookRoutes() {
+			mux.Handle(r.method+" "+r.path, d.Front.Handle(r.handle))
+		}
 	}
 	mux.Handle("/", d.Front.Limited(func(http.ResponseWriter, *http.Request) error { return auth.NotFound }))
 	return d.Front.Wrap(server.Canonical(mux, d.Front.Handle(func(http.ResponseWriter, *http.Request) error { return auth.NotFound })))
@@ -71,7 +76,7 @@ type route struct {
 }
 
 func (d *Door) routes() []route {
-	return slices.Concat(d.passwordRoutes(), d.linkRoutes(), d.codeRoutes(), d.sessionRoutes(), d.accountRoutes(), d.factorRoutes(), d.passkeyRoutes(), d.guestRoutes(), d.personalTokenRoutes(), d.seenSessionRoutes(), d.providerRoutes(), d.serviceRoutes())
+	return slices.Concat(d.passwordRoutes(), d.linkRoutes(), d.codeRoutes(), d.sessionRoutes(), d.accountRoutes(), d.factorRoutes(), d.passkeyRoutes(), d.guestRoutes(), d.personalTokenRoutes(), d.seenSessionRoutes(), d.providerRoutes(), d.serviceRoutes(), d.webhookRoutes())
 }
 
 // verification is what a request counts as that mails a link to confirm an address, if it does.

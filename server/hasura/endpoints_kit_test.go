@@ -79,7 +79,7 @@ func openDoor(t testing.TB, settings map[string]string, options ...func(*house.O
 	t.Helper()
 	all := map[string]string{
 		"AUTH_EMAIL_PASSWORDLESS_ENABLED": "true", "AUTH_ANONYMOUS_USERS_ENABLED": "true", "AUTH_WEBAUTHN_ENABLED": "true",
-		"AUTH_OTP_EMAIL_ENABLED": "true", "AUTH_SMS_PASSWORDLESS_ENABLED": "true",
+		"AUTH_OTP_EMAIL_ENABLED": "true", "AUTH_SMS_PASSWORDLESS_ENABLED": "true", "AUTH_HASURA_WEBHOOK_ENABLED": "true",
 	}
 	all["AUTH_MFA_ENABLED"] = "true"
 	maps.Copy(all, everyProvider())

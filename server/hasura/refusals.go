@@ -40,7 +40,7 @@ var refusals = map[auth.Code]refusal{
 	auth.PasswordTooLong:      {400, "password-too-long", "Password is too long", false, "More than 1,024 bytes, or more than the 72 that bcrypt takes where it is in use."},
 	auth.PasswordLeaked:       {400, "password-in-hibp-database", "Password is in HIBP database", false, "The password is known from a breach (AUTH_PASSWORD_HIBP_ENABLED)."},
 	auth.RedirectNotAllowed:   {400, "redirectTo-not-allowed", `The value of "options.redirectTo" is not allowed.`, false, "Neither AUTH_CLIENT_URL nor AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS has this address."},
-	auth.RoleNotAllowed:       {400, "role-not-allowed", "Role not allowed", true, "A role outside AUTH_USER_DEFAULT_ALLOWED_ROLES."},
+	auth.RoleNotAllowed:       {400, "role-not-allowed", "Role not allowed", true, "A role outside AUTH_USER_DEFAULT_ALLOWED_ROLES; in Hasura's webhook mode (401), one that the user does not have."},
 	auth.DefaultRoleNotInList: {400, "default-role-must-be-in-allowed-roles", "Default role must be in allowed roles", false, "options.defaultRole is not one of options.allowedRoles."},
 	auth.InvalidRefreshToken:  {401, "invalid-refresh-token", "Invalid or expired refresh token", true, "Unknown, expired or replaced, or its session has ended: one answer for all. Sign in again."},
 	auth.InvalidTicket:        {401, "invalid-ticket", "Invalid ticket", true, "Unknown, expired or used up: one answer for all. Ask for another mail."},

@@ -127,7 +127,7 @@ func TestRoundTrips(t *testing.T) {
 
 	ways := doorway{testhouse.Open(t, map[string]string{
 		"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false", "AUTH_CLIENT_URL": clientURL,
-		"AUTH_OTP_EMAIL_ENABLED": "true", "AUTH_WEBAUTHN_ENABLED": "true", "AUTH_MFA_ENABLED": "true",
+		"AUTH_OTP_EMAIL_ENABLED": "true", "AUTH_WEBAUTHN_ENABLED": "true", "AUTH_MFA_ENABLED": "true", "AUTH_HASURA_WEBHOOK_ENABLED": "true",
 	}, options...)}
 	key := device()
 
@@ -266,6 +266,13 @@ func TestRoundTrips(t *testing.T) {
 		}},
 		{"sign out everywhere", 1, open, func(t *testing.T) request {
 			return request{method: "POST", path: "/signout", body: fields{"all": true}, bearer: newcomer(t, open).AccessToken}
+		}},
+		{"tell Hasura whose a request is", 1, ways.House, func(t *testing.T) request {
+			return request{method: "GET", path: hookPath, bearer: newcomer(t, ways.House).AccessToken}
+		}},
+		{"the same of a personal access token", 1, ways.House, func(t *testing.T) request {
+			_, secret := ways.createPAT(t, newcomer(t, ways.House).AccessToken, fields{"expiresAt": "2099-01-01T00:00:00Z"})
+			return request{method: "GET", path: hookPath, bearer: secret}
 		}},
 	} {
 		// The clock is everybody's, so the flows take turns.
