@@ -114,6 +114,8 @@ func oldServerWorks(t testing.TB, conn *pgx.Conn) {
 		{`delete from auth.refresh_tokens where refresh_token_hash = '\x' || encode(sha256('newer'), 'hex')`, 1},
 		{`delete from auth.users where email in ('b@example.com', 'c@example.com')`, 2},
 		{`insert into auth.roles (role) values ('user'), ('me') on conflict do nothing`, 0},
+		{`update auth.users set disabled = not disabled, default_role = default_role where email = 'ADA@example.com'`, 1},
+		{`update auth.users set disabled = not disabled where email = 'ADA@example.com'`, 1},
 	} {
 		tag, err := conn.Exec(t.Context(), s.sql)
 		if err != nil {
