@@ -46,6 +46,14 @@ func serve(t *testing.T, answer http.HandlerFunc) string {
 	return s.URL + "/v1/graphql"
 }
 
+// serveRaw leaves everything to the handler.
+func serveRaw(t *testing.T, answer http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(answer)
+	t.Cleanup(s.Close)
+	return s.URL + "/v1/graphql"
+}
+
 // says answers with a text.
 func says(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {

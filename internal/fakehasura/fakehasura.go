@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"postern/engine"
 )
 
 // Secret is the admin secret of the fake.
@@ -37,6 +39,7 @@ type Engine struct {
 	URL string // of /v1/graphql
 
 	server *httptest.Server
+	mux    *http.ServeMux
 	pool   *pgxpool.Pool
 
 	mu       sync.Mutex
@@ -68,25 +71,29 @@ func New(t testing.TB, database string) *Engine {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusNotFound, fail("not-found", "$", "resource does not exist"))
 	})
-	e.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e.mu.Lock()
-		down, trouble := e.down, e.trouble
-		e.mu.Unlock()
-		switch {
-		case down:
-			if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
-				_ = c.Close()
-			}
-		case trouble != nil:
-			_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice when the client goes
-			trouble(w, r)
-		default:
-			mux.ServeHTTP(w, r)
-		}
-	}))
+	e.mux = mux
+	e.server = httptest.NewServer(e)
 	t.Cleanup(e.server.Close)
 	e.URL = e.server.URL + "/v1/graphql"
 	return e
+}
+
+// ServeHTTP answers one request: for tests that put something of their own before the engine.
+func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	down, trouble := e.down, e.trouble
+	e.mu.Unlock()
+	switch {
+	case down:
+		if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			_ = c.Close()
+		}
+	case trouble != nil:
+		_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice when the client goes
+		trouble(w, r)
+	default:
+		e.mux.ServeHTTP(w, r)
+	}
 }
 
 // Down makes the engine cut every connection, or serve again.
@@ -182,6 +189,36 @@ func (e *Engine) Relate(t testing.TB, schema, table, name, via string) {
 	}
 	e.Do(t, fmt.Sprintf(`{"type": "pg_create_%s_relationship", "args": {"source": "default", "table": {"schema": %q, "name": %q},
 		"name": %q, "using": {"foreign_key_constraint_on": %s}}}`, kind, schema, table, name, using))
+}
+
+// Source is the engine as Postern asks it: over HTTP, with the admin secret.
+func (e *Engine) Source(t testing.TB) *engine.Engine {
+	t.Helper()
+	source, err := engine.Open(engine.Settings{URL: e.URL, AdminSecret: Secret}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return source
+}
+
+// TrackAuth makes the tables of schema auth known, as Postern does when it starts.
+func (e *Engine) TrackAuth(t testing.TB) {
+	t.Helper()
+	catalog, err := readCatalog(context.Background(), e.pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := engine.Tables{}
+	for ref, table := range catalog {
+		for _, c := range table.columns {
+			if ref.schema == "auth" {
+				tables[ref.name] = append(tables[ref.name], c.name)
+			}
+		}
+	}
+	if _, err := e.Source(t).Apply(context.Background(), tables); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Metadata is the whole metadata as JSON, always written in the same way.
