@@ -16,7 +16,6 @@ import (
 	"postern/engine"
 	"postern/internal/fakehasura"
 	"postern/internal/testpg"
-	"postern/store"
 )
 
 // begin gives an engine that knows nothing, the address that we call it by, and the tables there are.
@@ -25,18 +24,8 @@ func begin(t *testing.T) (*fakehasura.Engine, *engine.Engine, engine.Tables) {
 	if testing.Short() {
 		t.Skip("starts Postgres")
 	}
-	url := testpg.New(t)
-	db, err := store.Open(t.Context(), store.Settings{Connection: url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
-	tables, err := db.AuthColumns(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	fake := fakehasura.New(t, url)
-	return fake, at(t, fake.URL), tables
+	fake := fakehasura.New(t, testpg.New(t))
+	return fake, at(t, fake.URL), fake.Tables(t)
 }
 
 // at gives an engine at a fake's address. The change may alter its settings.

@@ -204,6 +204,14 @@ func (e *Engine) Source(t testing.TB) *engine.Engine {
 // TrackAuth makes the tables of schema auth known, as Postern does when it starts.
 func (e *Engine) TrackAuth(t testing.TB) {
 	t.Helper()
+	if _, err := e.Source(t).Apply(context.Background(), e.Tables(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Tables are the tables of schema auth in the database.
+func (e *Engine) Tables(t testing.TB) engine.Tables {
+	t.Helper()
 	catalog, err := readCatalog(context.Background(), e.pool)
 	if err != nil {
 		t.Fatal(err)
@@ -216,9 +224,7 @@ func (e *Engine) TrackAuth(t testing.TB) {
 			}
 		}
 	}
-	if _, err := e.Source(t).Apply(context.Background(), tables); err != nil {
-		t.Fatal(err)
-	}
+	return tables
 }
 
 // Metadata is the whole metadata as JSON, always written in the same way.

@@ -222,8 +222,8 @@ func TestTheEngineAsPosternSeesIt(t *testing.T) {
 	e := start(t)
 	e.Do(t, `{"type": "pg_untrack_table", "args": {"table": {"schema": "auth", "name": "roles"}}}`)
 	e.TrackAuth(t)
-	e.Relate(t, "auth", "users", "defaultRole", "default_role")
-	data, err := e.Source(t).Query(t.Context(), `query ($id: uuid!) { user(id: $id) { id defaultRole { role } } authRoles(order_by: {role: asc}, limit: 1) { role } }`, map[string]any{"id": "00000000-0000-0000-0000-000000000001"})
+	e.Relate(t, "auth", "users", "mainRole", "default_role")
+	data, err := e.Source(t).Query(t.Context(), `query ($id: uuid!) { user(id: $id) { id mainRole { role } } authRoles(order_by: {role: asc}, limit: 1) { role } }`, map[string]any{"id": "00000000-0000-0000-0000-000000000001"})
 	if err != nil || string(data) != `{"user":null,"authRoles":[{"role":"anonymous"}]}` {
 		t.Errorf("data %s, error %v", data, err)
 	}
