@@ -62,6 +62,7 @@ var floors = map[string]int{
 	"claims/schema":    rooms,
 	"passwords/argon2": rooms,
 	"claims/jsonata":   rooms,
+	"store/graph":      rooms,
 
 	"auth":         ground,
 	"migrations":   ground,

@@ -1,0 +1,312 @@
+package graph
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+)
+
+// A model is the graph: what can be asked for, under which names, and where it is in the database.
+type model struct {
+	tables   []*table // in the order of their names
+	roots    map[string]*root
+	rootList []string
+	problems []string // settings that do not fit the database
+
+	schema func() *schema // made when somebody asks
+}
+
+// A root is a field that a query begins with.
+type root struct {
+	kind  rootKind
+	table *table
+}
+
+type rootKind int
+
+const (
+	rootList rootKind = iota
+	rootByKey
+	rootAggregate
+)
+
+type table struct {
+	tableName
+
+	oid     uint32
+	comment string
+	gql     string // the name of its type
+	columns []*column
+	bySQL   map[string]*column
+	byNum   map[int16]*column
+	primary []*column
+	unique  [][]*column // the primary key, too
+	foreign []foreignKey
+
+	fields map[string]*field
+	list   []*field // columns, then relations, in order
+}
+
+type column struct {
+	name    string // in SQL
+	gql     string // empty when it cannot be asked for
+	typ     *scalar
+	notNull bool
+	hidden  string // why it is not shown
+	comment string
+}
+
+type foreignKey struct {
+	name     string
+	from, to []*column
+	target   *table
+}
+
+// A field is what an object has.
+type field struct {
+	kind   fieldKind
+	name   string
+	also   string // the field's first name, when this is another
+	column *column
+	rel    *relation
+}
+
+type fieldKind int
+
+const (
+	columnField fieldKind = iota
+	objectField
+	listField
+	aggregateField
+)
+
+// A relation leads from the rows of one table to those of another.
+type relation struct {
+	from, to   *table
+	near, far  []*column // pairs that must be equal
+	many       bool
+	single     bool // at most one row can fit
+	alwaysThat bool // exactly one row fits
+}
+
+// scalar is the type of a column.
+type scalar struct {
+	gql     string
+	cast    string // the type in SQL, quoted
+	builtin bool   // of pg_catalog, so are its operators
+	ordered bool
+	element *scalar // of an array
+}
+
+func (s *scalar) isText() bool {
+	return s.element == nil && slices.Contains([]string{"String", "citext", "bpchar"}, s.gql)
+}
+
+func (s *scalar) isNumber() bool {
+	return s.element == nil && slices.Contains([]string{"Int", "smallint", "bigint", "Float", "float8", "numeric", "money"}, s.gql)
+}
+
+func (s *scalar) isJSON() bool {
+	return s.element == nil && (s.gql == "json" || s.gql == "jsonb")
+}
+
+// isUnique tells whether at most one row has given values in these columns.
+func (t *table) isUnique(columns []*column) bool {
+	return slices.ContainsFunc(t.unique, func(key []*column) bool {
+		return !slices.ContainsFunc(key, func(c *column) bool { return !slices.Contains(columns, c) })
+	})
+}
+
+func (t *table) add(f *field) bool {
+	if f.name == "" || !isName(f.name) || t.fields[f.name] != nil {
+		return false
+	}
+	t.fields[f.name] = f
+	t.list = append(t.list, f)
+	return true
+}
+
+// newModel makes the graph of a catalog.
+func newModel(c *catalog, words english, wanted Relationships) *model {
+	m := &model{roots: map[string]*root{}}
+	byOID := map[uint32]*table{}
+	for _, t := range c.Tables {
+		byOID[t.OID] = &table{
+			tableName: tableName{t.Schema, t.Name}, oid: t.OID, comment: t.Comment,
+			bySQL: map[string]*column{}, byNum: map[int16]*column{}, fields: map[string]*field{},
+		}
+		m.tables = append(m.tables, byOID[t.OID])
+	}
+	// Hasura Auth's own names come first, then what is in public.
+	rank := func(t *table) int {
+		switch t.schema {
+		case "auth":
+			return 0
+		case "public":
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(m.tables, func(a, b *table) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.schema, b.schema), cmp.Compare(a.table, b.table))
+	})
+	m.addColumns(c, byOID)
+	addKeys(c, byOID)
+	m.nameTables()
+	m.nameColumns()
+	m.relate(words, wanted)
+	m.schema = sync.OnceValue(m.describe)
+	return m
+}
+
+func (m *model) addColumns(c *catalog, byOID map[uint32]*table) {
+	types := newTypes(c.Types)
+	for _, col := range c.Columns {
+		t := byOID[col.Table]
+		if t == nil {
+			continue
+		}
+		made := &column{name: col.Name, typ: types.of(col.Type), notNull: col.NotNull, comment: col.Comment}
+		if !col.Readable {
+			made.hidden = "the role that Postern has in the database may not read it"
+		}
+		t.columns = append(t.columns, made)
+		t.bySQL[col.Name] = made
+		t.byNum[col.Num] = made
+	}
+}
+
+func addKeys(c *catalog, byOID map[uint32]*table) {
+	columns := func(t *table, nums []int16) []*column {
+		found := make([]*column, len(nums))
+		for i, n := range nums {
+			found[i] = t.byNum[n]
+		}
+		return found
+	}
+	for _, k := range c.Keys {
+		t := byOID[k.Table]
+		if t == nil {
+			continue
+		}
+		switch own := columns(t, k.Columns); k.Kind {
+		case "p":
+			t.primary = own
+			t.unique = append(t.unique, own)
+		case "u":
+			t.unique = append(t.unique, own)
+		case "f":
+			if to := byOID[k.Target]; to != nil {
+				t.foreign = append(t.foreign, foreignKey{k.Name, own, columns(to, k.ToColumns), to})
+			}
+		}
+	}
+}
+
+// nameTables gives tables their types and root fields. What has a name that is taken, or none that
+// GraphQL can have, is not shown.
+func (m *model) nameTables() {
+	auth := authTables()
+	types := map[string]bool{"query_root": true}
+	types["order_by"] = true
+	for _, name := range standardTypes() {
+		types[name] = true
+	}
+	for _, t := range m.tables {
+		list, one, aggregate := t.table, t.table+"_by_pk", t.table+"_aggregate"
+		switch named, ok := auth[t.table]; {
+		case ok && t.schema == "auth":
+			list, one, aggregate = named.plural, named.singular, named.plural+"Aggregate"
+		case t.schema != "public" || !m.free(types, list):
+			list = t.schema + "_" + t.table
+			one, aggregate = list+"_by_pk", list+"_aggregate"
+		}
+		if !isName(list) || !m.free(types, list) {
+			continue
+		}
+		t.gql = list
+		for _, suffix := range append(aggregateFunctions(), "", "_bool_exp", "_order_by", "_aggregate", "_aggregate_fields", "_aggregate_order_by", "_select_column") {
+			if suffix != "" && suffix[0] != '_' {
+				suffix = "_" + suffix + "_fields"
+			}
+			types[list+suffix] = true
+		}
+		m.addRoot(list, rootList, t)
+		if len(t.primary) > 0 {
+			m.addRoot(one, rootByKey, t)
+		}
+		m.addRoot(aggregate, rootAggregate, t)
+	}
+	m.nameScalars(types)
+}
+
+// nameScalars gives types of columns another name where a table has theirs.
+func (m *model) nameScalars(types map[string]bool) {
+	for _, t := range m.tables {
+		for _, c := range t.columns {
+			for s := c.typ; s != nil; s = s.element {
+				for types[s.gql] && !slices.Contains(standardTypes(), s.gql) {
+					s.gql += "_scalar"
+				}
+			}
+		}
+	}
+}
+
+func standardTypes() []string { return []string{"Int", "Float", "String", "Boolean", "ID"} }
+
+func (m *model) free(types map[string]bool, name string) bool {
+	return m.roots[name] == nil && !types[name]
+}
+
+func (m *model) addRoot(name string, kind rootKind, t *table) {
+	if m.roots[name] == nil {
+		m.roots[name] = &root{kind, t}
+		m.rootList = append(m.rootList, name)
+	}
+}
+
+func (m *model) nameColumns() {
+	auth := authTables()
+	for _, t := range m.tables {
+		var named authTable
+		if t.schema == "auth" {
+			named = auth[t.table]
+		}
+		for _, c := range t.columns {
+			name := c.name
+			if own, ok := named.columns[c.name]; ok {
+				name = own
+			} else if named.camel {
+				name = lowerCamel(c.name)
+			}
+			if slices.Contains(named.secret, c.name) {
+				c.hidden = "it holds a secret, which is never shown"
+			}
+			if t.add(&field{kind: columnField, name: name, column: c}) {
+				c.gql = name
+			}
+		}
+	}
+	m.dropEmpty()
+}
+
+// dropEmpty takes tables out that have nothing to show.
+func (m *model) dropEmpty() {
+	m.tables = slices.DeleteFunc(m.tables, func(t *table) bool {
+		if t.gql == "" {
+			return true
+		}
+		if slices.ContainsFunc(t.list, func(f *field) bool { return f.column.hidden == "" }) {
+			return false
+		}
+		for name, r := range m.roots {
+			if r.table == t {
+				delete(m.roots, name)
+			}
+		}
+		t.gql = ""
+		return true
+	})
+	m.rootList = slices.DeleteFunc(m.rootList, func(name string) bool { return m.roots[name] == nil })
+}
