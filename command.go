@@ -27,6 +27,7 @@ type commands struct {
 	Adopt       adoptCmd       `cmd:"" help:"Take over a database of Hasura Auth."`
 	Config      configCmds     `cmd:"" help:"Check and show the configuration."`
 	Keys        keysCmds       `cmd:"" help:"Make keys."`
+	Hasura      hasuraCmds     `cmd:"" help:"Look at what Hasura's engine knows of schema auth, and tell it the rest."`
 	Emails      emailsCmds     `cmd:"" help:"Look at mails and send a test."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running server whether it is healthy; for containers."`
 	Version     versionCmd     `cmd:"" help:"Say which version this is."`

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"postern/config"
@@ -28,7 +29,7 @@ func (checkCmd) Run(a *app) error {
 		return a.refuse(report)
 	}
 	report.Warnings = append(report.Warnings, templateProblems(templates.Lint()...)...)
-	for _, w := range c.Tokens.JWTSecret.Weaknesses() {
+	for _, w := range slices.Concat(c.Tokens.JWTSecret.Weaknesses(), c.Engine.Weaknesses()) {
 		name, problem, _ := strings.Cut(w, " ")
 		report.Warnings = append(report.Warnings, config.Problem{Name: name, What: "it " + problem})
 	}

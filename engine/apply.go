@@ -31,7 +31,7 @@ func (e *Engine) Apply(ctx context.Context, tables Tables) (Outcome, error) {
 		if err != nil {
 			return out, err
 		}
-		out.Missing, out.Different = split(steps)
+		out.Missing, out.Different = Split(steps)
 		again, err := e.take(ctx, &out, &reloaded)
 		if !again {
 			return out, err
@@ -40,8 +40,8 @@ func (e *Engine) Apply(ctx context.Context, tables Tables) (Outcome, error) {
 	return out, errors.New("hasura: others change the metadata all the time")
 }
 
-// split sorts steps into what is missing and what is different.
-func split(steps []Step) (missing, different []Step) {
+// Split sorts steps into what is missing and what is different.
+func Split(steps []Step) (missing, different []Step) {
 	for _, s := range steps {
 		if s.Stays {
 			different = append(different, s)
@@ -104,7 +104,7 @@ func (e *Engine) Settle(ctx context.Context, tables Tables) (Outcome, error) {
 		return Outcome{}, nil
 	case Check:
 		steps, err := e.Plan(ctx, tables)
-		missing, different := split(steps)
+		missing, different := Split(steps)
 		return Outcome{Missing: missing, Different: different}, err
 	}
 	return e.Apply(ctx, tables)
