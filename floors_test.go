@@ -64,6 +64,8 @@ var floors = map[string]int{
 	"claims/jsonata":   rooms,
 	"store/graph":      rooms,
 
+	"claims/jsonata/gnata": rooms,
+
 	"auth":         ground,
 	"migrations":   ground,
 	"templates":    ground,

@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"github.com/blues/jsonata-go/jparse"
-	"github.com/recolabs/gnata"
+
+	"postern/claims/jsonata/gnata"
 )
 
 // Expression is a parsed expression. It may be used by many at once.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/recolabs/gnata"
+	"postern/claims/jsonata/gnata"
 )
 
 // normaliser makes plain JSON of what the engine gives, and counts what it weighs.
