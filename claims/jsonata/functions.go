@@ -1,6 +1,7 @@
 package jsonata
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/blues/jsonata-go/jparse"
@@ -44,6 +45,9 @@ func (l lambda) call(in *interpreter, args []value, context value) (value, error
 			v = args[i]
 		} else if l.typed { // its type may say that the context stands in
 			v = context.data()
+		}
+		if _, taken := in.rows[name]; taken {
+			return value{}, refuse(-1, fmt.Sprintf("$%s has a meaning already", name), "another name for the parameter")
 		}
 		within.bind(name, v)
 	}
@@ -103,6 +107,9 @@ func (in *interpreter) call(n *jparse.FunctionCallNode, context value, names *sc
 		v, err := in.eval(n.Args[0], context, names)
 		return v.name(name), err
 	}
+	if name, ok := literalKey(n, 1, names); ok {
+		return context.name(name), nil
+	}
 	functions, err := in.callee(n.Func, context, names)
 	if err != nil {
 		return value{}, err
@@ -111,7 +118,26 @@ func (in *interpreter) call(n *jparse.FunctionCallNode, context value, names *sc
 	if err != nil {
 		return value{}, err
 	}
+	if startsWithLiteral(n) {
+		args = slices.Insert(args, 0, context.data())
+	}
 	return in.callAll(functions, args, context, step)
+}
+
+// startsWithLiteral says whether the first of two arguments is a number or a pattern, as in
+// email.$substring(0, 3), so that the context is what the function works on.
+func startsWithLiteral(n *jparse.FunctionCallNode) bool {
+	f, ok := n.Func.(*jparse.VariableNode)
+	if !ok || len(n.Args) != 2 {
+		return false
+	}
+	switch n.Args[0].(type) {
+	case *jparse.NumberNode:
+		return f.Name == "substring" || f.Name == "pad"
+	case *jparse.RegexNode:
+		return f.Name == "match"
+	}
+	return false
 }
 
 func (in *interpreter) arguments(nodes []jparse.Node, context value, names *scope) ([]value, error) {

@@ -10,9 +10,18 @@ import (
 func Eval(node *Node, input any, env *Environment) (any, error) {
 	if node == nil {
 		return nil, nil
-	} else if err := env.Context().Err(); err != nil {
+	}
+	m := env.meter()
+	if err := m.enter(); err != nil {
 		return nil, err
-	} else if node.Group != nil {
+	}
+	result, err := evalNode(node, input, env)
+	m.leave()
+	return result, err
+}
+
+func evalNode(node *Node, input any, env *Environment) (any, error) {
+	if node.Group != nil {
 		// If the node has a Group expression (A{key:val}), evaluate the base node
 		// first, then apply the group-by reduction.
 		return evalGroupBy(node, input, env)
@@ -32,7 +41,7 @@ func Eval(node *Node, input any, env *Environment) (any, error) {
 	case NodeWildcard:
 		return evalWildcard(node, input, env)
 	case NodeDescendant:
-		return descendantLookup(input), nil
+		return descendantLookup(input, env)
 	case NodePath:
 		return evalPath(node, input, env)
 	case NodeBinary, NodeApply:

@@ -122,12 +122,15 @@ func evalBinary(node *Node, input any, env *Environment) (any, error) { //nolint
 		return evalArithFloat64(l, r, op)
 
 	case "&":
-		ls, err := stringifyValue(left)
+		ls, err := stringifyValue(left, env)
 		if err != nil {
 			return nil, err
 		}
-		rs, err := stringifyValue(right)
+		rs, err := stringifyValue(right, env)
 		if err != nil {
+			return nil, err
+		}
+		if err := env.meter().text(len(ls) + len(rs)); err != nil {
 			return nil, err
 		}
 		return ls + rs, nil
@@ -136,11 +139,17 @@ func evalBinary(node *Node, input any, env *Environment) (any, error) { //nolint
 		if left == nil || right == nil {
 			return false, nil
 		}
+		if err := weighForEqual(left, right, env); err != nil {
+			return nil, err
+		}
 		return DeepEqual(left, right), nil
 
 	case "!=":
 		if left == nil || right == nil {
 			return false, nil
+		}
+		if err := weighForEqual(left, right, env); err != nil {
+			return nil, err
 		}
 		return !DeepEqual(left, right), nil
 
@@ -157,7 +166,7 @@ func evalBinary(node *Node, input any, env *Environment) (any, error) { //nolint
 		return compareValues(left, right, ">=")
 
 	case "in":
-		return containsValue(right, left), nil
+		return containsValue(right, left, env)
 
 	case "..":
 		return evalRange(left, right, env)
@@ -247,6 +256,9 @@ func evalSubscript(node *Node, input any, env *Environment) (any, error) {
 
 	// Array index: when subscript evaluates to an array of all-numeric indices,
 	// select multiple elements. Non-numeric arrays fall through to predicate filter.
+	if err := env.meter().slots(2 * length(rightVal)); err != nil {
+		return nil, err
+	}
 	if result, ok := selectByIndices(rightVal, items); ok {
 		return result, nil
 	}
@@ -269,9 +281,9 @@ func filterByPredicate(predicate *Node, items []any, parent any, indexVar string
 	seq := CreateSequence()
 	filterEnv := NewChildEnvironment(env)
 	filterEnv.Bind(parentKey, parent)
-	ctx := env.Context()
+	m := env.meter()
 	for i, item := range items {
-		if err := ctx.Err(); err != nil {
+		if err := m.step(); err != nil {
 			return nil, err
 		}
 		if indexVar != "" {
@@ -280,6 +292,9 @@ func filterByPredicate(predicate *Node, items []any, parent any, indexVar string
 		if val, err := Eval(predicate, item, filterEnv); err != nil {
 			return nil, err
 		} else if ToBoolean(val) {
+			if err := m.slots(1); err != nil {
+				return nil, err
+			}
 			seq.Values = append(seq.Values, item)
 		}
 	}
@@ -292,7 +307,11 @@ func evalSubscriptLeft(node *Node, input any, env *Environment) (left any, items
 	if node.Left != nil && node.Left.Type == NodeDescendant {
 		descSeq := CreateSequence()
 		appendToSequence(descSeq, input)
-		appendToSequence(descSeq, descendantLookup(input))
+		below, err := descendantLookup(input, env)
+		if err != nil {
+			return nil, nil, err
+		}
+		appendToSequence(descSeq, below)
 		left = CollapseSequence(descSeq)
 	} else {
 		var err error

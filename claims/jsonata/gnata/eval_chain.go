@@ -52,7 +52,7 @@ func evalChain(right *Node, piped, input any, env *Environment) (any, error) {
 				regexMap = om.ToMap()
 			}
 		}
-		return applyRegexTest(piped, regexMap)
+		return applyRegexTest(piped, regexMap, env.meter())
 	}
 	// Validate right side is callable.
 	switch fn.(type) {

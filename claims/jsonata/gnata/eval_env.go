@@ -15,6 +15,7 @@ type callCounter struct {
 	depth     int
 	evalDepth int
 	max       int
+	meter     *Meter
 }
 
 // Environment holds variable bindings for an evaluation context.
@@ -52,6 +53,14 @@ func (e *Environment) callCounter() *callCounter {
 		return e.calls
 	}
 	return e.parent.callCounter()
+}
+
+// meter is what counts for this evaluation.
+func (e *Environment) meter() *Meter { return e.callCounter().meter }
+
+// Measure starts a call counter with a meter.
+func (e *Environment) Measure(m *Meter) {
+	e.calls = &callCounter{max: defaultMaxCallDepth, meter: m}
 }
 
 // Bind sets a variable in this environment.

@@ -47,6 +47,8 @@ func evalFunction(node *Node, input any, env *Environment) (any, error) {
 		args = append(args, val)
 	}
 
+	args = withContext(node, fn, args, input)
+
 	// Validate signature for SignedBuiltins at the direct call site.
 	// HOF callbacks bypass this (they go through ApplyFunction instead).
 	if sb, ok := fn.(*SignedBuiltin); ok {
@@ -161,14 +163,18 @@ func callFunction(fn any, args []any, focus any, env *Environment) (any, error) 
 	// The iteration limit (counter.max * tailCallMultiplier) prevents infinite
 	// tail-recursive loops from running forever.
 	maxIter, iter := counter.max*10000, 0
-	ctx := env.Context()
+	m := env.meter()
 	for {
-		if err := ctx.Err(); err != nil {
+		if err := m.step(); err != nil {
 			return nil, err
 		}
 		switch f := fn.(type) {
 		case *SignedBuiltin:
-			return f.Fn(args, focus)
+			result, err := f.Fn(args, focus)
+			if err != nil {
+				return nil, err
+			}
+			return result, m.after("", result)
 		case BuiltinFunction:
 			return f(args, focus)
 		case EnvAwareBuiltin:
@@ -187,6 +193,9 @@ func callFunction(fn any, args []any, focus any, env *Environment) (any, error) 
 			counter.depth++
 			if counter.depth > counter.max {
 				counter.depth--
+				if m != nil {
+					return nil, m.stop("it calls itself more than %d times within one another", counter.max)
+				}
 				return nil, &JSONataError{Code: "U1001", Message: fmt.Sprintf("stack overflow error: evaluation exceeded stack depth %d", counter.max)}
 			}
 			childEnv := NewChildEnvironment(f.Closure)

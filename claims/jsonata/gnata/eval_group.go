@@ -59,6 +59,9 @@ func evalGroupBy(node *Node, input any, env *Environment) (any, error) {
 			} else if !ok {
 				return nil, &JSONataError{Code: "T1003", Message: fmt.Sprintf("key expression must evaluate to a string, got %T", keyVal)}
 			}
+			if err := env.meter().take(keyBytes); err != nil {
+				return nil, err
+			}
 			if g, exists := groups[keyStr]; exists {
 				g.items = append(g.items, item)
 			} else {

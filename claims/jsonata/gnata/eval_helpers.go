@@ -22,7 +22,19 @@ func appendToSequence(seq *Sequence, v any) {
 	}
 }
 
-func stringifyValue(v any) (string, error) {
+// weighForEqual counts what a comparison may walk through.
+func weighForEqual(a, b any, env *Environment) error {
+	switch a.(type) {
+	case []any, *Sequence, *OrderedMap, map[string]any:
+		switch b.(type) {
+		case []any, *Sequence, *OrderedMap, map[string]any:
+			return env.meter().weigh(a)
+		}
+	}
+	return nil
+}
+
+func stringifyValue(v any, env *Environment) (string, error) {
 	if v == nil {
 		return "", nil
 	}
@@ -39,6 +51,9 @@ func stringifyValue(v any) (string, error) {
 		}
 		return "false", nil
 	default:
+		if err := env.meter().weigh(v); err != nil {
+			return "", err
+		}
 		b, err := marshalNoHTMLEscape(v)
 		if err != nil {
 			return "", fmt.Errorf("cannot stringify value: %w", err)
@@ -110,6 +125,9 @@ func compareValues(left, right any, op string) (any, error) {
 	}
 	if ln, lok := ToFloat64(left); lok {
 		if rn, rok := ToFloat64(right); rok {
+			if order, ok := compareWhole(left, right); ok {
+				ln, rn = float64(order), 0
+			}
 			switch op {
 			case "<":
 				return ln < rn, nil
@@ -163,6 +181,9 @@ func compareOrder(a, b any) (int, error) {
 	if b == nil {
 		return -1, nil
 	}
+	if order, ok := compareWhole(a, b); ok {
+		return order, nil
+	}
 	an, aNum := ToFloat64(a)
 	bn, bNum := ToFloat64(b)
 	if aNum && bNum {
@@ -189,27 +210,37 @@ func compareOrder(a, b any) (int, error) {
 	return 0, &JSONataError{Code: "T2008", Message: fmt.Sprintf("cannot compare values of type %T and %T", a, b)}
 }
 
-func containsValue(arr, elem any) bool {
+func containsValue(arr, elem any, env *Environment) (bool, error) {
 	if arr == nil {
-		return false
+		return false, nil
+	}
+	m := env.meter()
+	if err := m.weigh(arr); err != nil {
+		return false, err
 	}
 	switch v := arr.(type) {
 	case []any:
 		for _, item := range v {
+			if err := weighForEqual(elem, item, env); err != nil {
+				return false, err
+			}
 			if DeepEqual(item, elem) {
-				return true
+				return true, nil
 			}
 		}
 	case *Sequence:
 		for _, item := range v.Values {
+			if err := weighForEqual(elem, item, env); err != nil {
+				return false, err
+			}
 			if DeepEqual(item, elem) {
-				return true
+				return true, nil
 			}
 		}
 	default:
-		return DeepEqual(arr, elem)
+		return DeepEqual(arr, elem), nil
 	}
-	return false
+	return false, nil
 }
 
 func evalValue(node *Node) (any, error) {
@@ -236,7 +267,7 @@ func evalVariable(node *Node, input any, env *Environment) (any, error) {
 	return val, nil
 }
 
-func evalName(node *Node, input any, _ *Environment) (any, error) {
+func evalName(node *Node, input any, env *Environment) (any, error) {
 	switch v := input.(type) {
 	case *OrderedMap:
 		val, ok := v.Get(node.Value)
@@ -262,13 +293,20 @@ func evalName(node *Node, input any, _ *Environment) (any, error) {
 		// flattened into the result sequence (not nested).
 		seq := CreateSequence()
 		fieldFound := false
+		m := env.meter()
+		if err := m.work(len(v)); err != nil {
+			return nil, err
+		}
 		for _, item := range v {
-			val, err := evalName(node, item, nil)
+			val, err := evalName(node, item, env)
 			if err != nil {
 				return nil, err
 			}
 			if val == nil {
 				continue
+			}
+			if err := m.slots(length(val)); err != nil {
+				return nil, err
 			}
 			fieldFound = true
 			// Flatten plain []any results from navigating through arrays.
@@ -299,19 +337,24 @@ func evalName(node *Node, input any, _ *Environment) (any, error) {
 		}
 		return CollapseSequence(seq), nil
 	case *Sequence:
-		return evalName(node, CollapseSequence(v), nil)
+		return evalName(node, CollapseSequence(v), env)
 	default:
 		return nil, nil
 	}
 }
 
-func evalWildcard(_ *Node, input any, _ *Environment) (any, error) {
+func evalWildcard(_ *Node, input any, env *Environment) (any, error) {
+	m := env.meter()
 	if IsMap(input) {
 		if MapLen(input) == 0 {
 			return nil, nil
 		}
 		seq := CreateSequence()
+		var over error
 		MapRange(input, func(_ string, val any) bool {
+			if over = m.slots(length(val)); over != nil {
+				return false
+			}
 			if arr, ok := val.([]any); ok {
 				seq.Values = append(seq.Values, arr...)
 			} else {
@@ -319,6 +362,9 @@ func evalWildcard(_ *Node, input any, _ *Environment) (any, error) {
 			}
 			return true
 		})
+		if over != nil {
+			return nil, over
+		}
 		if len(seq.Values) == 0 {
 			return nil, nil
 		}
@@ -331,8 +377,11 @@ func evalWildcard(_ *Node, input any, _ *Environment) (any, error) {
 	case []any:
 		seq := CreateSequence()
 		for _, item := range v {
+			if err := m.slots(1); err != nil {
+				return nil, err
+			}
 			if IsMap(item) {
-				val, err := evalWildcard(nil, item, nil)
+				val, err := evalWildcard(nil, item, env)
 				if err != nil {
 					return nil, err
 				}

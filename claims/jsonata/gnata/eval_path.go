@@ -1053,7 +1053,11 @@ func evalPathStep(
 		if _, isArr := input.([]any); !isArr {
 			appendToSequence(seq, input)
 		}
-		appendToSequence(seq, descendantLookup(input))
+		below, err := descendantLookup(input, env)
+		if err != nil {
+			return nil, err
+		}
+		appendToSequence(seq, below)
 		if len(seq.Values) == 0 {
 			return nil, nil
 		}
@@ -1098,6 +1102,9 @@ func evalPathStep(
 		}
 		if val == nil {
 			continue
+		}
+		if err := env.meter().slots(length(val)); err != nil {
+			return nil, err
 		}
 		if isGroupStep {
 			// Keep the per-element array as a nested element (no flattening).
@@ -1159,7 +1166,7 @@ func evalPathFunctionStep(step *Node, item any, env *Environment) (any, error) {
 	if lam, isLambda := fn.(*Lambda); isLambda && len(args) < len(lam.Params) {
 		args = append([]any{item}, args...)
 	}
-	return callFunction(fn, args, item, env)
+	return callFunction(fn, withContext(step, fn, args, item), item, env)
 }
 
 // descendantLookup recursively collects all values at all depths from maps and arrays.
@@ -1169,26 +1176,48 @@ func evalPathFunctionStep(step *Node, item any, env *Environment) (any, error) {
 // For arrays, individual elements are added (not the array as a whole), matching
 // JSONata semantics where ** traverses into arrays and exposes each element for
 // field lookup in subsequent path steps.
-func descendantLookup(input any) *Sequence {
+func descendantLookup(input any, env *Environment) (*Sequence, error) {
+	m := env.meter()
+	if err := m.weigh(input); err != nil { // each level copies what is below it
+		return nil, err
+	}
+	return descend(input, m)
+}
+
+func descend(input any, m *Meter) (*Sequence, error) {
 	seq := CreateSequence()
+	add := func(v any) error {
+		below, err := descend(v, m)
+		if err != nil {
+			return err
+		}
+		if err := m.slots(1 + len(below.Values)); err != nil {
+			return err
+		}
+		appendToSequence(seq, v)
+		appendToSequence(seq, below)
+		return nil
+	}
+	var err error
 	if IsMap(input) {
 		MapRange(input, func(_ string, val any) bool {
 			if arr, ok := val.([]any); ok {
 				for _, item := range arr {
-					appendToSequence(seq, item)
-					appendToSequence(seq, descendantLookup(item))
+					if err = add(item); err != nil {
+						return false
+					}
 				}
-			} else {
-				appendToSequence(seq, val)
-				appendToSequence(seq, descendantLookup(val))
+				return true
 			}
-			return true
+			err = add(val)
+			return err == nil
 		})
 	} else if arr, ok := input.([]any); ok {
 		for _, item := range arr {
-			appendToSequence(seq, item)
-			appendToSequence(seq, descendantLookup(item))
+			if err = add(item); err != nil {
+				break
+			}
 		}
 	}
-	return seq
+	return seq, err
 }

@@ -29,23 +29,27 @@ func evalRange(left, right any, env *Environment) (any, error) {
 	if left == nil || right == nil {
 		return nil, nil
 	}
+	maxRange := 10_000_000
+	m := env.meter()
+	if m != nil {
+		maxRange = m.limits.Range
+		if rn-ln >= float64(maxRange) {
+			return nil, m.stop("a range has more than %d numbers", maxRange)
+		}
+	}
 	lo := int(ln)
 	hi := int(rn)
 	if lo > hi {
 		return nil, nil
 	}
-	const maxRange = 10_000_000
 	if hi-lo >= maxRange {
 		return nil, &JSONataError{Code: "D2014", Message: fmt.Sprintf("range operator (..) must not exceed %d items", maxRange)}
 	}
+	if err := m.take(3 * slotBytes * (hi - lo + 1)); err != nil {
+		return nil, err
+	}
 	result := make([]any, 0, hi-lo+1)
-	ctx := env.Context()
 	for i := lo; i <= hi; i++ {
-		if i%10000 == 0 {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-		}
 		result = append(result, float64(i))
 	}
 	return result, nil

@@ -3,8 +3,10 @@ package gnata
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -12,7 +14,8 @@ import (
 // JSONata functions ($match, $replace, $contains, $split, ~> chain operator).
 // RE2 guarantees linear-time matching — no backtracking, no timeouts.
 type Regex struct {
-	re *regexp.Regexp
+	re   *regexp.Regexp
+	size int // instructions
 }
 
 // Match represents a single regex match.
@@ -37,7 +40,10 @@ type Group struct {
 
 // ── Regex methods ─────────────────────────────────────────────────────────────
 
-func (r *Regex) FindStringMatch(s string) (*Match, error) {
+func (r *Regex) FindStringMatch(s string, m *Meter) (*Match, error) {
+	if err := m.match(s, r.size); err != nil {
+		return nil, err
+	}
 	allLocs := r.re.FindAllStringSubmatchIndex(s, -1)
 	if len(allLocs) == 0 {
 		return nil, nil
@@ -54,7 +60,10 @@ func (r *Regex) FindStringMatch(s string) (*Match, error) {
 	}, nil
 }
 
-func (r *Regex) MatchString(s string) (bool, error) {
+func (r *Regex) MatchString(s string, m *Meter) (bool, error) {
+	if err := m.match(s, r.size); err != nil {
+		return false, err
+	}
 	return r.re.MatchString(s), nil
 }
 
@@ -111,7 +120,16 @@ func (g *Group) String() string {
 
 // ── Compilation ───────────────────────────────────────────────────────────────
 
-var evalRegexCache sync.Map
+// evalRegexCache keeps the first patterns it sees: those of the expressions, as a rule.
+var (
+	evalRegexCache sync.Map
+	evalRegexCount atomic.Int64
+)
+
+const (
+	maxCachedPatterns = 512
+	maxInstructions   = 10_000
+)
 
 func re2InlineFlags(flags string) string {
 	var buf strings.Builder
@@ -139,19 +157,39 @@ func CachedCompileRegex(pattern, flags string) (*Regex, error) {
 		return cached.(*Regex), nil
 	}
 
-	fullPattern := inlineFlags + pattern
-	re, err := regexp.Compile(fullPattern)
+	r, err := compilePattern(inlineFlags + pattern)
 	if err != nil {
 		return nil, err
 	}
-	r := &Regex{re: re}
-	evalRegexCache.Store(key, r)
+	if evalRegexCount.Add(1) <= maxCachedPatterns {
+		evalRegexCache.Store(key, r)
+	}
 	return r, nil
+}
+
+// compilePattern compiles a pattern and counts its instructions.
+func compilePattern(pattern string) (*Regex, error) {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return nil, err
+	}
+	if len(program.Inst) > maxInstructions {
+		return nil, &TooMuch{"a pattern is too big"}
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	return &Regex{re: re, size: len(program.Inst)}, nil
 }
 
 // CompileLiteralRegex compiles an escaped literal string as an RE2 pattern.
 func CompileLiteralRegex(literal string) (*Regex, error) {
-	return CachedCompileRegex(regexp.QuoteMeta(literal), "")
+	return compilePattern(regexp.QuoteMeta(literal))
 }
 
 // ── Chain operator (~>) with regex ────────────────────────────────────────────
@@ -159,7 +197,7 @@ func CompileLiteralRegex(literal string) (*Regex, error) {
 // applyRegexTest implements the JSONata chain operator (~>) with a regex on the
 // right-hand side. It returns the first match object (like $match with limit 1)
 // when the regex matches, or nil (undefined) when it does not.
-func applyRegexTest(input any, regexMap map[string]any) (any, error) {
+func applyRegexTest(input any, regexMap map[string]any, meter *Meter) (any, error) {
 	s, ok := input.(string)
 	if !ok {
 		return nil, nil
@@ -170,7 +208,7 @@ func applyRegexTest(input any, regexMap map[string]any) (any, error) {
 	if err != nil {
 		return nil, &JSONataError{Code: "D1002", Message: fmt.Sprintf("invalid regex: %v", err)}
 	}
-	m, err := re.FindStringMatch(s)
+	m, err := re.FindStringMatch(s, meter)
 	if err != nil {
 		return nil, &JSONataError{Code: "D1002", Message: fmt.Sprintf("regex error: %v", err)}
 	}

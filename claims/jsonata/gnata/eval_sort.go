@@ -42,11 +42,13 @@ func evalSort(node *Node, input any, env *Environment) (any, error) {
 		return arr, nil
 	}
 
+	m := env.meter()
+	if err := m.slots(len(arr)); err != nil {
+		return nil, err
+	}
 	sorted := slices.Clone(arr)
-
-	ctx := env.Context()
 	if err := SortItemsErr(sorted, func(a, b any) (int, error) {
-		if err := ctx.Err(); err != nil {
+		if err := m.step(); err != nil {
 			return 0, err
 		}
 		return compareSortTerms(node.Terms, a, b, env, env)

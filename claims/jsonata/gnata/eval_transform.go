@@ -51,6 +51,12 @@ func applyTransform(node *Node, input any, env *Environment) (any, error) {
 	if input == nil {
 		return nil, nil
 	}
+	if err := env.meter().weigh(input); err != nil {
+		return nil, err
+	}
+	if err := env.meter().take(keyBytes * 4); err != nil {
+		return nil, err
+	}
 	cloned := deepClone(input)
 
 	matched, err := Eval(node.Pattern, cloned, env)

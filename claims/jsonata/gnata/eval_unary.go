@@ -38,6 +38,15 @@ func evalUnary(node *Node, input any, env *Environment) (any, error) {
 			// (NodeUnary "["). Explicit inner arrays are preserved as single elements.
 			// All other expressions that return arrays/sequences are spread.
 			isExplicitArray := expr.Type == NodeUnary && expr.Value == "["
+			m := env.meter()
+			if err := m.slots(length(val)); err != nil {
+				return nil, err
+			}
+			if isExplicitArray {
+				if err := m.weigh(val); err != nil {
+					return nil, err
+				}
+			}
 			switch v := val.(type) {
 			case *Sequence:
 				if v.ConsArray || isExplicitArray {
@@ -94,6 +103,9 @@ func evalObjectConstructor(node *Node, input any, env *Environment) (any, error)
 		}
 		if val == nil {
 			continue
+		}
+		if err := env.meter().take(keyBytes + len(key)); err != nil {
+			return nil, err
 		}
 		result.Set(key, val)
 	}

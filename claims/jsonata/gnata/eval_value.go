@@ -1,9 +1,11 @@
 package gnata
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Null is the singleton JSONata null value.
@@ -175,6 +177,36 @@ func ToBoolean(v any) bool {
 	return false
 }
 
+// compareWhole compares whole numbers of the data by their digits: a float64 has no room for some of a
+// bigint's. It is not ok when one of the values is none.
+func compareWhole(a, b any) (order int, ok bool) {
+	x, isNumber := a.(json.Number)
+	y, areNumbers := b.(json.Number)
+	if !isNumber || !areNumbers || !whole(string(x)) || !whole(string(y)) {
+		return 0, false
+	}
+	left, right := string(x), string(y)
+	switch minus := strings.HasPrefix(left, "-"); {
+	case minus != strings.HasPrefix(right, "-"):
+		if minus {
+			return -1, true
+		}
+		return 1, true
+	case minus:
+		left, right = right[1:], left[1:]
+	}
+	if len(left) != len(right) {
+		return cmp.Compare(len(left), len(right)), true
+	}
+	return cmp.Compare(left, right), true
+}
+
+// whole says whether a number is written as an integer, in the one way there is.
+func whole(s string) bool {
+	digits := strings.TrimPrefix(s, "-")
+	return s == "0" || digits != "" && digits[0] != '0' && strings.Trim(digits, "0123456789") == ""
+}
+
 func normalizeNumber(v any) any {
 	if n, ok := v.(json.Number); ok {
 		f, err := n.Float64()
@@ -201,6 +233,9 @@ func DeepEqual(a, b any) bool { //nolint:gocyclo // type-switch fast path adds b
 		return ok && av == bv
 	}
 
+	if order, ok := compareWhole(a, b); ok {
+		return order == 0
+	}
 	a, b = normalizeNumber(a), normalizeNumber(b)
 	if a == nil || b == nil || IsNull(a) || IsNull(b) {
 		return a == nil && b == nil || IsNull(a) && IsNull(b)

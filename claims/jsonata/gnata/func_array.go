@@ -3,6 +3,7 @@ package gnata
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand"
 	"slices"
 )
@@ -151,6 +152,9 @@ func makeFnSort(evalFn EvalFn) EnvAwareBuiltin {
 }
 
 func defaultCompare(a, b any) (int, error) {
+	if order, ok := compareWhole(a, b); ok {
+		return order, nil
+	}
 	if av, aOk := ToFloat64(a); aOk {
 		if bv, bOk := ToFloat64(b); bOk {
 			if av < bv {
@@ -202,7 +206,7 @@ func fnShuffle(args []any, _ any) (any, error) {
 
 // ── $distinct ─────────────────────────────────────────────────────────────────
 
-func fnDistinct(args []any, _ any) (any, error) {
+func fnDistinct(args []any, _ any, env *Environment) (any, error) {
 	if len(args) == 0 || args[0] == nil {
 		return nil, nil
 	}
@@ -235,8 +239,8 @@ func fnDistinct(args []any, _ any) (any, error) {
 			}
 		case json.Number:
 			f, err := tv.Float64()
-			key := any(tv.String())
-			if err == nil {
+			key := any(tv)
+			if err == nil && (!whole(string(tv)) || math.Abs(f) < 1<<53) {
 				key = f
 			}
 			if !seen[key] {
@@ -254,6 +258,9 @@ func fnDistinct(args []any, _ any) (any, error) {
 			}
 			found := false
 			for _, existing := range complexItems {
+				if err := env.meter().step(); err != nil {
+					return nil, err
+				}
 				if DeepEqual(v, existing) {
 					found = true
 					break

@@ -26,7 +26,7 @@ func fnNow(args []any, _ any) (any, error) {
 		}
 		return s, nil
 	}
-	return now.Format(time.RFC3339Nano), nil
+	return formatDefaultISO(now), nil
 }
 
 func fnMillis(_ []any, _ any) (any, error) {

@@ -411,7 +411,7 @@ func formatNumericWithMinWidth(v int, modifier string) string {
 		}
 	}
 	s := formatInteger(v, modifier)
-	if minWidth > 0 && len(s) < minWidth {
+	if minWidth = min(minWidth, 100); minWidth > 0 && len(s) < minWidth {
 		s = strings.Repeat("0", minWidth-len(s)) + s
 	}
 	return s

@@ -334,17 +334,18 @@ func fnMax(args []any, _ any) (any, error) {
 	if len(arr) == 0 {
 		return nil, nil
 	}
-	maxVal := math.Inf(-1)
+	maxVal, best := math.Inf(-1), any(nil)
 	for _, v := range arr {
 		n, ok := ToFloat64(v)
 		if !ok {
 			return nil, &JSONataError{Code: "T0412", Message: "$max: array element is not a number"}
 		}
-		if n > maxVal {
-			maxVal = n
+		order, exact := compareWhole(v, best)
+		if exact && order > 0 || !exact && n > maxVal {
+			maxVal, best = n, v
 		}
 	}
-	return maxVal, nil
+	return best, nil
 }
 
 // ── $min ──────────────────────────────────────────────────────────────────────
@@ -366,17 +367,18 @@ func fnMin(args []any, _ any) (any, error) {
 	if len(arr) == 0 {
 		return nil, nil
 	}
-	minVal := math.Inf(1)
+	minVal, best := math.Inf(1), any(nil)
 	for _, v := range arr {
 		n, ok := ToFloat64(v)
 		if !ok {
 			return nil, &JSONataError{Code: "T0412", Message: "$min: array element is not a number"}
 		}
-		if n < minVal {
-			minVal = n
+		order, exact := compareWhole(v, best)
+		if exact && order < 0 || !exact && n < minVal {
+			minVal, best = n, v
 		}
 	}
-	return minVal, nil
+	return best, nil
 }
 
 // ── $average ──────────────────────────────────────────────────────────────────

@@ -20,8 +20,6 @@ var builtinFuncs = []struct {
 	{"substringAfter", fnSubstringAfter},
 	{"trim", fnTrim},
 	{"pad", fnPad},
-	{"contains", fnContains},
-	{"split", fnSplit},
 	{"join", fnJoin},
 	{"base64encode", fnBase64Encode},
 	{"base64decode", fnBase64Decode},
@@ -51,7 +49,6 @@ var builtinFuncs = []struct {
 	{"append", fnAppend},
 	{"reverse", fnReverse},
 	{"shuffle", fnShuffle},
-	{"distinct", fnDistinct},
 	{"flatten", fnFlatten},
 	{"zip", fnZip},
 	// ── Object ────────────────────────────────────────────────────────────────
@@ -75,27 +72,31 @@ var builtinFuncs = []struct {
 	{"toMillis", fnToMillis},
 }
 
-func newSignedBuiltin(fn func([]any, any) (any, error), sig string) *SignedBuiltin {
-	parsed, _ := ParseSig(sig)
-	return &SignedBuiltin{Fn: fn, Sig: sig, ParsedSig: parsed}
-}
-
-// RegisterAll binds every JSONata built-in function into env.
-// evalFn must call ApplyFunction (supplied by gnata.go).
+// RegisterAll binds every JSONata built-in function into env, each with a guard that counts what it takes.
+// evalFn must call ApplyFunction.
 func RegisterAll(env *Environment, evalFn EvalFn) {
 	for _, b := range builtinFuncs {
-		env.Bind(b.name, BuiltinFunction(b.fn))
+		env.Bind(b.name, guarded(b.name, func(args []any, focus any, _ *Environment) (any, error) { return b.fn(args, focus) }))
 	}
-	env.Bind("uppercase", newSignedBuiltin(fnUppercase, "s-:s"))
-	env.Bind("lowercase", newSignedBuiltin(fnLowercase, "s-:s"))
-	env.Bind("match", makeFnMatch(evalFn))
-	env.Bind("replace", makeFnReplace(evalFn))
-	env.Bind("eval", makeFnEval())
-	env.Bind("sort", makeFnSort(evalFn))
-	env.Bind("sift", makeFnSift(evalFn))
-	env.Bind("each", makeFnEach(evalFn))
-	env.Bind("map", makeFnMap(evalFn))
-	env.Bind("filter", makeFnFilter(evalFn))
-	env.Bind("single", makeFnSingle(evalFn))
-	env.Bind("reduce", makeFnReduce(evalFn))
+	for name, fn := range map[string]func([]any, any) (any, error){"uppercase": fnUppercase, "lowercase": fnLowercase} {
+		parsed, _ := ParseSig("s-:s")
+		env.Bind(name, &SignedBuiltin{Fn: fn, Sig: "s-:s", ParsedSig: parsed})
+	}
+	for name, fn := range map[string]EnvAwareBuiltin{
+		"contains": fnContains,
+		"split":    fnSplit,
+		"distinct": fnDistinct,
+		"match":    makeFnMatch(evalFn),
+		"replace":  makeFnReplace(evalFn),
+		"eval":     makeFnEval(),
+		"sort":     makeFnSort(evalFn),
+		"sift":     makeFnSift(evalFn),
+		"each":     makeFnEach(evalFn),
+		"map":      makeFnMap(evalFn),
+		"filter":   makeFnFilter(evalFn),
+		"single":   makeFnSingle(evalFn),
+		"reduce":   makeFnReduce(evalFn),
+	} {
+		env.Bind(name, guarded(name, fn))
+	}
 }

@@ -350,7 +350,7 @@ func fnPad(args []any, _ any) (any, error) {
 
 // ── $contains ─────────────────────────────────────────────────────────────────
 
-func fnContains(args []any, focus any) (any, error) {
+func fnContains(args []any, focus any, env *Environment) (any, error) {
 	// When called as a path step (e.g., str.$contains("x")), focus holds the
 	// path context; prepend it as the first argument so the function receives
 	// the string to search in.
@@ -375,7 +375,7 @@ func fnContains(args []any, focus any) (any, error) {
 				if !ok {
 					continue
 				}
-				result, err := fnContains([]any{s, args[1]}, nil)
+				result, err := fnContains([]any{s, args[1]}, nil, env)
 				if err != nil {
 					return nil, err
 				}
@@ -400,7 +400,7 @@ func fnContains(args []any, focus any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		matched, matchErr := re.MatchString(s)
+		matched, matchErr := re.MatchString(s, env.meter())
 		if matchErr != nil {
 			return nil, &JSONataError{Code: "D3137", Message: fmt.Sprintf("regex error: %v", matchErr)}
 		}
@@ -412,7 +412,7 @@ func fnContains(args []any, focus any) (any, error) {
 
 // ── $split ────────────────────────────────────────────────────────────────────
 
-func fnSplit(args []any, _ any) (any, error) {
+func fnSplit(args []any, _ any, env *Environment) (any, error) {
 	if len(args) == 0 {
 		return nil, &JSONataError{Code: "D3006", Message: "$split: requires at least 2 arguments"}
 	}
@@ -456,7 +456,7 @@ func fnSplit(args []any, _ any) (any, error) {
 			return nil, err
 		}
 		var splitErr error
-		parts, splitErr = splitRegex(re, s, limit)
+		parts, splitErr = splitRegex(re, s, limit, env.meter())
 		if splitErr != nil {
 			return nil, &JSONataError{Code: "D3137", Message: fmt.Sprintf("regex error: %v", splitErr)}
 		}

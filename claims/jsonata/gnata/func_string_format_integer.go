@@ -539,6 +539,9 @@ func toTitleCase(s string) string {
 }
 
 func toRoman(n int64, upper bool) string {
+	if n > 1_000_000 { // a thousand times M
+		return strconv.FormatInt(n, 10)
+	}
 	if n <= 0 {
 		return ""
 	}

@@ -42,7 +42,8 @@ func makeFnMatch(evalFn EvalFn) EnvAwareBuiltin {
 		}
 
 		result := make([]any, 0)
-		m, matchErr := re.FindStringMatch(s)
+		meter := env.meter()
+		m, matchErr := re.FindStringMatch(s, meter)
 		if matchErr != nil {
 			return nil, &JSONataError{Code: "D3137", Message: fmt.Sprintf("regex error: %v", matchErr)}
 		}
@@ -167,6 +168,9 @@ func makeFnReplace(evalFn EvalFn) EnvAwareBuiltin {
 			}
 			switch repl := args[2].(type) {
 			case string:
+				if err := env.meter().replaced(s, pattern, repl); err != nil {
+					return nil, err
+				}
 				if limit < 0 {
 					return strings.ReplaceAll(s, pattern, repl), nil
 				}
@@ -186,7 +190,7 @@ func makeFnReplace(evalFn EvalFn) EnvAwareBuiltin {
 			}
 			switch repl := args[2].(type) {
 			case string:
-				return replaceRegexString(s, re, repl, limit)
+				return replaceRegexString(s, re, repl, limit, env.meter())
 			default:
 				return replaceWithFn(s, re, args[2], limit, evalFn, focus, env)
 			}
@@ -308,11 +312,11 @@ func extractSubmatches(m *Match) (fullMatch string, groups []string) {
 }
 
 // replaceRegexString replaces regex matches with a JSONata template string.
-func replaceRegexString(s string, re *Regex, repl string, limit int) (string, error) {
+func replaceRegexString(s string, re *Regex, repl string, limit int, meter *Meter) (string, error) {
 	var b strings.Builder
 	prev := 0
 	count := 0
-	m, err := re.FindStringMatch(s)
+	m, err := re.FindStringMatch(s, meter)
 	if err != nil {
 		return "", &JSONataError{Code: "D3137", Message: fmt.Sprintf("regex error: %v", err)}
 	}
@@ -325,6 +329,10 @@ func replaceRegexString(s string, re *Regex, repl string, limit int) (string, er
 		}
 		b.WriteString(s[prev:m.Index])
 		fullMatch, groups := extractSubmatches(m)
+		// Each sign of the replacement is itself, or at most the whole match.
+		if err := meter.text(b.Len() + len(repl)*(1+len(fullMatch))); err != nil {
+			return "", err
+		}
 		b.WriteString(expandJSONataReplacement(repl, fullMatch, groups))
 		prev = m.Index + m.Length
 		count++
@@ -341,7 +349,8 @@ func replaceWithFn(s string, re *Regex, fn any, limit int, evalFn EvalFn, focus 
 	var b strings.Builder
 	prev := 0
 	count := 0
-	m, err := re.FindStringMatch(s)
+	meter := env.meter()
+	m, err := re.FindStringMatch(s, meter)
 	if err != nil {
 		return nil, &JSONataError{Code: "D3137", Message: fmt.Sprintf("regex error: %v", err)}
 	}
@@ -373,6 +382,9 @@ func replaceWithFn(s string, re *Regex, fn any, limit int, evalFn EvalFn, focus 
 		sv, ok := val.(string)
 		if !ok {
 			return nil, &JSONataError{Code: "D3012", Message: "$replace: replacement function must return a string"}
+		}
+		if err := meter.text(b.Len() + len(sv)); err != nil {
+			return nil, err
 		}
 		b.WriteString(sv)
 		prev = matchEnd
@@ -409,10 +421,10 @@ func compileRegexArg(v any) (*Regex, error) {
 	}
 }
 
-func splitRegex(re *Regex, s string, limit int) ([]string, error) {
+func splitRegex(re *Regex, s string, limit int, meter *Meter) ([]string, error) {
 	var parts []string
 	lastEnd := 0
-	m, err := re.FindStringMatch(s)
+	m, err := re.FindStringMatch(s, meter)
 	if err != nil {
 		return nil, err
 	}
