@@ -87,7 +87,7 @@ type Kit struct {
 	Signer    *tokens.Signer
 	Keys      *tokens.Keyring
 	Passwords *passwords.Hasher
-	Passkeys  *passkeys.RP // nil while nobody signs in by them
+	Passkeys  *passkeys.RP   // nil while nobody signs in by them
 	Claims    *claims.Mapper // nil means that there are none
 	Policy    *Policy
 	Now       func() time.Time

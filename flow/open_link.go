@@ -175,12 +175,12 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 // redeemed is the user as redeeming a ticket leaves them.
 func (p *Policy) redeemed(found store.Found) auth.User {
 	u := found.User
-	switch found.TicketPurpose {
-	case auth.VerifyEmail:
+	switch purpose := found.TicketPurpose; {
+	case purpose == auth.VerifyEmail:
 		u.EmailVerified = true
-	case auth.SignInByEmail:
+	case purpose == auth.SignInByEmail:
 		u = p.claimed(u)
-	case auth.ConfirmEmailChange:
+	case purpose == auth.ConfirmEmailChange:
 		u.Email, u.NewEmail, u.EmailVerified = found.TicketEmail, "", true
 	}
 	return u

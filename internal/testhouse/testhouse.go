@@ -74,6 +74,17 @@ func (l *Log) String() string {
 	return l.text.String()
 }
 
+// Errors are the lines about what broke.
+func (l *Log) Errors() string {
+	var b strings.Builder
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, `"level":"ERROR"`) || strings.Contains(line, `"status":500`) {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
 // Open opens a house with settings beside those that every test has. A setting with an empty value
 // is left out.
 func Open(t testing.TB, settings map[string]string, options ...func(*house.Options)) *House {
@@ -156,8 +167,11 @@ func open(t testing.TB, database string, out outside, settings map[string]string
 		if err := <-done; err != nil {
 			t.Errorf("the house did not close well: %v", err)
 		}
-		if t.Failed() && testing.Verbose() {
+		switch {
+		case t.Failed() && testing.Verbose():
 			t.Logf("log of the house:\n%s", log)
+		case t.Failed():
+			t.Logf("errors in the log of the house:\n%s", log.Errors())
 		}
 	})
 	return &House{
