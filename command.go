@@ -28,6 +28,7 @@ type commands struct {
 	Config      configCmds     `cmd:"" help:"Check and show the configuration."`
 	Keys        keysCmds       `cmd:"" help:"Make keys."`
 	Hasura      hasuraCmds     `cmd:"" help:"Look at what Hasura's engine knows of schema auth, and tell it the rest."`
+	Claims      claimsCmds     `cmd:"" help:"Check, explain and try custom claims."`
 	Emails      emailsCmds     `cmd:"" help:"Look at mails and send a test."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running server whether it is healthy; for containers."`
 	Version     versionCmd     `cmd:"" help:"Say which version this is."`
@@ -35,6 +36,7 @@ type commands struct {
 
 // app is one run of the program, with all that it takes from the process around it.
 type app struct {
+	stdin                io.Reader
 	stdout, stderr       io.Writer
 	env                  map[string]string
 	colour, stderrColour bool

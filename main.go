@@ -19,7 +19,7 @@ var version = "unstamped"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	a := &app{
-		stdout: os.Stdout, stderr: os.Stderr,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		env:          config.Environment(os.Environ()),
 		colour:       showsColour(os.Stdout),
 		stderrColour: showsColour(os.Stderr),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -24,13 +25,17 @@ func (serveCmd) Run(ctx context.Context, a *app) error {
 	c, report := a.load(nil)
 	c.Require(report)
 	if !report.OK() {
-		return a.refuse(report)
+		return a.refuse(a.withSchema(ctx, c, report))
 	}
 	log := newLog(a.stderr, c)
 	for _, w := range report.Warnings {
 		log.WarnContext(ctx, w.String())
 	}
 	h, err := house.Build(ctx, c, house.Options{Version: version, Log: log, Now: time.Now})
+	var wrong *house.ClaimsError
+	if errors.As(err, &wrong) {
+		return a.refuse(reportOf(wrong.Report))
+	}
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-
-	"postern/claims/schema"
 )
 
 // Report is what a check of the claims found.
@@ -49,20 +47,6 @@ func (m *Mapper) Check(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	return p.report, nil
-}
-
-// CheckAgainst tries every claim on a schema from a file: the answer to an introspection query. It
-// asks nobody and changes nothing.
-func (m *Mapper) CheckAgainst(ctx context.Context, introspection []byte) (Report, error) {
-	s, err := schema.Decode(introspection)
-	if err != nil {
-		return Report{}, err
-	}
-	if m.None() {
-		return Report{}, nil
-	}
-	p := build(ctx, m.defs, s, m.now())
-	return p.report, ctx.Err()
 }
 
 // random tells the functions that give another value each time.

@@ -202,24 +202,24 @@ func TestByHand(t *testing.T) {
 	}
 }
 
-// TestCheckAgainst reads a schema from a file, with and without what a server wraps around it.
-func TestCheckAgainst(t *testing.T) {
+// TestInspectASchemaFile reads a schema from a file, with and without what a server wraps around it. It
+// says what Open would refuse, too.
+func TestInspectASchemaFile(t *testing.T) {
 	t.Parallel()
-	m, from := open(t, Settings{Definitions: `{"a": "emial"}`})
-	inner, err := json.Marshal(introspect(from.schema))
+	s := Settings{Definitions: `{"a": "emial", "b": "("}`}
+	inner, err := json.Marshal(introspect(newSource(t, model).schema))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range []string{string(inner), `{"data": ` + string(inner) + `}`} {
-		if r, err := m.CheckAgainst(t.Context(), []byte(file)); err != nil || len(r.Problems) != 1 {
+		if r, err := Inspect(t.Context(), s, SchemaFile(file), time.Now); err != nil || len(r.Problems) != 2 {
 			t.Errorf("%+v %v", r, err)
 		}
 	}
-	if _, err := m.CheckAgainst(t.Context(), []byte("{}")); err == nil {
-		t.Error("no schema at all was taken for one")
-	}
-	if data, introspections := from.asked(); len(data)+len(introspections) > 0 {
-		t.Error("a check against a file asked the source")
+	for _, file := range []string{"{}", "", `{"data": 1}`, "no JSON"} {
+		if r, err := Inspect(t.Context(), s, SchemaFile(file), time.Now); err == nil {
+			t.Errorf("%q was taken for a schema: %+v", file, r)
+		}
 	}
 }
 

@@ -38,9 +38,7 @@ type Mapper struct {
 
 // Open reads the definitions. It asks nobody. The error lists all that forbids the start.
 func Open(s Settings, source Source, now func() time.Time) (*Mapper, error) {
-	s = s.withDefaults()
-	m := &Mapper{settings: s, now: now, defs: s.read(), failures: map[string]uint64{}}
-	m.asker = &asker{source: source, now: now, slots: make(chan struct{}, s.Concurrency)}
+	m := newMapper(s, source, now)
 	if err := (Report{Problems: m.defs.problems}).Err(); err != nil {
 		return nil, err
 	}
@@ -48,6 +46,13 @@ func Open(s Settings, source Source, now func() time.Time) (*Mapper, error) {
 		return nil, errors.New("there are custom claims, and nothing that their data could come from")
 	}
 	return m, nil
+}
+
+func newMapper(s Settings, source Source, now func() time.Time) *Mapper {
+	s = s.withDefaults()
+	m := &Mapper{settings: s, now: now, defs: s.read(), failures: map[string]uint64{}}
+	m.asker = &asker{source: source, now: now, slots: make(chan struct{}, s.Concurrency)}
+	return m
 }
 
 // None tells that no claims are configured.

@@ -29,6 +29,7 @@ type Config struct {
 	Store     store.Settings      `title:"Database" doc:"Where users and sessions are kept."`
 	Tokens    tokens.Settings     `title:"Tokens and keys" doc:"What signs access tokens, and what seals secrets at rest."`
 	Claims    claims.Settings     `title:"Custom claims" doc:"What access tokens say about users besides who they are: session variables for Hasura's permissions."`
+	Graph     store.GraphSettings `title:"Custom claims without Hasura" doc:"How the database itself answers for the data of claims, where Hasura's engine is not asked."`
 	Flow      flow.Settings       `title:"Users and sessions" doc:"Who may sign up and in, how long a session lasts and where links may lead."`
 	TOTP      totp.Settings       `title:"Authenticator apps" doc:"The second factor that users may turn on (AUTH_MFA_ENABLED)."`
 	Passwords passwords.Settings  `title:"Passwords" doc:"What a password must be, and how it is hashed."`
@@ -65,6 +66,9 @@ func (c *Config) Require(r *Report) {
 	}
 	if c.Store.URL() == "" && !said["HASURA_GRAPHQL_DATABASE_URL"] && !said["HASURA_GRAPHQL_DATABASE_URL"+fileSuffix] {
 		missing("POSTGRES_CONNECTION", "a connection such as postgres://user:password@host:5432/database; or try 'postern dev', which brings its own")
+	}
+	if c.Claims.Source == "hasura" && !c.Engine.Configured() {
+		missing("HASURA_GRAPHQL_GRAPHQL_URL", "the address of Hasura's engine, such as http://hasura:8080/v1/graphql, since AUTH_CLAIMS_SOURCE is hasura")
 	}
 	if c.Tokens.JWTSecret.IsSample() {
 		r.fail(Problem{Name: "HASURA_GRAPHQL_JWT_SECRET", What: "it is a sample that anybody can read in documentation", Right: "a secret of your own; 'postern keys secret' prints a fresh one"})

@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"postern/captcha"
+	"postern/claims"
 	"postern/config"
 	"postern/deliver"
 	"postern/docs/openapi"
@@ -71,6 +72,7 @@ type House struct {
 	Carriers *deliver.Carriers
 	Engine   *flow.Engine
 
+	metadata *metadata
 	settings server.Settings
 	log      *slog.Logger
 	stopping func()
@@ -166,8 +168,21 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	passwordPolicy.Unanswered = func(err error) {
 		o.Log.WarnContext(ctx, "Have I Been Pwned does not answer: new passwords pass without being looked up (AUTH_PASSWORD_HIBP_FAIL=open)", slog.String("reason", err.Error()))
 	}
+	for _, w := range c.Engine.Weaknesses() {
+		o.Log.WarnContext(ctx, w)
+	}
+	hasuraEngine, err := Engine(c)
+	if err != nil {
+		return nil, err
+	}
+	mapper, err := claims.Open(c.Claims, Source(c, db, hasuraEngine, o.Now), o.Now)
+	if err != nil {
+		return nil, err
+	}
+	mapper.Failed = (&failures{store: db, log: o.Log, now: o.Now, told: map[string]time.Time{}}).note
 	kit := flow.Kit{
-		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
+		Claims: mapper,
+		Store:  db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
 		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now), Answers: &flow.Answers{Least: 60 * time.Millisecond, Most: 3 * time.Second},
 		Refusals:        &flow.Answers{Least: 5 * time.Millisecond, Most: time.Second},
 		TOTP:            c.TOTP,
@@ -197,6 +212,11 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		Carriers: &deliver.Carriers{Settings: c.Deliver, Store: db, Mailer: mailer, SMS: gateway, Keys: keys, Log: o.Log, Now: o.Now},
 	}
 	h.Engine = flow.NewEngine(kit, c.Webhook)
+	h.metadata = &metadata{engine: hasuraEngine, store: db, log: o.Log}
+	mapper.Checked = h.claimsChecked
+	if err := h.checkClaims(ctx); err != nil {
+		return nil, err
+	}
 	h.Handler, err = h.doors(c, o, kit)
 	return h, err
 }
@@ -260,6 +280,9 @@ func (h *House) ready(ctx context.Context) error {
 	case !h.working.Load():
 		return errors.New("the carriers of background work are starting")
 	}
+	if err := h.Kit.Claims.Ready(); err != nil {
+		return err
+	}
 	return h.Store.Ping(ctx)
 }
 
@@ -270,6 +293,8 @@ func (h *House) Start(ctx context.Context) {
 	if h.Engine.Settings.Webhook {
 		h.starting.Go(func() { h.listen(ctx) })
 	}
+	h.starting.Go(func() { h.metadata.keep(ctx) })
+	h.starting.Go(func() { h.Kit.Claims.Keep(ctx) })
 	h.starting.Go(func() {
 		for ctx.Err() == nil {
 			err := h.Carriers.Start(ctx)

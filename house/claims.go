@@ -1,0 +1,116 @@
+package house
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"postern/claims"
+	"postern/config"
+	"postern/engine"
+	"postern/store"
+)
+
+// firstLook is how long the start waits for whatever answers the questions of claims: what cannot work
+// is then known before the first user comes. Whoever takes longer is waited for in the background.
+const firstLook = 3 * time.Second
+
+// Source is what the data of claims is asked of: Hasura's engine, or the database itself.
+func Source(c *config.Config, db *store.DB, hasura *engine.Engine, now func() time.Time) claims.Source {
+	if c.Claims.Source == "database" || hasura == nil {
+		return db.Graph(c.Graph, now)
+	}
+	return hasura
+}
+
+// ClaimsError is why claims forbid the start.
+type ClaimsError struct{ Report claims.Report }
+
+// Error lists the problems.
+func (e *ClaimsError) Error() string { return e.Report.Err().Error() }
+
+// checkClaims settles Hasura's metadata and tries the claims before the first user does. Where nobody
+// answers yet, both are caught up on in the background.
+func (h *House) checkClaims(ctx context.Context) error {
+	looking, cancel := context.WithTimeout(ctx, firstLook)
+	defer cancel()
+	var down interface{ Unreachable() bool }
+	if err := h.metadata.atStart(looking); errors.As(err, &down) && down.Unreachable() {
+		return ctx.Err()
+	}
+	report, err := h.Kit.Claims.Check(looking)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil: // what Keep logs
+		return nil
+	case report.Err() != nil:
+		return &ClaimsError{report}
+	}
+	return nil
+}
+
+// claimsChecked logs what a check of the claims found, when it is something else than before.
+func (h *House) claimsChecked(ctx context.Context, r claims.Report, err error) {
+	if err != nil {
+		h.log.WarnContext(ctx, "custom claims cannot be checked; trying again", slog.String("reason", err.Error()))
+		return
+	}
+	for _, p := range r.Problems {
+		h.log.ErrorContext(ctx, "a custom claim cannot work", slog.String("problem", p.String()))
+	}
+	for _, p := range r.Warnings {
+		h.log.WarnContext(ctx, "a custom claim may surprise", slog.String("notice", p.String()))
+	}
+	if len(r.Problems) == 0 {
+		h.log.InfoContext(ctx, "custom claims are checked", slog.Int("claims", r.Claims), slog.String("query", r.Query))
+	}
+}
+
+// tellEvery bounds the events about one claim that fails: for whom, is in the log.
+const tellEvery = time.Minute
+
+// failures tells of claims that could not be computed.
+type failures struct {
+	store *store.DB
+	log   *slog.Logger
+	now   func() time.Time
+
+	mu   sync.Mutex
+	told map[string]time.Time // by claim, when there was last an event
+}
+
+// note logs a failure and, once in a while, makes an event of it.
+func (f *failures) note(ctx context.Context, failed claims.Failure) {
+	claim := failed.Claim
+	if claim == "" {
+		claim = "all"
+	}
+	f.log.WarnContext(ctx, "a custom claim could not be computed", slog.String("claim", claim),
+		slog.String("user", failed.UserID), slog.String("reason", failed.Reason))
+	if !f.due(claim) {
+		return
+	}
+	telling, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	err := f.store.Tell(telling, store.Entry{
+		Event: "claims.failed", UserID: failed.UserID, At: f.now(),
+		Detail: map[string]any{"claim": claim, "reason": failed.Reason, "unreachable": failed.Unreachable},
+	})
+	if err != nil {
+		f.log.WarnContext(ctx, "the failure of a claim could not be told", slog.String("reason", err.Error()))
+	}
+}
+
+func (f *failures) due(claim string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.now()
+	if last, ok := f.told[claim]; ok && now.Sub(last) < tellEvery {
+		return false
+	}
+	f.told[claim] = now
+	return true
+}
