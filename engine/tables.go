@@ -37,7 +37,7 @@ var knownTables = []known{
 	{"user_providers", "authUserProviders", "authUserProvider", "created_at updated_at user_id access_token refresh_token provider_id provider_user_id"},
 	{"user_roles", "authUserRoles", "authUserRole", "id created_at user_id role"},
 	{"users", "users", "user", `id created_at updated_at last_seen disabled display_name avatar_url locale email phone_number
-		password_hash email_verified phone_number_verified new_email otp_method_last_used otp_hash otp_hash_expires_at
+		password_hash email_verified phone_number_verified new_email otp_method_last_used otp_hash otp_hash_expires_at otp_attempts
 		default_role is_anonymous totp_secret active_mfa_type ticket ticket_expires_at webauthn_current_challenge`},
 	{"providers", "authProviders", "authProvider", "id"},
 	{"user_security_keys", "authUserSecurityKeys", "authUserSecurityKey", "user_id credential_id credential_public_key"},

@@ -20,7 +20,7 @@ import (
 // of one user.
 const (
 	maxAnswer   = 1 << 20
-	maxSchema   = 32 << 20
+	maxSchema   = 64 << 20
 	maxMetadata = 64 << 20
 )
 

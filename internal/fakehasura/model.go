@@ -121,8 +121,12 @@ func (c column) scalar() string {
 	switch c.typ {
 	case "int4":
 		return "Int"
-	case "float8":
-		return "Float"
+	case "float4":
+		return "Float" // and float8 is a scalar of its own
+	case "int8":
+		return "bigint"
+	case "int2":
+		return "smallint"
 	case "bool":
 		return "Boolean"
 	case "text", "varchar":
