@@ -502,3 +502,43 @@ func TestARelationshipWhoseNameAColumnHas(t *testing.T) {
 		t.Errorf("there is something to do again: %+v", o)
 	}
 }
+
+func TestRelationshipsThatAreThere(t *testing.T) {
+	t.Parallel()
+	const userRoles = `{"schema": "auth", "name": "user_roles"}`
+	tests := []struct {
+		name, kind, using string
+		same              bool
+	}{
+		{"a column", "array", `{"foreign_key_constraint_on": {"table": ` + userRoles + `, "column": "user_id"}}`, true},
+		{"a list of columns", "array", `{"foreign_key_constraint_on": {"table": ` + userRoles + `, "columns": ["user_id"]}}`, true},
+		{"by hand", "array", `{"manual_configuration": {"remote_table": ` + userRoles + `, "column_mapping": {"id": "user_id"}}}`, true},
+		{"an object", "object", `{"foreign_key_constraint_on": {"table": ` + userRoles + `, "column": "user_id"}}`, false},
+		{"another table", "array", `{"foreign_key_constraint_on": {"table": {"schema": "public", "name": "user_roles"}, "column": "user_id"}}`, false},
+		{"a table of schema public", "array", `{"foreign_key_constraint_on": {"table": "user_roles", "column": "user_id"}}`, false},
+		{"another column", "array", `{"foreign_key_constraint_on": {"table": ` + userRoles + `, "column": "role"}}`, false},
+		{"more columns", "array", `{"foreign_key_constraint_on": {"table": ` + userRoles + `, "columns": ["user_id", "role"]}}`, false},
+		{"another table by hand", "array", `{"manual_configuration": {"remote_table": "user_roles", "column_mapping": {"id": "user_id"}}}`, false},
+		{"more columns by hand", "array", `{"manual_configuration": {"remote_table": ` + userRoles + `, "column_mapping": {"id": "user_id", "role": "role"}}}`, false},
+		{"nothing", "array", `{}`, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			metadata := `{"metadata": {"sources": [{"name": "default", "tables": [
+				{"table": {"schema": "auth", "name": "users"}, "` + tt.kind + `_relationships": [{"name": "roles", "using": ` + tt.using + `}]}]}]}}`
+			steps, err := open(t, serve(t, says(http.StatusOK, metadata))).Plan(t.Context(), engine.Tables{"users": {"id"}, "user_roles": {"user_id", "role"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range steps {
+				if !s.Stays && strings.Contains(s.Text, "auth.users.roles") {
+					t.Errorf("would add %s", s.Text)
+				}
+			}
+			if got := !strings.Contains(strings.Join(texts(steps), "\n"), "auth.users.roles is there and leads elsewhere"); got != tt.same {
+				t.Errorf("taken for ours: %t, want %t", got, tt.same)
+			}
+		})
+	}
+}
