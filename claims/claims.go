@@ -25,6 +25,7 @@ type Failure struct {
 	UserID      string
 	Reason      string
 	Unreachable bool // the source could not be asked
+	Known       bool // the claim cannot work, as the check has said already: there is nothing new
 }
 
 // prefix begins the names of session variables.

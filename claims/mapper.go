@@ -123,6 +123,7 @@ func (m *Mapper) run(ctx context.Context, userID string, known map[string]any) (
 			o.fail(r.source.reason)
 		case r.source != nil:
 			o.fail(o.broken)
+			o.known = true
 		default:
 			o.compute(ctx, m, r.plan.claims[i], user, known)
 		}
@@ -198,8 +199,8 @@ func (m *Mapper) tell(ctx context.Context, userID string, r *run) {
 			continue
 		}
 		m.failures[o.name]++
-		if r.source == nil || o.broken != "" {
-			list = append(list, Failure{Claim: o.name, UserID: userID, Reason: o.reason})
+		if r.source == nil || o.known {
+			list = append(list, Failure{Claim: o.name, UserID: userID, Reason: o.reason, Known: o.known})
 		}
 	}
 	m.mu.Unlock()

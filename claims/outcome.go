@@ -36,6 +36,7 @@ type outcome struct {
 	ok      bool   // the literal is the claim's
 	reason  string // why there is no value; it holds none of the user's
 	detail  string // the same, in the engine's words, which may hold one
+	known   bool   // the check has said so
 	took    time.Duration
 }
 
@@ -49,6 +50,7 @@ func (o *outcome) fail(reason string) {
 func (o *outcome) compute(ctx context.Context, m *Mapper, c *claim, roots, known map[string]any) {
 	if c.wrong != "" {
 		o.fail(c.wrong)
+		o.known = true
 		return
 	}
 	began := m.now()

@@ -335,6 +335,12 @@ func TestBreaker(t *testing.T) {
 	if err := m.Ready(); err != nil {
 		t.Error(err)
 	}
+	from.breakWith(func(context.Context, string) error { return down("connection reset") })
+	_ = try()
+	from.breakWith(nil)
+	if err := try(); err != nil {
+		t.Errorf("one failure after many is taken for one more: %v", err)
+	}
 	from.breakWith(func(context.Context, string) error { return refused{"no"} })
 	for range 2 * breakAfter {
 		_ = try()
@@ -382,9 +388,9 @@ func TestSlowSource(t *testing.T) {
 		}
 
 		told := len(reasons)
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
 		for range 2 * breakAfter {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
 			if _, err := m.Of(ctx, ann, nil); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v for somebody who has gone", err)
 			}
