@@ -31,14 +31,23 @@ func camelColumns(names ...string) map[string]string {
 	return columns
 }
 
+// userColumns are the columns that Hasura Auth has names for. A column that somebody added to the
+// table keeps its own.
+func userColumns() map[string]string {
+	columns := camelColumns("created_at", "updated_at", "last_seen", "display_name", "avatar_url", "phone_number", "password_hash",
+		"email_verified", "phone_number_verified", "new_email", "otp_method_last_used", "otp_hash", "otp_hash_expires_at", "default_role",
+		"is_anonymous", "totp_secret", "active_mfa_type", "ticket_expires_at")
+	columns["webauthn_current_challenge"] = "currentChallenge"
+	return columns
+}
+
 // authTables are the tables of schema auth that the graph shows: those that Hasura Auth tracks. What
 // Postern added beside them is nobody else's business.
 func authTables() map[string]authTable {
 	return map[string]authTable{
 		"users": {
-			plural: "users", singular: "user", camel: true,
-			columns: map[string]string{"webauthn_current_challenge": "currentChallenge"},
-			secret:  []string{"password_hash", "otp_hash", "totp_secret", "ticket"},
+			plural: "users", singular: "user", columns: userColumns(),
+			secret: []string{"password_hash", "otp_hash", "totp_secret", "ticket"},
 			relations: []authRelation{
 				{"defaultRoleByRole", "", "default_role"},
 				{"roles", "user_roles", "user_id"},
