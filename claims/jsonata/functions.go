@@ -97,6 +97,9 @@ func (in *interpreter) callee(node jparse.Node, context value, names *scope) ([]
 		return nil, err
 	}
 	if len(v.functions) == 0 {
+		if near := in.meantBy(node); near != "" {
+			return nil, refuse(-1, fmt.Sprintf("%s is called, but functions begin with a dollar sign", node), near)
+		}
 		return nil, unknown("%s is called, but is not known to be a function", node)
 	}
 	return v.functions, nil

@@ -139,7 +139,7 @@ func (in *interpreter) variable(name string, context value, names *scope) (value
 		}
 		return value{functions: []function{row}}, nil
 	}
-	return value{}, refuse(-1, fmt.Sprintf("there is no variable or function $%s", name), "")
+	return value{}, refuse(-1, fmt.Sprintf("there is no variable or function $%s", name), in.nearest(name))
 }
 
 func (in *interpreter) path(n *jparse.PathNode, context value, names *scope) (v value, err error) {

@@ -1,0 +1,58 @@
+package jsonata
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/blues/jsonata-go/jparse"
+)
+
+// nearest is the function that somebody probably meant, with its dollar sign, or nothing.
+func (in *interpreter) nearest(name string) string {
+	word := strings.ToLower(strings.ReplaceAll(name, "_", ""))
+	best, least := "", max(1, len(word)/3)+1
+	for _, known := range slices.Sorted(maps.Keys(in.rows)) {
+		other := strings.ToLower(known)
+		d := distance(word, other)
+		if len(word) >= 4 && strings.HasPrefix(other, word) {
+			d = min(d, 1)
+		}
+		if d < least {
+			best, least = "$"+known, d
+		}
+	}
+	return best
+}
+
+// meantBy is the function that a name without a dollar sign means, or nothing.
+func (in *interpreter) meantBy(node jparse.Node) string {
+	if path, ok := node.(*jparse.PathNode); ok && len(path.Steps) > 0 {
+		node = path.Steps[len(path.Steps)-1]
+	}
+	if name, ok := node.(*jparse.NameNode); ok {
+		return in.nearest(name.Value)
+	}
+	return ""
+}
+
+// distance counts the bytes to add, drop or change to turn one word into the other.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		corner := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := corner
+			if a[i] != b[j] {
+				change++
+			}
+			corner = row[j+1]
+			row[j+1] = min(change, row[j]+1, corner+1)
+		}
+	}
+	return row[len(b)]
+}
