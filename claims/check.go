@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"postern/claims/jsonata"
 )
 
 // Report is what a check of the claims found.
@@ -60,12 +62,13 @@ func (p *plan) try(ctx context.Context, c *claim, lenient bool) {
 	if differs {
 		p.warn(c, "it gives another value each time, so tokens of one user differ")
 	}
-	works := false
+	works, greedy := false, true
 	var first error
 	for _, v := range variants(c.expression.Text()) {
 		document := v.document(c.selected, c.reads)
 		all, err := c.result(ctx, document)
 		works = works || err == nil
+		greedy = greedy && (errors.Is(err, jsonata.TooMuch) || errors.Is(err, context.DeadlineExceeded))
 		if err != nil && first == nil {
 			first = err
 		}
@@ -78,9 +81,20 @@ func (p *plan) try(ctx context.Context, c *claim, lenient bool) {
 			return
 		}
 	}
-	if !works {
+	switch {
+	case works:
+	case greedy:
+		p.fail(c, lenient, "it takes too much time or memory for any user")
+	case c.blind():
+		p.fail(c, lenient, fmt.Sprintf("it fails, and would for every user: %v", first))
+	default:
 		p.warn(c, fmt.Sprintf("it fails on every user that the check could invent: %v", first))
 	}
+}
+
+// blind tells an expression that does not look at the user: it does the same for all.
+func (c *claim) blind() bool {
+	return c.reads != nil && len(c.reads.Children) == 0 && c.reads.Any == nil && !c.reads.Used
 }
 
 // result evaluates the expression and writes what comes out in one way always.

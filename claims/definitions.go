@@ -83,8 +83,8 @@ func (d *definitions) readClaims(text string) {
 		return
 	}
 	list, err := members([]byte(text))
-	if err != nil {
-		d.fail(envDefinitions, "", false, `it must be a JSON object such as {"organisation-id": "profile.organisation.id"}; %s`, jsonProblem(err))
+	if err != nil { // among what cannot be read may be claims that are required
+		d.fail(envDefinitions, "", true, `it must be a JSON object such as {"organisation-id": "profile.organisation.id"}; %s`, jsonProblem(err))
 		return
 	}
 	taken := map[string]string{}
@@ -157,8 +157,9 @@ func (d *definitions) readMembers(m member, def *definition) {
 	}
 	seen := map[string]bool{}
 	for _, part := range list {
-		// First, for it decides how grave the rest is. What is not plainly false may mean true.
-		def.required = def.required || part.name == "required" && part.value.Kind() != 'f'
+		// First, for it decides how grave the rest is. What is not plainly false may mean true, and
+		// so may a word with a typo.
+		def.required = def.required || part.value.Kind() != 'f' && meansRequired(part.name)
 		seen[part.name] = true
 	}
 	fail := func(format string, args ...any) { d.fail(envDefinitions, m.name, def.required, format, args...) }
@@ -177,6 +178,11 @@ func (d *definitions) readMembers(m member, def *definition) {
 	}
 }
 
+// meansRequired tells the member "required", and what somebody may have written for it.
+func meansRequired(name string) bool {
+	return name == "required" || !slices.Contains(definitionMembers, name) && len(schema.Nearest(name, []string{"required"})) > 0
+}
+
 // readMember reads one member of a definition and says what is wrong with it, or nothing.
 func (def *definition) readMember(part member) string {
 	var text string
@@ -189,6 +195,9 @@ func (def *definition) readMember(part member) string {
 		if part.name == "path" {
 			def.path = text
 			return ""
+		}
+		if strings.Trim(text, " \t\n{}") == "" {
+			return `the member "select" is empty; leave it out, or write fields such as "profile { id }"`
 		}
 		var err error
 		if def.choice, err = schema.ParseDraft(text); err != nil {

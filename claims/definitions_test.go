@@ -53,7 +53,7 @@ func TestDefinitions(t *testing.T) {
 			`"f": it has the member "Default", which means nothing; did you mean default?`,
 		}},
 		{"selections", `{"a": {"path": "id", "select": ""}, "b": {"path": "id", "select": "profile {"}, "c": {"path": "id", "select": 1}, "d": {"path": "id", "select": "id } { x"}}`, "", []string{
-			`"a": the member "select" must be GraphQL fields`, `"b": the member "select" must be GraphQL fields`, `"c": the member "select" must be text`, `"d": the member "select" must be GraphQL fields`,
+			`"a": the member "select" is empty`, `"b": the member "select" must be GraphQL fields`, `"c": the member "select" must be text`, `"d": the member "select" must be GraphQL fields`,
 		}},
 		{"expressions", `{"a": "invalid jsonata path!?!", "b": "a.", "c": "$nofunction(id)", "d": "**.id", "ok": "id"}`, "", []string{
 			`"a": the expression cannot be read`, `"b": the expression cannot be read`, `"c": `, `"d": it cannot be told which fields the expression reads`,
@@ -95,8 +95,9 @@ func TestLenient(t *testing.T) {
 		opens  bool
 		want   string
 	}{
-		{`string value`, true, ""},
-		{`{"invalid-json": unquoted value }`, true, ""},
+		{`string value`, false, ""},
+		{`{"invalid-json": unquoted value }`, false, ""},
+		{`{"key": {"path": "id", "requred": true}}`, false, ""},
 		{`{"key": "invalid jsonata path!?!", "mail": "email"}`, true, "x-hasura-mail=ann@example.com"},
 		{`{"key": {"path": "invalid jsonata path!?!", "default": "x"}, "mail": "email"}`, true, "x-hasura-key=x x-hasura-mail=ann@example.com"},
 		{`{"key": "path.does.not-exist", "mail": "email"}`, true, "x-hasura-mail=ann@example.com"},

@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -121,7 +122,7 @@ func (r *byHand) arguments(f *ast.Field, field *Field, path []string) string {
 	for _, arg := range f.Arguments {
 		given[arg.Name] = true
 		if _, ok := field.Args[arg.Name]; !ok {
-			r.fail(path, "it has no argument %q", arg.Name)
+			r.fail(path, "it has no argument %q%s", arg.Name, meant(arg.Name, slices.Sorted(maps.Keys(field.Args))))
 		}
 		if name := variable(arg.Value); name != "" {
 			r.fail(path, "the variable $%s is not known; only $id, the user's, is", name)
@@ -167,6 +168,15 @@ func valueText(v *ast.Value) string {
 	}
 }
 
+// meant ends a sentence about an unknown name with the names that are near it.
+func meant(name string, known []string) string {
+	near := Nearest(name, known)
+	if len(near) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(near, " or ") + "?"
+}
+
 // variable finds a variable in a value that is not the user's id.
 func variable(v *ast.Value) string {
 	if v.Kind == ast.Variable && v.Raw != "id" {
@@ -193,8 +203,8 @@ func Unknown(t *Type, path []string) string {
 	if !isName(name) {
 		return text + ", and GraphQL cannot have one of that name; such names exist only inside of json columns"
 	}
-	if near := Nearest(name, t.Names()); len(near) > 0 {
-		return text + "; did you mean " + strings.Join(near, " or ") + "?"
+	if near := meant(name, t.Names()); near != "" {
+		return text + near
 	}
 	const most = 20
 	names := t.Names()
