@@ -97,7 +97,7 @@ func TestLenient(t *testing.T) {
 	}{
 		{`string value`, false, ""},
 		{`{"invalid-json": unquoted value }`, false, ""},
-		{`{"key": {"path": "id", "requred": true}}`, false, ""},
+		{`{"key": {"path": "id", "reqired": true}}`, false, ""},
 		{`{"key": "invalid jsonata path!?!", "mail": "email"}`, true, "x-hasura-mail=ann@example.com"},
 		{`{"key": {"path": "invalid jsonata path!?!", "default": "x"}, "mail": "email"}`, true, "x-hasura-key=x x-hasura-mail=ann@example.com"},
 		{`{"key": "path.does.not-exist", "mail": "email"}`, true, "x-hasura-mail=ann@example.com"},

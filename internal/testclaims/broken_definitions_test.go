@@ -1,0 +1,123 @@
+package testclaims_test
+
+import "strings"
+
+// misdefined are whole settings that cannot work, with required claims where the setting can still say
+// so. The first text is the setting, the others must be in the message.
+func misdefined() [][]string {
+	long := strings.Repeat("n", 200)
+	return [][]string{
+		// No JSON, or no object.
+		{`string value`, "character 1"},
+		{`{"invalid-json": unquoted value }`, "character 18"},
+		{`{"a": "email"`, "JSON"},
+		{`{"a": "email",}`, "character 14"},
+		{`{'a': 'email'}`, "character 2"},
+		{`{a: "email"}`, "character 2"},
+		{`{"a" "email"}`, "character 6"},
+		{`{"a":: "email"}`, "character 6"},
+		{`{"a": "email"; "b": "id"}`, "character 14"},
+		{`{"a": "email"} x`, "JSON object"},
+		{`{"a": "email"}{"b": "id"}`, "JSON object"},
+		{`{,}`, "character 2"},
+		{`["email"]`, "no object"},
+		{`"email"`, "no object"},
+		{`null`, "no object"},
+		{`42`, "no object"},
+		{`a=email`, "character 1"},
+		{"{\"a\": \"em\nail\"}", "JSON"},
+		{`{"a": "\ud800"}`, "JSON"},
+		{"\ufeff{\"a\": \"email\"}", "character 1"},
+		{`// claims` + "\n" + `{"a": "email"}`, "character 1"},
+		// Names.
+		{`{"": {"path": "email", "required": true}}`, "needs a name"},
+		{`{"x-hasura-": {"path": "email", "required": true}}`, "needs a name", `"x-hasura-"`},
+		{`{"X-HASURA-": {"path": "email", "required": true}}`, "needs a name", `"X-HASURA-"`},
+		{`{"user-id": {"path": "id", "required": true}}`, `"user-id"`, "sets itself"},
+		{`{"X-Hasura-User-Id": {"path": "id", "required": true}}`, `"X-Hasura-User-Id"`, "sets itself"},
+		{`{"x-hasura-default-role": {"path": "user.metadata.role", "required": true, "default": "operator"}}`, `"x-hasura-default-role"`, "sets itself"},
+		{`{"Default-Role": {"path": "metadata.role", "required": true}}`, `"Default-Role"`, "sets itself"},
+		{`{"x-hasura-allowed-roles": {"path": "user.metadata.allowedRoles", "required": true, "default": ["operator"]}}`, `"x-hasura-allowed-roles"`, "sets itself"},
+		{`{"ALLOWED-ROLES": {"path": "metadata.roles[]", "required": true}}`, `"ALLOWED-ROLES"`, "sets itself"},
+		{`{"user-is-anonymous": {"path": "isAnonymous", "required": true}}`, `"user-is-anonymous"`, "sets itself"},
+		{`{"user-isAnonymous": {"path": "isAnonymous", "required": true}}`, `"user-isAnonymous"`, "sets itself"},
+		{`{"x-hasura-Auth-Elevated": {"path": "id", "required": true}}`, `"x-hasura-Auth-Elevated"`, "sets itself"},
+		{`{"x-Hasura-Role": {"path": "defaultRole", "required": true}}`, `"x-Hasura-Role"`, "Hasura sets this one"},
+		{`{"org id": {"path": "email", "required": true}}`, `"org id"`, "blanks"},
+		{`{" org": {"path": "email", "required": true}}`, `" org"`, "blanks"},
+		{`{"org\t": {"path": "email", "required": true}}`, `"org\t"`, "blanks"},
+		{`{"örg": {"path": "email", "required": true}}`, `"örg"`, "ASCII"},
+		{`{"🙂": {"path": "email", "required": true}}`, `"🙂"`, "ASCII"},
+		{`{"a\u0000b": {"path": "email", "required": true}}`, `"a\x00b"`, "blanks"},
+		{`{"` + long + `": {"path": "email", "required": true}}`, "longer than 128"},
+		// One name twice.
+		{`{"org": "email", "org": {"path": "id", "required": true}}`, `"org"`, "twice"},
+		{`{"org": "email", "ORG": {"path": "id", "required": true}}`, `"ORG"`, `"org"`, "twice"},
+		{`{"org": "email", "x-hasura-org": {"path": "id", "required": true}}`, `"x-hasura-org"`, `"org"`, "twice"},
+		{`{"Organisation-Id": "company.id", "X-Hasura-Organisation-Id": "company.id", "x-hasura-organisation-id": {"path": "company.id", "required": true}}`, `"x-hasura-organisation-id"`, `"Organisation-Id"`, "twice"},
+		// The shape of a definition.
+		{`{"bad": {"required": true, "pth": "email"}}`, `"bad"`, `"pth"`, "did you mean path"},
+		{`{"bad": {"required": true}}`, `"bad"`, `"path" is missing`},
+		{`{"bad": {"required": true, "default": 1}}`, `"bad"`, `"path" is missing`},
+		{`{"bad": {"required": true, "path": 1}}`, `"bad"`, `"path"`, "a number"},
+		{`{"bad": {"required": true, "path": null}}`, `"bad"`, `"path"`, "null"},
+		{`{"bad": {"required": true, "path": ["email"]}}`, `"bad"`, `"path"`, "a list"},
+		{`{"bad": {"required": true, "path": {"path": "email"}}}`, `"bad"`, `"path"`, "an object"},
+		{`{"bad": {"required": true, "path": ""}}`, `"bad"`, "empty"},
+		{`{"bad": {"required": true, "path": "  \t"}}`, `"bad"`, "empty"},
+		{`{"bad": {"required": true, "Path": "email"}}`, `"bad"`, `"Path"`, "did you mean path"},
+		{`{"bad": {"required": true, "paht": "email"}}`, `"bad"`, `"paht"`, "did you mean path"},
+		{`{"bad": {"required": true, "expression": "email"}}`, `"bad"`, `"expression"`, `"path" is missing`},
+		{`{"bad": {"required": true, "path": "email", "defalt": "x"}}`, `"bad"`, `"defalt"`, "did you mean default"},
+		{`{"bad": {"required": true, "path": "email", "type": "uuid"}}`, `"bad"`, `"type"`},
+		{`{"bad": {"required": true, "path": "email", "path": "id"}}`, `"bad"`, `"path"`, "twice"},
+		{`{"bad": {"required": true, "path": "email", "default": 1, "default": 2}}`, `"bad"`, `"default"`, "twice"},
+		{`{"bad": {"required": true, "required": false, "path": "email"}}`, `"bad"`, `"required"`, "twice"},
+		{`{"bad": {"required": "true", "path": "email"}}`, `"bad"`, `"required"`, "true or false", "text"},
+		{`{"bad": {"required": 1, "path": "email"}}`, `"bad"`, `"required"`, "true or false", "a number"},
+		{`{"bad": {"required": null, "path": "email"}}`, `"bad"`, `"required"`, "true or false", "null"},
+		{`{"bad": {"reqired": true, "path": "email"}}`, `"bad"`, `"reqired"`, "did you mean required"},
+		{`{"bad": {"Required": true, "path": "email"}}`, `"bad"`, `"Required"`, "did you mean required"},
+		{`{"bad": {"required": true, "path": "email", "default": "a\u0000b"}}`, `"bad"`, "default", "NUL"},
+		{`{"bad": {"required": true, "path": "email", "default": 1e999999}}`, `"bad"`, "default", "number"},
+		{`{"bad": {"required": true, "path": "email", "default": ["\u0000"]}}`, `"bad"`, "default", "NUL"},
+		// Fields by hand that do not fit.
+		{`{"bad": {"required": true, "path": "email", "select": 1}}`, `"bad"`, `"select"`, "a number"},
+		{`{"bad": {"required": true, "path": "email", "select": ["email"]}}`, `"bad"`, `"select"`, "a list"},
+		{`{"bad": {"required": true, "path": "email", "select": ""}}`, `"bad"`, `"select"`, "empty"},
+		{`{"bad": {"required": true, "path": "email", "select": "{ }"}}`, `"bad"`, "select"},
+		{`{"bad": {"required": true, "path": "profile.nickname", "select": "profile { nickname"}}`, `"bad"`, "select"},
+		{`{"bad": {"required": true, "path": "profile.nickname", "select": "profile nickname }"}}`, `"bad"`, "select"},
+		{`{"bad": {"required": true, "path": "profile.nickname", "select": "profil { nickname }"}}`, `"bad"`, `"profil"`, "did you mean profile"},
+		{`{"bad": {"required": true, "path": "profile.nickname", "select": "profile { nicknam }"}}`, `"bad"`, "profile.nicknam", "did you mean nickname"},
+		{`{"bad": {"required": true, "path": "profile.nickname", "select": "profile { metadata }"}}`, `"bad"`, "profile.nickname", "select"},
+		{`{"bad": {"required": true, "path": "profile.organisation.id", "select": "profile { organisation }"}}`, `"bad"`, "profile.organisation", "select"},
+		{`{"bad": {"required": true, "path": "profile.nickname", "select": "profile"}}`, `"bad"`, "profile", "select"},
+		{`{"bad": {"required": true, "path": "email", "select": "email { domain }"}}`, `"bad"`, "email", "select"},
+		{`{"bad": {"required": true, "path": "email", "select": "mutation { deleteUsers }"}}`, `"bad"`, "select"},
+		{`{"bad": {"required": true, "path": "email", "select": "{ email } query { user }"}}`, `"bad"`, "select"},
+		{`{"bad": {"required": true, "path": "email", "select": "email } users { id"}}`, `"bad"`, "select"},
+		{`{"bad": {"required": true, "path": "email", "select": "...Fields"}}`, `"bad"`, "select", "fragments"},
+		{`{"bad": {"required": true, "path": "departments.id", "select": "departments(limt: 1) { id }"}}`, `"bad"`, "limt", "limit"},
+		{`{"bad": {"required": true, "path": "departments.id", "select": "departments(limit: $n) { id }"}}`, `"bad"`, "$n"},
+		{`{"bad": {"required": true, "path": "first.id", "select": "fist: departments(limit: 1) { id }"}}`, `"bad"`, "first"},
+		{`{"bad": {"required": true, "path": "email", "select": "user { email }"}}`, `"bad"`, "user"},
+		// Defaults and requirements change nothing about an expression that cannot work.
+		{`{"good": "email", "bad": {"required": true, "path": "emial"}}`, `"bad"`, `"emial"`, "email"},
+		{`{"bad": {"required": true, "path": "emial", "default": "x"}}`, `"bad"`, `"emial"`, "email"},
+		{`{"bad": {"required": true, "path": "emial[]"}}`, `"bad"`, `"emial"`, "email"},
+	}
+}
+
+// mistakenDefaults are settings of defaults that cannot be right.
+func mistakenDefaults() [][]string {
+	return [][]string{
+		{`none`, "character 2"},
+		{`["none"]`, "no object"},
+		{`{"good": "none"`, "JSON"},
+		{`{"good": "a", "GOOD": "b"}`, `"GOOD"`, "two defaults", `"good"`},
+		{`{"good": "a", "x-hasura-good": "b"}`, `"x-hasura-good"`, "two defaults"},
+		{`{"good": "\u0000"}`, `"good"`, "NUL"},
+		{`{"good": 1e999999}`, `"good"`, "number"},
+	}
+}
