@@ -7,6 +7,7 @@ const (
 	reads   way = iota // reads them; its result holds nothing of the tree
 	counts             // asks whether there is something, or how much
 	passes             // gives what it is given, or a part of it
+	spreads            // gives one object for each field
 	expands            // gives what is within
 	looks              // $lookup: a step by name
 	turns              // gives what its callback makes of each element
@@ -42,7 +43,8 @@ func builtins() map[string]builtin {
 		"formatNumber", "formatInteger", "parseInteger", "power")
 	add(reads, 3, "replace")
 	add(counts, 1, "count", "exists", "boolean", "not", "type")
-	add(passes, 1, "distinct", "reverse", "shuffle", "append", "zip", "merge", "spread", "flatten")
+	add(passes, 1, "distinct", "reverse", "shuffle", "append", "zip", "merge", "flatten")
+	add(spreads, 1, "spread")
 	add(expands, 1, "values")
 	add(looks, 2, "lookup")
 	add(turns, 2, "map")
@@ -82,13 +84,19 @@ func (b builtin) call(in *interpreter, args []value, context value) (value, erro
 		return first.children(), nil
 	case looks:
 		return b.look(first, rest)
+	case spreads:
+		first.use()
+		return first, nil
 	case turns:
+		first.count()
 		return in.callback(rest, context, first, value{}, first)
 	case each:
+		first.use()
 		return in.callback(rest, context, first.children(), value{}, first)
 	case filters:
 		return first, in.chooses(rest, context, first, value{}, first)
 	case sifts:
+		first.use()
 		return first, in.chooses(rest, context, first.children(), value{}, first)
 	case sorts:
 		if len(rest) == 0 {
@@ -140,6 +148,7 @@ func (in *interpreter) chooses(callbacks []value, context value, args ...value) 
 
 // fold runs the callback until it brings nothing new.
 func (in *interpreter) fold(first value, rest []value, context value) (value, error) {
+	first.count()
 	so := first
 	if len(rest) > 1 {
 		so = join(first, rest[1].data())

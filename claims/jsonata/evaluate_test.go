@@ -112,6 +112,8 @@ func TestEvaluate(t *testing.T) {
 		{"$map(departments, function($d){$d.id})", `[1,2,3]`},
 		{"$lookup(metadata, 'nothing')", `null`},
 		{"metadata.nothing = null", `true`},
+		{"'a' & function(){$}", `"a"`}, // not what the function has seen: the whole user
+		{"'a' & [$uppercase, function($x){$x}]", `"a[\"\",\"\"]"`},
 		{"metadata.*[$ = null]", `null`},
 		{"$count(tags)", `3`},
 		{"$max([githubUser.githubUserId, 5])", `9007199254740993`},

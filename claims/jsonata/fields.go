@@ -58,11 +58,13 @@ func (f *Field) prune() (read bool) {
 			delete(f.Children, name)
 		}
 	}
-	if f.Any != nil && f.Any.prune() {
-		return true
+	if f.Any == nil || !f.Any.prune() {
+		f.Any = nil
+		return read
 	}
-	f.Any = nil
-	return read
+	// How many fields an object has is known when all are there.
+	f.Any.Used = f.Any.Used || f.Any.Counted
+	return true
 }
 
 // String writes the selection: departments{id role}. An object that is read itself has a plus sign,
@@ -93,7 +95,7 @@ func (f *Field) tail() string {
 	switch {
 	case f.Used && within != "":
 		mark = "+"
-	case f.Counted && !f.Used:
+	case f.Counted && !f.Used && within == "":
 		mark = "#"
 	}
 	return mark + within

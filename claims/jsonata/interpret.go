@@ -145,6 +145,9 @@ func (in *interpreter) variable(name string, context value, names *scope) (value
 func (in *interpreter) path(n *jparse.PathNode, context value, names *scope) (v value, err error) {
 	v = context
 	for _, step := range n.Steps {
+		if repeats(step) && !in.isRoot(v) {
+			v.count()
+		}
 		if call, ok := step.(*jparse.FunctionCallNode); ok {
 			v, err = in.call(call, v, names, true)
 		} else {
@@ -155,6 +158,23 @@ func (in *interpreter) path(n *jparse.PathNode, context value, names *scope) (v 
 		}
 	}
 	return v, nil
+}
+
+// repeats says whether a step is taken once for each element, whatever it reads of it.
+func repeats(step jparse.Node) bool {
+	switch n := step.(type) {
+	case *jparse.NameNode, *jparse.WildcardNode, *jparse.VariableNode:
+		return false
+	case *jparse.PredicateNode:
+		return repeats(n.Expr)
+	case *jparse.SortNode:
+		return repeats(n.Expr)
+	}
+	return true
+}
+
+func (in *interpreter) isRoot(v value) bool {
+	return len(v.shapes) == 0 && len(v.places) == 1 && v.places[0] == in.root.places[0]
 }
 
 // block has a scope of its own. Its last part is its value.
@@ -217,6 +237,7 @@ func (in *interpreter) group(n *jparse.GroupNode, context value, names *scope) (
 	if err != nil {
 		return value{}, err
 	}
+	v.count()
 	return in.object(n.ObjectNode, v.data(), v.data(), names)
 }
 

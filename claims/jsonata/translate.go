@@ -3,6 +3,8 @@ package jsonata
 import (
 	"fmt"
 	"strings"
+
+	"postern/claims/jsonata/gnata"
 )
 
 const (
@@ -112,6 +114,8 @@ func (t *translation) rewrite(i int) (int, error) {
 	case token.kind == text:
 		t.quotedName(i)
 		return 1, nil
+	case token.kind == pattern:
+		return 1, checkPattern(token)
 	case token.kind != sign:
 		return 1, nil
 	case t.is(i, "[") && t.afterValue(i):
@@ -173,4 +177,13 @@ func unfamiliar(token token, infix bool) error {
 		return nil
 	}
 	return refuse(token.at, reason, try)
+}
+
+// checkPattern refuses a pattern that takes long to prepare. What is no pattern, the parsers refuse.
+func checkPattern(token token) error {
+	size, err := gnata.PatternSize(strings.Trim(token.text, "/"))
+	if err == nil && size > gnata.MaxPattern {
+		return refuse(token.at, "the pattern is too big: its repetitions multiply", "a shorter one")
+	}
+	return nil
 }

@@ -219,11 +219,7 @@ func evalSubscript(node *Node, input any, env *Environment) (any, error) {
 	rightCtx := items[0]
 	rightVal, err := Eval(node.Right, rightCtx, env)
 	if err != nil {
-		// If the predicate errors with item context, try with original input.
-		rightVal, err = Eval(node.Right, input, env)
-		if err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 
 	wrapResult := func(v any) any {

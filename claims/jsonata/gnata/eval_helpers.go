@@ -54,11 +54,7 @@ func stringifyValue(v any, env *Environment) (string, error) {
 		if err := env.meter().weigh(v); err != nil {
 			return "", err
 		}
-		b, err := marshalNoHTMLEscape(v)
-		if err != nil {
-			return "", fmt.Errorf("cannot stringify value: %w", err)
-		}
-		return string(b), nil
+		return valueToString(v, false) // as $string: a function is no text, nor is what it has seen
 	}
 }
 

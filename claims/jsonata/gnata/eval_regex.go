@@ -126,10 +126,34 @@ var (
 	evalRegexCount atomic.Int64
 )
 
-const (
-	maxCachedPatterns = 512
-	maxInstructions   = 10_000
-)
+const maxCachedPatterns = 512
+
+// MaxPattern is the size of the biggest pattern.
+const MaxPattern = 5_000
+
+// PatternSize is about the number of instructions of a pattern, which are made in order to run it. It
+// makes none, since repetitions multiply.
+func PatternSize(pattern string) (int, error) {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 0, err
+	}
+	return patternSize(parsed), nil
+}
+
+func patternSize(re *syntax.Regexp) int {
+	size := 2
+	for _, sub := range re.Sub {
+		size += patternSize(sub)
+	}
+	if re.Op == syntax.OpLiteral {
+		size += len(re.Rune)
+	}
+	if re.Op == syntax.OpRepeat {
+		size *= max(re.Min, re.Max, 1)
+	}
+	return min(size, 1<<30)
+}
 
 func re2InlineFlags(flags string) string {
 	var buf strings.Builder
@@ -167,24 +191,20 @@ func CachedCompileRegex(pattern, flags string) (*Regex, error) {
 	return r, nil
 }
 
-// compilePattern compiles a pattern and counts its instructions.
+// compilePattern compiles a pattern that is not too big.
 func compilePattern(pattern string) (*Regex, error) {
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	size, err := PatternSize(pattern)
 	if err != nil {
 		return nil, err
 	}
-	program, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return nil, err
-	}
-	if len(program.Inst) > maxInstructions {
+	if size > MaxPattern {
 		return nil, &TooMuch{"a pattern is too big"}
 	}
 	re, err := regexp.Compile(pattern)
 	if err != nil {
 		return nil, err
 	}
-	return &Regex{re: re, size: len(program.Inst)}, nil
+	return &Regex{re: re, size: size}, nil
 }
 
 // CompileLiteralRegex compiles an escaped literal string as an RE2 pattern.
