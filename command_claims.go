@@ -76,7 +76,7 @@ func (cmd claimsCheckCmd) Run(ctx context.Context, a *app) error {
 	}
 	found := reportOf(report)
 	if !found.OK() {
-		return a.refuse(found)
+		return a.refuseClaims(found)
 	}
 	switch {
 	case report.Claims == 0:
@@ -117,6 +117,13 @@ func (cmd claimsCheckCmd) inspect(ctx context.Context, a *app, c *config.Config)
 		err = stepError{fmt.Errorf("the claims cannot be checked: %w", err), "look at HASURA_GRAPHQL_GRAPHQL_URL and POSTGRES_CONNECTION with 'postern config show', or check against a file with --schema"}
 	}
 	return report, err
+}
+
+// refuseClaims prints what is wrong with claims.
+func (a *app) refuseClaims(report *config.Report) error {
+	_, _ = fmt.Fprint(a.stderr, report.Text(a.stderrColour))
+	_, _ = fmt.Fprint(a.stderr, "\nNext: correct these; 'postern claims check' looks again, and docs/claims.md explains.\n")
+	return errSaid
 }
 
 // onlyClaims tells that nothing is wrong with the settings, unless with what they say of claims.

@@ -70,7 +70,7 @@ func (c devCmd) Run(ctx context.Context, a *app) (err error) {
 		},
 	})
 	if err != nil {
-		return err
+		return a.notBuilt(err)
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -113,6 +113,8 @@ func devPreset(m *dev.House) map[string]string {
 		"AUTH_SMTP_SENDER":                          "Postern <postern@localhost>",
 		"AUTH_RATE_LIMIT_ENABLE":                    "false",
 		"AUTH_LOG_FORMAT_TEXT":                      "true",
+		"AUTH_CLAIMS_SCHEMA_REFRESH":                "2s",
+		"AUTH_HASURA_WEBHOOK_ENABLED":               "true",
 	}
 }
 

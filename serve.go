@@ -32,14 +32,19 @@ func (serveCmd) Run(ctx context.Context, a *app) error {
 		log.WarnContext(ctx, w.String())
 	}
 	h, err := house.Build(ctx, c, house.Options{Version: version, Log: log, Now: time.Now})
-	var wrong *house.ClaimsError
-	if errors.As(err, &wrong) {
-		return a.refuse(reportOf(wrong.Report))
-	}
 	if err != nil {
-		return err
+		return a.notBuilt(err)
 	}
 	return open(ctx, h, log, nil)
+}
+
+// notBuilt says why there is no house: of claims that cannot work, all that is wrong with them.
+func (a *app) notBuilt(err error) error {
+	var wrong *house.ClaimsError
+	if errors.As(err, &wrong) {
+		return a.refuseClaims(reportOf(wrong.Report))
+	}
+	return err
 }
 
 // open opens the doors and keeps them open until the context ends. opened is called once requests

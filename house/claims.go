@@ -32,8 +32,9 @@ type ClaimsError struct{ Report claims.Report }
 func (e *ClaimsError) Error() string { return e.Report.Err().Error() }
 
 // checkClaims settles Hasura's metadata and tries the claims before the first user does. Where nobody
-// answers yet, both are caught up on in the background.
-func (h *House) checkClaims(ctx context.Context) error {
+// answers yet, both are caught up on in the background. In development a claim may be written before
+// its table is: that is logged, and such a claim starts to work with the table.
+func (h *House) checkClaims(ctx context.Context, development bool) error {
 	looking, cancel := context.WithTimeout(ctx, firstLook)
 	defer cancel()
 	var down interface{ Unreachable() bool }
@@ -46,7 +47,7 @@ func (h *House) checkClaims(ctx context.Context) error {
 		return ctx.Err()
 	case err != nil: // what Keep logs
 		return nil
-	case report.Err() != nil:
+	case report.Err() != nil && !development:
 		return &ClaimsError{report}
 	}
 	return nil
