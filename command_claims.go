@@ -40,20 +40,23 @@ func (a *app) claimsSource(ctx context.Context, c *config.Config) (claims.Source
 	return house.Source(c, db, hasura, time.Now), db, nil
 }
 
-// reportOf words what a check found as what is wrong with settings.
-func reportOf(r claims.Report) *config.Report {
-	words := func(problems []claims.Problem) (list []config.Problem) {
-		for _, p := range problems {
-			list = append(list, config.Problem{Name: p.Setting(), What: p.String()})
-		}
-		return list
+// reportOf words what a check found, and what forbids the start, as what is wrong with settings.
+func reportOf(r claims.Report, wrong *house.ClaimsError) *config.Report {
+	report := &config.Report{}
+	for _, p := range r.Warnings {
+		report.Warnings = append(report.Warnings, config.Problem{Name: p.Setting(), What: p.String()})
 	}
-	report := &config.Report{Warnings: words(r.Warnings)}
 	for _, p := range r.Problems {
+		problem := config.Problem{Name: p.Setting(), What: p.String()}
 		if p.Fatal {
-			report.Errors = append(report.Errors, words([]claims.Problem{p})...)
+			report.Errors = append(report.Errors, problem)
 		} else {
-			report.Warnings = append(report.Warnings, words([]claims.Problem{p})...)
+			report.Warnings = append(report.Warnings, problem)
+		}
+	}
+	if wrong != nil {
+		for _, p := range wrong.Unfitted {
+			report.Errors = append(report.Errors, config.Problem{Name: "AUTH_CLAIMS_RELATIONSHIPS", What: p})
 		}
 	}
 	return report
@@ -71,10 +74,11 @@ func (cmd claimsCheckCmd) Run(ctx context.Context, a *app) error {
 		return a.refuse(settings)
 	}
 	report, err := cmd.inspect(ctx, a, c)
-	if err != nil {
+	var wrong *house.ClaimsError
+	if err != nil && !errors.As(err, &wrong) {
 		return err
 	}
-	found := reportOf(report)
+	found := reportOf(report, wrong)
 	if !found.OK() {
 		return a.refuseClaims(found)
 	}
@@ -101,8 +105,8 @@ func (cmd claimsCheckCmd) inspect(ctx context.Context, a *app, c *config.Config)
 		if err != nil {
 			return claims.Report{}, err
 		}
-		report, err := claims.Inspect(ctx, c.Claims, claims.SchemaFile(text), time.Now)
-		if err != nil {
+		report, err := house.Inspect(ctx, c, claims.SchemaFile(text), time.Now)
+		if unasked(err) {
 			err = stepError{fmt.Errorf("%s: %w", cmd.Schema, err), "give it the answer to an introspection query"}
 		}
 		return report, err
@@ -112,11 +116,17 @@ func (cmd claimsCheckCmd) inspect(ctx context.Context, a *app, c *config.Config)
 		return claims.Report{}, err
 	}
 	defer db.Close()
-	report, err := claims.Inspect(ctx, c.Claims, source, time.Now)
-	if err != nil {
+	report, err := house.Inspect(ctx, c, source, time.Now)
+	if unasked(err) {
 		err = stepError{fmt.Errorf("the claims cannot be checked: %w", err), "look at HASURA_GRAPHQL_GRAPHQL_URL and POSTGRES_CONNECTION with 'postern config show', or check against a file with --schema"}
 	}
 	return report, err
+}
+
+// unasked tells that there is no schema to check against.
+func unasked(err error) bool {
+	var wrong *house.ClaimsError
+	return err != nil && !errors.As(err, &wrong)
 }
 
 // refuseClaims prints what is wrong with claims.
@@ -140,10 +150,11 @@ func (a *app) withSchema(ctx context.Context, c *config.Config, r *config.Report
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	found, err := claimsCheckCmd{}.inspect(ctx, a, c)
-	if err != nil {
+	var wrong *house.ClaimsError
+	if err != nil && !errors.As(err, &wrong) {
 		return r
 	}
-	all := reportOf(found)
+	all := reportOf(found, wrong)
 	all.Values, all.Warnings = r.Values, append(r.Warnings, all.Warnings...)
 	return all
 }

@@ -225,14 +225,30 @@ func (m *Mapper) Failures() map[string]uint64 {
 	return maps.Clone(m.failures)
 }
 
-// Ready says why a required claim cannot be computed now, or nothing. Before a check has passed, any
-// claim that forbids the start counts; a table that is dropped under a running server does not take
-// the server down for the sake of a claim that is not required. The error wraps
+// Ready says why the server should get no traffic, or nothing: a required claim cannot be computed now,
+// or, before a check has passed, any claim forbids the start. A table that is dropped under a running
+// server does not take the server down for the sake of a claim that is not required. The error wraps
 // auth.ClaimsUnavailable.
 func (m *Mapper) Ready() error {
 	if m.None() {
 		return nil
 	}
+	m.mu.Lock()
+	passed := m.passed
+	m.mu.Unlock()
+	return m.able(passed)
+}
+
+// Able says why no token can be made for anybody now, or nothing: a required claim cannot be computed.
+// The error wraps auth.ClaimsUnavailable.
+func (m *Mapper) Able() error {
+	if m.None() {
+		return nil
+	}
+	return m.able(true)
+}
+
+func (m *Mapper) able(requiredOnly bool) error {
 	var needed []string
 	for _, def := range m.defs.list {
 		if def.required {
@@ -241,10 +257,10 @@ func (m *Mapper) Ready() error {
 	}
 	p := m.plan.Load()
 	m.mu.Lock()
-	passed, why := m.passed, m.unread
+	why := m.unread
 	m.mu.Unlock()
 	if p != nil {
-		if err := p.report.forbids(passed); err != nil {
+		if err := p.report.forbids(requiredOnly); err != nil {
 			return fmt.Errorf("%w: %w", unavailable(), err)
 		}
 	}

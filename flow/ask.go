@@ -92,7 +92,7 @@ func (k *Kit) enterNew(ctx context.Context, o opening, write func(tx *store.DB) 
 			return err
 		}
 		if !k.Claims.None() {
-			return k.Claims.Ready()
+			return k.Claims.Able()
 		}
 		admission, err = k.enter(ctx, tx, o)
 		return err

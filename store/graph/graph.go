@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ const (
 	maxAnswer  = 1 << 20 // bytes
 	maxPlans   = 256
 	rereadWait = 3 * time.Second // at least, between two readings of the catalog that queries caused
+	freshFor   = time.Second     // how old the catalog may be that a question about the schema is answered from
 	maxWait    = 30 * time.Second
 )
 
@@ -76,6 +78,9 @@ func (g *Graph) Query(ctx context.Context, query string, variables map[string]an
 		return nil, err
 	}
 	s, err := g.state(ctx, nil)
+	if err == nil && introspects(query) && g.now().Sub(s.readAt) >= freshFor {
+		s, err = g.state(ctx, s)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +93,11 @@ func (g *Graph) Query(ctx context.Context, query string, variables map[string]an
 		answer, err = g.answer(ctx, fresh, query, variables)
 	}
 	return answer, told(ctx, err)
+}
+
+// introspects tells that a query asks about the schema, which may have changed since it was read.
+func introspects(query string) bool {
+	return strings.Contains(query, "__schema") || strings.Contains(query, "__type(")
 }
 
 // told makes what goes to the caller of an error.

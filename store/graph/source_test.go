@@ -245,3 +245,26 @@ func TestKeysAreUsed(t *testing.T) {
 		t.Errorf("the plan has %q:\n%s\n%s", scan, text, sql)
 	}
 }
+
+// TestTheSchemaIsFresh asks about the schema after a table was made: what is checked against it must
+// not have to wait.
+func TestTheSchemaIsFresh(t *testing.T) {
+	t.Parallel()
+	d := open(t, "", "")
+	now := time.Unix(1_800_000_000, 0)
+	g := graph.Open(d.pool, graph.Settings{}, func() time.Time { return now })
+	const asks = `{ __type(name: "gadgets") { name } }`
+	answer := func(want string) {
+		t.Helper()
+		if got, err := g.Query(t.Context(), asks, nil); err != nil || string(got) != want {
+			t.Errorf("got %s %v, want %s", got, err, want)
+		}
+	}
+	answer(`{"__type":null}`)
+	if _, err := d.pool.Exec(t.Context(), `create table public.gadgets (id int primary key)`); err != nil {
+		t.Fatal(err)
+	}
+	answer(`{"__type":null}`) // a moment old is fresh enough
+	now = now.Add(time.Second)
+	answer(`{"__type":{"name":"gadgets"}}`)
+}
