@@ -175,12 +175,13 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 // redeemed is the user as redeeming a ticket leaves them.
 func (p *Policy) redeemed(found store.Found) auth.User {
 	u := found.User
-	switch purpose := found.TicketPurpose; {
-	case purpose == auth.VerifyEmail:
+	if found.TicketPurpose == auth.SignInByEmail {
+		return p.claimed(u)
+	}
+	if found.TicketPurpose == auth.VerifyEmail {
 		u.EmailVerified = true
-	case purpose == auth.SignInByEmail:
-		u = p.claimed(u)
-	case purpose == auth.ConfirmEmailChange:
+	}
+	if found.TicketPurpose == auth.ConfirmEmailChange {
 		u.Email, u.NewEmail, u.EmailVerified = found.TicketEmail, "", true
 	}
 	return u
