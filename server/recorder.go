@@ -12,6 +12,7 @@ type recorder struct {
 	status int
 	client auth.Client
 	err    error
+	hushed bool
 }
 
 // WriteHeader remembers the status.
@@ -65,5 +66,13 @@ func Noted(w http.ResponseWriter) error {
 func Note(w http.ResponseWriter, err error) {
 	if rec := recorderOf(w); rec != nil {
 		rec.err = err
+	}
+}
+
+// Hush leaves an answer that is well out of the log, unless that has debug lines: what machines ask all
+// the time would fill it.
+func Hush(w http.ResponseWriter) {
+	if rec := recorderOf(w); rec != nil {
+		rec.hushed = true
 	}
 }

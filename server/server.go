@@ -177,6 +177,12 @@ var (
 // logRequest writes the one line that a request leaves. It holds no query, no header and no body.
 func (f *Front) logRequest(r *http.Request, rec *recorder, id string, took time.Duration) {
 	level := slog.LevelInfo
+	if rec.hushed && rec.err == nil {
+		level = slog.LevelDebug
+	}
+	if !f.Log.Enabled(r.Context(), level) {
+		return
+	}
 	attrs := []slog.Attr{
 		slog.String("method", clip(r.Method, 16)), slog.String("path", clip(r.URL.Path, 256)), slog.Int("status", rec.statusOr200()),
 		slog.Duration("took", took), slog.String("request_id", id), slog.String("client", rec.client.Address.String()),

@@ -25,8 +25,8 @@ func (d *Door) webhookRoutes() []route {
 }
 
 const (
-	mostBefore  = 4 << 20  // bytes of a body that are looked through for the client's headers
-	mostIgnored = 64 << 20 // bytes after them, which are read and dropped
+	mostBefore  = 256 << 10 // bytes of a body that the client's headers must be in; the engine takes 50 KiB of them, and writes them first
+	mostIgnored = 64 << 20  // bytes after them, which are read and dropped
 )
 
 // forwarded are the headers of the client that count.
@@ -99,7 +99,7 @@ func readForwarded(body io.Reader) (f forwarded, err error) {
 			return f, broken()
 		}
 	}
-	return f, auth.Invalid{Field: "headers", Problem: "must be there, within the first 4 MiB of a JSON object"}
+	return f, auth.Invalid{Field: "headers", Problem: "must be there, within the first 256 KiB of a JSON object"}
 }
 
 // readHeaders reads an object of strings.
@@ -136,7 +136,7 @@ func opens(dec *jsontext.Decoder, field string) error {
 }
 
 func broken() error {
-	return auth.Invalid{Field: "body", Problem: "must be valid JSON with the member headers within its first 4 MiB"}
+	return auth.Invalid{Field: "body", Problem: "must be valid JSON with the member headers within its first 256 KiB"}
 }
 
 // identify answers whose a request is. To the engine 401 means no, and everything else but 200 that
@@ -150,6 +150,7 @@ func (d *Door) identify(w http.ResponseWriter, r *http.Request, f forwarded) err
 	if err != nil {
 		return d.deny(w, err)
 	}
+	server.Hush(w) // there is one for every request to the engine
 	now := d.Front.Now()
 	header := w.Header()
 	header.Add("Vary", "Authorization, X-Hasura-Role")

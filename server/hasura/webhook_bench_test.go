@@ -1,14 +1,17 @@
 package hasura_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"postern/house"
 )
 
 // BenchmarkWebhook answers from memory, through the whole server without a socket.
 func BenchmarkWebhook(b *testing.B) {
-	d := openDoor(b, unverified("AUTH_HASURA_WEBHOOK_MEMORY", "5s"))
+	d := openDoor(b, unverified(), func(o *house.Options) { o.Log = slog.New(slog.DiscardHandler) })
 	p := d.person(b)
 	_, pat := d.createPAT(b, p.AccessToken, fields{"expiresAt": "2099-01-01T00:00:00Z"})
 	for name, token := range map[string]string{"access token": p.AccessToken, "personal access token": pat} {
