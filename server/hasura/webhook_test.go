@@ -469,3 +469,20 @@ func TestWebhookComputesClaimsOfPersonalTokens(t *testing.T) {
 		t.Errorf("%+v, %v", i, err)
 	}
 }
+
+// TestWebhookSaysTheClaimsOfTheHouse has claims as an operator sets them, in a token that was signed for a
+// person, and for a token that has none in it.
+func TestWebhookSaysTheClaimsOfTheHouse(t *testing.T) {
+	t.Parallel()
+	d, clock := hookDoor(t, "AUTH_JWT_CUSTOM_CLAIMS", `{"Mail":"email","plan":{"path":"metadata.plan","default":"free"}}`, "AUTH_CLAIMS_SOURCE", "database", "AUTH_JWT_OLD_ANONYMOUS_CLAIM", "true")
+	p := d.person(t)
+	_, pat := d.createPAT(t, p.AccessToken, fields{"expiresAt": "2099-01-01T00:00:00Z"})
+	want := variables(p.User.ID, "user", "x-hasura-mail", p.email, "x-hasura-plan", "free", "x-hasura-user-isanonymous", "false")
+	d.hook(t, bearer(p.AccessToken)).speaksOf(t, want)
+	d.hook(t, bearer(pat)).speaksOf(t, want)
+	d.sql(t, `update auth.users set metadata = '{"plan": "gold"}' where id = $1`, p.User.ID)
+	clock.Advance(5 * time.Second)
+	d.hook(t, bearer(p.AccessToken)).speaksOf(t, want) // as it was when the token was signed
+	want["x-hasura-plan"] = "gold"
+	d.hook(t, bearer(pat)).speaksOf(t, want)
+}
