@@ -16,6 +16,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -52,6 +53,8 @@ type bench struct {
 	clients int
 	length  time.Duration
 	config  *config.Config
+
+	database string
 }
 
 func run(ctx context.Context, length time.Duration, clients int) error {
@@ -69,59 +72,71 @@ func run(ctx context.Context, length time.Duration, clients int) error {
 		return err
 	}
 	defer func() { _ = pg.Stop(ctx) }()
-	b, closeHouse, err := open(ctx, pg.URL("postgres"))
+	b := &bench{ctx: ctx, length: length, clients: clients, database: pg.URL("postgres"), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
+	h, err := b.open(nil)
 	if err != nil {
 		return err
 	}
-	defer closeHouse()
-	b.ctx, b.length, b.clients = ctx, length, clients
-	return b.report()
+	defer h.close()
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + h.house.Kit.Passwords.Threads()) // as the server does
+	bareURL, closeBare, err := serve(ctx, bareHandlers(h.house.Store))
+	if err != nil {
+		return err
+	}
+	defer closeBare()
+	b.url, b.bare, b.config = h.url, bareURL, h.config
+	return b.report(h.house)
 }
 
-// open starts the house and, beside it, the bare handlers.
-func open(ctx context.Context, database string) (*bench, func(), error) {
-	c, report := config.Load(config.Source{Env: map[string]string{
-		"POSTGRES_CONNECTION":                       database,
+// opened is a house that answers.
+type opened struct {
+	url    string
+	house  *house.House
+	config *config.Config
+	close  func()
+}
+
+// open starts a house on the database, with settings beside those that every house has.
+func (b *bench) open(settings map[string]string) (*opened, error) {
+	env := map[string]string{
+		"POSTGRES_CONNECTION":                       b.database,
 		"HASURA_GRAPHQL_JWT_SECRET":                 `{"type":"HS256","key":"` + strings.Repeat("n0t-a-secret.", 5) + `"}`,
 		"AUTH_ENCRYPTION_KEY":                       strings.Repeat("0123456789abcdef", 4),
 		"AUTH_API_PREFIX":                           "/v1",
 		"AUTH_RATE_LIMIT_ENABLE":                    "false",
 		"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false",
-	}})
+	}
+	maps.Copy(env, settings)
+	c, report := config.Load(config.Source{Env: env})
 	if err := report.Err(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	h, err := house.Build(ctx, c, house.Options{Version: "bench", Log: quiet, Now: time.Now})
+	h, err := house.Build(b.ctx, c, house.Options{Version: "bench", Log: quiet, Now: time.Now})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + h.Kit.Passwords.Threads()) // as the server does
-	h.Start(ctx)
-	b := &bench{config: c, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
-	serve := func(handler http.Handler) (string, *http.Server, error) {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", nil, err
-		}
-		srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-		go func() { _ = srv.Serve(l) }()
-		return "http://" + l.Addr().String(), srv, nil
-	}
-	url, srv, err := serve(h.Handler)
+	h.Start(b.ctx)
+	url, closeServer, err := serve(b.ctx, h.Handler)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	bareURL, bareSrv, err := serve(bareHandlers(h.Store))
+	return &opened{url + "/v1", h, c, func() { closeServer(); _ = h.Close(b.ctx) }}, nil
+}
+
+// serve answers on a free port of this machine.
+func serve(ctx context.Context, handler http.Handler) (url string, stop func(), err error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, nil, err
+		return "", nil, err
 	}
-	b.url, b.bare = url+"/v1", bareURL
-	return b, func() { _ = srv.Close(); _ = bareSrv.Close(); _ = h.Close(ctx) }, nil
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = srv.Serve(l) }()
+	return "http://" + l.Addr().String(), func() { _ = srv.Close() }, nil
 }
 
 // report measures and prints.
-func (b *bench) report() error {
+func (b *bench) report(h *house.House) error {
 	people, err := b.signUp(100)
 	if err != nil {
 		return err
@@ -142,6 +157,10 @@ func (b *bench) report() error {
 		}},
 		job{"get user", b.clients, func(i int) error { return b.getUser(b.url+"/user", people[i%len(people)]) }})
 	flood, floodSignIns := b.flood(people)
+	claims, err := b.claims(h, people)
+	if err != nil {
+		return err
+	}
 
 	fmt.Printf("Measured on %d CPUs, %s/%s, %s, %d clients, %s each, Postgres on the same machine with fsync on.\n\n",
 		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), b.clients, b.length)
@@ -164,6 +183,9 @@ func (b *bench) report() error {
 	row(getUser, "bare net/http, same statement", bareUser.rate)
 	row(flood, "500/s offered", 500)
 	row(floodSignIns, "argon2id alone", ceiling.rate)
+	for _, c := range claims {
+		row(c.with, c.name, c.rate)
+	}
 	return nil
 }
 
@@ -270,14 +292,19 @@ func (b *bench) flood(people []*person) (refreshes, signIns measured) {
 		t := b.loop(job{"sign-in during the flood", 32, func(i int) error { return b.signIn(people[i]) }}, b.length)
 		done <- t.summary("sign-in during the flood")
 	}()
-	ask := b.refreshing(b.url+"/token", people)
+	refreshes = b.offer("refresh during a flood of sign-ins", perSecond, b.refreshing(b.url+"/token", people))
+	return refreshes, <-done
+}
+
+// offer asks so many times a second, whatever becomes of it.
+func (b *bench) offer(name string, perSecond int, ask func(i int) error) measured {
 	var mu sync.Mutex
 	var times []time.Duration
 	var failed atomic.Int64
 	var wg sync.WaitGroup
 	start := time.Now()
 	for n := 0; time.Since(start) < b.length; n++ {
-		due := start.Add(time.Duration(n) * time.Second / perSecond)
+		due := start.Add(time.Duration(n) * time.Second / time.Duration(perSecond))
 		time.Sleep(time.Until(due))
 		wg.Go(func() {
 			if err := ask(n); err != nil {
@@ -291,8 +318,7 @@ func (b *bench) flood(people []*person) (refreshes, signIns measured) {
 		})
 	}
 	wg.Wait()
-	refreshes = summary("refresh during a flood of sign-ins", times, failed.Load(), time.Since(start))
-	return refreshes, <-done
+	return summary(name, times, failed.Load(), time.Since(start))
 }
 
 const password = "correct horse battery staple"
@@ -328,10 +354,7 @@ func (b *bench) signUp(n int) ([]*person, error) {
 	return people, nil
 }
 
-func (b *bench) signIn(p *person) error {
-	_, err := b.post(b.url+"/signin/email-password", map[string]string{"email": p.email, "password": password})
-	return err
-}
+func (b *bench) signIn(p *person) error { return b.signInAt(b.url, p) }
 
 func (b *bench) refreshing(url string, people []*person) func(i int) error {
 	return func(i int) error {
