@@ -3,6 +3,7 @@ package gnata
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -64,6 +65,7 @@ func (m *Meter) work(units int) error {
 		return nil
 	}
 	m.unseen = 0
+	runtime.Gosched() // who waits for something short goes first
 	if err := m.context.Err(); err != nil {
 		m.over = err
 		return err
