@@ -240,3 +240,49 @@ func TestCostlyExpressions(t *testing.T) {
 		cancel()
 	}
 }
+
+// TestSettingsOfTheSource holds that what is wrong with them forbids the start as claims do, and that
+// relationships by further names can be read and are not meant by wildcards.
+func TestSettingsOfTheSource(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"refuse", "warn"} {
+		s := Settings{Definitions: `{"mail": "email"}`, Invalid: mode}
+		from := misconfigured{newSource(t, model), []string{"AUTH_CLAIMS_RELATIONSHIPS: there is no table x: at all"}}
+		m, err := Open(s, from, newClock().Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := m.Check(t.Context())
+		if err != nil || len(r.Problems) != 1 {
+			t.Fatalf("%+v %v", r, err)
+		}
+		const want = "AUTH_CLAIMS_RELATIONSHIPS: there is no table x: at all"
+		if forbidden := r.Err(); (forbidden != nil) != (mode == "refuse") || forbidden != nil && forbidden.Error() != want {
+			t.Errorf("%s: %v", mode, forbidden)
+		}
+	}
+	further := strings.Replace(model, "profile: profiles\n", "profile: profiles\n\tbio: profiles @deprecated(reason: \"another name of profile\")\n", 1)
+	for expression, bio := range map[string]bool{"*.nick": false, "bio.nick": true} {
+		m, err := Open(Settings{Definitions: define(t, expression)}, newSource(t, further), newClock().Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := m.Check(t.Context())
+		if err != nil || r.Err() != nil {
+			t.Fatalf("%+v %v", r, err)
+		}
+		if strings.Contains(r.Query, "bio") != bio {
+			t.Errorf("the query of %s is %s", expression, r.Query)
+		}
+	}
+}
+
+// misconfigured is a source with wrong settings.
+type misconfigured struct {
+	Source
+
+	problems []string
+}
+
+// Problems are what is wrong.
+func (m misconfigured) Problems(context.Context) ([]string, error) { return m.problems, nil }

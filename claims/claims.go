@@ -18,6 +18,12 @@ type Source interface {
 	Query(ctx context.Context, query string, variables map[string]any) (json.RawMessage, error)
 }
 
+// configured is a source with settings of its own that may not fit what it found: the problems begin
+// with the setting and a colon.
+type configured interface {
+	Problems(ctx context.Context) ([]string, error)
+}
+
 // Failure is one time that a claim could not be computed. The reason holds no value of the user and
 // no secret.
 type Failure struct {

@@ -81,6 +81,13 @@ func (m *Mapper) readPlan(ctx context.Context) (*plan, error) {
 		return nil, &sourceError{reason: err.Error()}
 	}
 	p := build(ctx, m.defs, s, m.now())
+	if source, ok := m.asker.source.(configured); ok {
+		problems, err := source.Problems(ctx)
+		if err != nil {
+			return nil, explain(err, ctx.Err() != nil)
+		}
+		p.misconfigured(problems, m.defs.lenient)
+	}
 	switch {
 	case gone(ctx):
 		return nil, ctx.Err()

@@ -202,7 +202,7 @@ func introspect(s *ast.Schema) any {
 			for _, a := range f.Arguments {
 				args = append(args, map[string]any{"name": a.Name, "defaultValue": nil, "type": ref(s, a.Type)})
 			}
-			fields = append(fields, map[string]any{"name": f.Name, "args": args, "type": ref(s, f.Type)})
+			fields = append(fields, map[string]any{"name": f.Name, "isDeprecated": f.Directives.ForName("deprecated") != nil, "args": args, "type": ref(s, f.Type)})
 		}
 		types = append(types, map[string]any{"kind": t.Kind, "name": t.Name, "fields": fields})
 	}

@@ -83,6 +83,14 @@ func (p *plan) fail(c *claim, lenient bool, text string) {
 	})
 }
 
+// misconfigured notes what is wrong with the settings of the source.
+func (p *plan) misconfigured(problems []string, lenient bool) {
+	for _, text := range problems {
+		setting, what, _ := strings.Cut(text, ": ")
+		p.report.Problems = append(p.report.Problems, Problem{Text: what, setting: setting, Fatal: !lenient})
+	}
+}
+
 func (p *plan) warn(c *claim, text string) {
 	p.report.Warnings = append(p.report.Warnings, Problem{Claim: c.written, Text: text, setting: envDefinitions})
 }

@@ -29,7 +29,7 @@ type Config struct {
 	Store     store.Settings      `title:"Database" doc:"Where users and sessions are kept."`
 	Tokens    tokens.Settings     `title:"Tokens and keys" doc:"What signs access tokens, and what seals secrets at rest."`
 	Claims    claims.Settings     `title:"Custom claims" doc:"What access tokens say about users besides who they are: session variables for Hasura's permissions."`
-	Graph     store.GraphSettings `title:"Custom claims without Hasura" doc:"How the database itself answers for the data of claims, where Hasura's engine is not asked."`
+	Graph     store.GraphSettings `title:"Custom claims without Hasura" doc:"What custom claims may read, and under which names, when Postern answers their questions itself; claims-database.md says how."`
 	Flow      flow.Settings       `title:"Users and sessions" doc:"Who may sign up and in, how long a session lasts and where links may lead."`
 	TOTP      totp.Settings       `title:"Authenticator apps" doc:"The second factor that users may turn on (AUTH_MFA_ENABLED)."`
 	Passwords passwords.Settings  `title:"Passwords" doc:"What a password must be, and how it is hashed."`

@@ -203,8 +203,10 @@ func Unknown(t *Type, path []string) string {
 	if !isName(name) {
 		return text + ", and GraphQL cannot have one of that name; such names exist only inside of json columns"
 	}
-	if near := meant(name, t.Names()); near != "" {
-		return text + near
+	for _, names := range [][]string{t.Names(), slices.Sorted(maps.Keys(t.Fields))} {
+		if near := meant(name, names); near != "" {
+			return text + near
+		}
 	}
 	const most = 20
 	names := t.Names()

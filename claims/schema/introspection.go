@@ -8,7 +8,7 @@ import (
 )
 
 // Introspection asks for what Decode reads.
-const Introspection = `query PosternSchema { __schema { queryType { name } types { kind name fields { name args { name defaultValue type { kind } } type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }`
+const Introspection = `query PosternSchema { __schema { queryType { name } types { kind name fields(includeDeprecated: true) { name isDeprecated args { name defaultValue type { kind } } type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }`
 
 // How large a schema may be.
 const (
@@ -31,9 +31,10 @@ type wireArg struct {
 }
 
 type wireField struct {
-	Name string    `json:"name"`
-	Args []wireArg `json:"args"`
-	Type *typeRef  `json:"type"`
+	Name         string    `json:"name"`
+	IsDeprecated bool      `json:"isDeprecated"`
+	Args         []wireArg `json:"args"`
+	Type         *typeRef  `json:"type"`
 }
 
 type wireType struct {
@@ -176,7 +177,7 @@ func (r *reader) fill(t *Type) {
 
 // field reads one field, or gives nil where it makes no sense.
 func (r *reader) field(w wireField) *Field {
-	f := &Field{Name: w.Name, Nullable: w.Type == nil || w.Type.Kind != "NON_NULL"}
+	f := &Field{Name: w.Name, Nullable: w.Type == nil || w.Type.Kind != "NON_NULL", Deprecated: w.IsDeprecated}
 	ref := w.Type
 	for ref != nil && (ref.Kind == "NON_NULL" || ref.Kind == "LIST") {
 		f.List = f.List || ref.Kind == "LIST"

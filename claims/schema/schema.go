@@ -32,11 +32,12 @@ type Type struct {
 
 // Field is a field of an object.
 type Field struct {
-	Name     string
-	Type     *Type
-	List     bool
-	Nullable bool
-	Args     map[string]bool // by name: whether the argument must be given
+	Name       string
+	Type       *Type
+	List       bool
+	Nullable   bool
+	Deprecated bool            // it can be read, and nothing but its name means it
+	Args       map[string]bool // by name: whether the argument must be given
 }
 
 // User is the type that the query's field "user" gives.
@@ -45,8 +46,14 @@ func (s *Schema) User() *Type { return s.user }
 // Types counts the types.
 func (s *Schema) Types() int { return len(s.types) }
 
-// Names are the fields of a type, in order.
-func (t *Type) Names() []string { return slices.Sorted(maps.Keys(t.Fields)) }
+// Names are the fields of a type, in order. Deprecated ones are not among them: wildcards do not mean
+// them and nobody is pointed to them. The built-in source has further names of relationships so.
+func (t *Type) Names() []string {
+	names := slices.Collect(maps.Keys(t.Fields))
+	names = slices.DeleteFunc(names, func(name string) bool { return t.Fields[name].Deprecated })
+	slices.Sort(names)
+	return names
+}
 
 // Required are the arguments that a field must be given, in order.
 func (f *Field) Required() []string {

@@ -99,7 +99,7 @@ func (c *checker) field(f *ast.Field, of *ast.Definition, path string) *problem 
 	result := c.schema.Types[definition.Type.Name()]
 	switch {
 	case result.IsCompositeType() && len(f.SelectionSet) == 0:
-		return fail("validation-failed", path, "missing selection set for '%s'", result.Name)
+		return fail("validation-failed", path+".selectionSet", "missing selection set for '%s'", result.Name)
 	case !result.IsCompositeType() && len(f.SelectionSet) > 0:
 		return fail("validation-failed", path, "unexpected subselection set for non-object field")
 	}

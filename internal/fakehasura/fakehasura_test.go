@@ -109,7 +109,7 @@ func TestQueries(t *testing.T) {
 
 		{`{ persons { nmea } }`, nil, `{"errors":[{"extensions":{"code":"validation-failed","path":"$.selectionSet.persons.selectionSet.nmea"},"message":"field 'nmea' not found in type: 'persons'"}]}`},
 		{`{ nobody { id } }`, nil, `{"errors":[{"extensions":{"code":"validation-failed","path":"$.selectionSet.nobody"},"message":"field 'nobody' not found in type: 'query_root'"}]}`},
-		{`{ pets { owner } }`, nil, `{"errors":[{"extensions":{"code":"validation-failed","path":"$.selectionSet.pets.selectionSet.owner"},"message":"missing selection set for 'persons'"}]}`},
+		{`{ pets { owner } }`, nil, `{"errors":[{"extensions":{"code":"validation-failed","path":"$.selectionSet.pets.selectionSet.owner.selectionSet"},"message":"missing selection set for 'persons'"}]}`},
 		{`{ persons { data { a } } }`, nil, `{"errors":[{"extensions":{"code":"validation-failed","path":"$.selectionSet.persons.selectionSet.data"},"message":"unexpected subselection set for non-object field"}]}`},
 		{`{ pets(were: {}) { id } }`, nil, `{"errors":[{"extensions":{"code":"validation-failed","path":"$.selectionSet.pets"},"message":"'pets' has no argument named 'were'"}]}`},
 		{`{ pets(where: {nmea: {_eq: 1}}) { id } }`, nil, `{"errors":[{"extensions":{"code":"validation-failed","path":"$.selectionSet.pets.args.where.nmea"},"message":"field 'nmea' not found in type: 'pets_bool_exp'"}]}`},

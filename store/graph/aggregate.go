@@ -9,7 +9,7 @@ import (
 
 // aggregate is the SQL of what can be said about several rows together, and of the rows.
 func (c *compiler) aggregate(f *selected, t *table, r *relation, row, path string, depth int) (string, error) {
-	to := c.row()
+	to, all := c.row(), c.row()
 	args, err := c.tableArguments(f, t, to, path)
 	if err != nil {
 		return "", err
@@ -34,10 +34,10 @@ func (c *compiler) aggregate(f *selected, t *table, r *relation, row, path strin
 		case "__typename":
 			sql, err = key(typeName)+"::text", noArguments(f, path)
 		case "aggregate":
-			sql, err = c.aggregateFields(f, t, "a", path)
+			sql, err = c.aggregateFields(f, t, all, path)
 		case "nodes":
 			if err = onlyArguments(f, path, func(string) bool { return false }); err == nil {
-				sql, err = c.object(t, "a", f.sets, path, depth)
+				sql, err = c.object(t, all, f.sets, path, depth)
 				sql = "coalesce(pg_catalog.json_agg(" + sql + "), '[]'::json)"
 			}
 		default:
@@ -48,7 +48,8 @@ func (c *compiler) aggregate(f *selected, t *table, r *relation, row, path strin
 		}
 		pairs = append(pairs, sqlPair{f.alias, sql})
 	}
-	return "(select " + sqlObject(pairs) + " from (select " + args.distinct() + to + ".* from " + t.quoted() + " " + to + args.tail(t, to) + ") a)", nil
+	// having makes one row of all, also where nothing is counted.
+	return "(select " + sqlObject(pairs) + " from (select " + args.distinct() + to + ".* from " + t.quoted() + " " + to + args.tail(t, to) + ") " + all + " having true)", nil
 }
 
 func aggregateFunctions() []string {
@@ -178,7 +179,7 @@ func (c *compiler) countOf(f *selected, t *table, row, path string) (string, err
 			return "", err
 		case in.kind == boolInput && in.raw == "true":
 			distinct = "distinct "
-		case in.kind != boolInput && in.kind != nullInput && in.kind != absentInput:
+		case in.kind != boolInput && !in.isNull():
 			return "", in.mismatch(path+".args.distinct", "Boolean", "a boolean")
 		}
 	}

@@ -94,7 +94,7 @@ func (c *compiler) tableArguments(f *selected, t *table, row, path string) (tabl
 func (c *compiler) count(in input, what string, expected *ast.Type, path string) (string, error) {
 	in, err := c.open(in, expected, path)
 	switch {
-	case err != nil, in.kind == absentInput, in.kind == nullInput:
+	case err != nil, in.isNull():
 		return "", err
 	case in.kind == textInput && what == " offset ": // a bigger one comes as a text
 		in.kind = intInput
@@ -113,7 +113,7 @@ func (c *compiler) each(in input, expected *ast.Type, path string, f func(in inp
 	if err != nil {
 		return err
 	}
-	if in.kind == nullInput || in.kind == absentInput {
+	if in.isNull() {
 		return nil
 	}
 	if in.kind != listInput {
@@ -175,7 +175,7 @@ func (c *compiler) orderBy(t *table, row string, in input, path string) ([]order
 
 // orderTerms reads one object of an order. wrap puts a column of this table into the statement.
 func (c *compiler) orderTerms(t *table, row string, wrap func(string) string, in input, path string, depth int) ([]orderTerm, error) {
-	if in.kind == nullInput || in.kind == absentInput {
+	if in.isNull() {
 		return nil, nil
 	}
 	if in.kind != objectInput {
@@ -229,7 +229,7 @@ func (c *compiler) orderByObject(r *relation, row string, wrap func(string) stri
 
 func (c *compiler) orderByCount(r *relation, row string, wrap func(string) string, in input, path string) ([]orderTerm, error) {
 	in, err := c.open(in, ast.NamedType(r.to.gql+"_aggregate_order_by", nil), path)
-	if err != nil || in.kind == nullInput || in.kind == absentInput {
+	if err != nil || in.isNull() {
 		return nil, err
 	}
 	if in.kind != objectInput {
@@ -263,7 +263,7 @@ func directions() map[string]string {
 func (c *compiler) direction(sql string, in input, path string) ([]orderTerm, error) {
 	in, err := c.open(in, ast.NamedType("order_by", nil), path)
 	switch {
-	case err != nil, in.kind == nullInput, in.kind == absentInput:
+	case err != nil, in.isNull():
 		return nil, err
 	case in.kind != enumInput && in.kind != textInput:
 		return nil, in.mismatch(path, "order_by", "an enum value")

@@ -73,7 +73,7 @@ func (m *model) compile(text string, variables map[string]any) (*plan, error) {
 	if len(pairs) > 0 {
 		p.sql = finished(sqlObject(pairs))
 	}
-	p.params, p.once = c.params, c.dynamic
+	p.params, p.once = c.params, c.dynamic || len(p.schema) > 0
 	return p, nil
 }
 
@@ -107,7 +107,7 @@ func (c *compiler) byKey(f *selected, t *table, path string) (string, error) {
 		if arg == nil {
 			return "", invalid(at(path+".args", col.gql), "missing required field '%s'", col.gql)
 		}
-		value, _, err := c.param(input{value: arg.Value}, col.typ, true, at(path+".args", col.gql))
+		value, err := c.param(input{value: arg.Value}, col.typ, true, at(path+".args", col.gql))
 		if err != nil {
 			return "", err
 		}
@@ -215,7 +215,7 @@ func (c *compiler) column(f *selected, col *column, row, path string) (string, e
 	switch {
 	case err != nil:
 		return "", err
-	case in.kind == absentInput, in.kind == nullInput:
+	case in.isNull():
 		return col.of(row), nil
 	case in.kind != textInput:
 		return "", in.mismatch(path, "String", "a string")

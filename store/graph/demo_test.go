@@ -81,11 +81,13 @@ type demo struct {
 	*graph.Graph
 
 	pool *pgxpool.Pool
+	url  string
 }
 
 func open(t testing.TB, setup, relationships string) demo {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), testpg.New(t))
+	url := testpg.New(t)
+	pool, err := pgxpool.New(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +99,7 @@ func open(t testing.TB, setup, relationships string) demo {
 	if err := s.Relationships.UnmarshalText([]byte(relationships)); err != nil {
 		t.Fatal(err)
 	}
-	return demo{graph.Open(pool, s, time.Now), pool}
+	return demo{graph.Open(pool, s, time.Now), pool, url}
 }
 
 func (d demo) ask(t testing.TB, query string, variables map[string]any) string {

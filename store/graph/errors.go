@@ -42,7 +42,7 @@ func (e Errors) GraphQLErrors() []string {
 	for i, one := range e {
 		messages[i] = one.Message
 		if one.Extensions.Path != "$" {
-			messages[i] += " at " + one.Extensions.Path
+			messages[i] += " (at " + one.Extensions.Path + ")"
 		}
 	}
 	return messages
@@ -79,7 +79,7 @@ func refused(ctx context.Context, err error) error {
 		return unreachable{fmt.Errorf("graph: the database did not answer: %w", err)}
 	}
 	switch class := pg.Code[:min(2, len(pg.Code))]; {
-	case class == "22":
+	case class == "22", pg.Code == "42601" && strings.Contains(pg.Message, "jsonpath"):
 		return failure(dataException, "$", "%s", pg.Message)
 	case pg.Code == "42501":
 		return failure(permissionDenied, "$", "%s", pg.Message)

@@ -84,6 +84,9 @@ func (g *Graph) Query(ctx context.Context, query string, variables map[string]an
 	if err != nil {
 		return nil, err
 	}
+	if strings.Contains(query, "__schema") { // who asks for the schema wants to know what is new
+		s, _ = g.reread(ctx, s, false)
+	}
 	answer, err := g.answer(ctx, s, query, variables)
 	if stale := outdated(err); stale || isOf(err, validationFailed) {
 		fresh, changed := g.reread(ctx, s, stale)
@@ -244,7 +247,7 @@ func (g *Graph) state(ctx context.Context, old *state) (*state, error) {
 	if err != nil {
 		return nil, refused(ctx, err)
 	}
-	m := newModel(c, g.words, g.settings.Relationships)
+	m := newModel(c, g.words, g.settings)
 	s := &state{model: m, readAt: g.now(), plans: map[string]*plan{}}
 	g.current.Store(s)
 	return s, nil
@@ -272,5 +275,8 @@ func (g *Graph) reread(ctx context.Context, s *state, sure bool) (*state, bool) 
 		return current, current != s
 	}
 	fresh, err := g.state(ctx, s)
-	return fresh, err == nil
+	if err != nil {
+		return s, false
+	}
+	return fresh, true
 }

@@ -42,6 +42,8 @@ const (
 	objectInput
 )
 
+func (in input) isNull() bool { return in.kind == nullInput || in.kind == absentInput }
+
 func (in input) mismatch(path, typeName, expected string) error {
 	found := map[inputKind]string{
 		absentInput: "null", nullInput: "null", boolInput: "a boolean", intInput: "an integer", floatInput: "a float",
@@ -152,7 +154,7 @@ func (c *compiler) sent(v any, depth int, path string) (input, error) {
 func (c *compiler) variable(name string, expected *ast.Type, path string) (*ast.VariableDefinition, error) {
 	def := c.op.VariableDefinitions.ForName(name)
 	if def == nil {
-		return nil, invalid(path, "unbound variable '%s'", name)
+		return nil, invalid(path, "unbound variable \"%s\"", name)
 	}
 	declared := def.Type
 	if hasValue(def.DefaultValue) && !declared.NonNull {
@@ -207,7 +209,7 @@ func checkVariables(op *ast.OperationDefinition, variables map[string]any) error
 		sent, ok := variables[def.Variable]
 		switch {
 		case !ok && def.Type.NonNull && !hasValue(def.DefaultValue):
-			return invalid("$", "expecting a value for non-nullable variable: '%s'", def.Variable)
+			return invalid("$", "expecting a value for non-nullable variable: \"%s\"", def.Variable)
 		case ok && sent == nil && def.Type.NonNull:
 			return invalid("$", "null value found for non-nullable type: '%s'", def.Type)
 		}

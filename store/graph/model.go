@@ -2,6 +2,7 @@ package graph
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"sync"
 )
@@ -127,7 +128,7 @@ func (t *table) add(f *field) bool {
 }
 
 // newModel makes the graph of a catalog.
-func newModel(c *catalog, words english, wanted Relationships) *model {
+func newModel(c *catalog, words english, s Settings) *model {
 	m := &model{roots: map[string]*root{}}
 	byOID := map[uint32]*table{}
 	for _, t := range c.Tables {
@@ -154,7 +155,12 @@ func newModel(c *catalog, words english, wanted Relationships) *model {
 	addKeys(c, byOID)
 	m.nameTables()
 	m.nameColumns()
-	m.relate(words, wanted)
+	for _, schema := range s.Schemas {
+		if schema != "auth" && !slices.ContainsFunc(c.Tables, func(t catalogTable) bool { return t.Schema == schema }) {
+			m.problems = append(m.problems, fmt.Sprintf("AUTH_CLAIMS_SCHEMAS: the schema %s has no tables that Postern may read", schema))
+		}
+	}
+	m.relate(words, s.Relationships)
 	m.schema = sync.OnceValue(m.describe)
 	return m
 }
@@ -289,6 +295,12 @@ func (m *model) nameColumns() {
 		}
 	}
 	m.dropEmpty()
+	for name, r := range m.roots { // a key is asked for by all of its columns
+		if r.kind == rootByKey && slices.ContainsFunc(r.table.primary, func(c *column) bool { return c.gql == "" || c.hidden != "" }) {
+			delete(m.roots, name)
+		}
+	}
+	m.rootList = slices.DeleteFunc(m.rootList, func(name string) bool { return m.roots[name] == nil })
 }
 
 // dropEmpty takes tables out that have nothing to show.
@@ -308,5 +320,4 @@ func (m *model) dropEmpty() {
 		t.gql = ""
 		return true
 	})
-	m.rootList = slices.DeleteFunc(m.rootList, func(name string) bool { return m.roots[name] == nil })
 }

@@ -192,7 +192,7 @@ func newEnglish() english {
 	plurals, singulars := []string{same, "$1"}, []string{same, "$1"}
 	for _, i := range irregular {
 		// The first letter stays as it is written; all irregular forms share it.
-		plurals = append(plurals, "(^|_)("+i[1][:1]+")"+i[1][1:], "${1}${2}"+i[1][1:], "(^|_|wo)("+i[0][:1]+")"+i[0][1:], "${1}${2}"+i[1][1:])
+		plurals = append(plurals, "(^|_|wo)("+i[1][:1]+")"+i[1][1:], "${1}${2}"+i[1][1:], "(^|_|wo)("+i[0][:1]+")"+i[0][1:], "${1}${2}"+i[1][1:])
 		singulars = append(singulars, "(^|_|wo)("+i[1][:1]+")"+i[1][1:], "${1}${2}"+i[0][1:])
 	}
 	plurals = append(plurals,

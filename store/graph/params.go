@@ -43,59 +43,59 @@ func (p *plan) bind(variables map[string]any) ([]any, error) {
 	return values, nil
 }
 
-// param makes the SQL of a value of a type. Without one (a variable that was left out), present is
-// false.
-func (c *compiler) param(in input, s *scalar, nonNull bool, path string) (sql string, present bool, err error) {
+// param makes the SQL of a value of a type. A variable that was left out is null, and null is no value:
+// nobody wants all rows when a condition has lost its variable.
+func (c *compiler) param(in input, s *scalar, nonNull bool, path string) (string, error) {
 	expected := typeOf(s)
 	expected.NonNull = nonNull
 	if in.value != nil && in.value.Kind == ast.Variable {
 		def, err := c.variable(in.value.Raw, expected, path)
 		if err != nil {
-			return "", false, err
+			return "", err
 		}
 		if always(def) {
-			return c.place(param{variable: def.Variable, path: path, typ: s}), true, nil
+			return c.place(param{variable: def.Variable, path: path, typ: s}), nil
 		}
 	}
-	in, err = c.open(in, expected, path)
+	in, err := c.open(in, expected, path)
 	switch {
-	case err != nil, in.kind == absentInput && !nonNull:
-		return "", false, err
-	case in.kind == nullInput, in.kind == absentInput:
-		return "", false, invalid(path, "unexpected null value for type '%s'", s.gql)
+	case err != nil:
+		return "", err
+	case in.isNull():
+		return "", invalid(path, "unexpected null value for type '%s'", s.gql)
 	}
 	v, err := c.value(in, s, path)
 	if err != nil {
-		return "", false, err
+		return "", err
 	}
-	return c.place(param{value: v, typ: s}), true, nil
+	return c.place(param{value: v, typ: s}), nil
 }
 
 // paramList is a list of values of a type, as an array of Postgres.
-func (c *compiler) paramList(in input, s *scalar, path string) (sql string, present bool, err error) {
+func (c *compiler) paramList(in input, s *scalar, path string) (string, error) {
 	expected := ast.ListType(typeOf(s), nil)
 	expected.Elem.NonNull = true
 	if in.value != nil && in.value.Kind == ast.Variable {
 		def, err := c.variable(in.value.Raw, expected, path)
 		if err != nil {
-			return "", false, err
+			return "", err
 		}
 		if always(def) {
-			return c.place(param{variable: def.Variable, path: path, typ: s, list: true}), true, nil
+			return c.place(param{variable: def.Variable, path: path, typ: s, list: true}), nil
 		}
 	}
-	in, err = c.open(in, expected, path)
+	in, err := c.open(in, expected, path)
 	switch {
-	case err != nil, in.kind == absentInput:
-		return "", false, err
-	case in.kind == nullInput:
-		return "", false, invalid(path, "unexpected null value for type '%s'", s.gql)
+	case err != nil:
+		return "", err
+	case in.isNull():
+		return "", invalid(path, "unexpected null value for type '%s'", s.gql)
 	}
 	v, err := c.texts(in, s, path)
 	if err != nil {
-		return "", false, err
+		return "", err
 	}
-	return c.place(param{value: v, typ: s, list: true}), true, nil
+	return c.place(param{value: v, typ: s, list: true}), nil
 }
 
 // value is a text, or for an array the texts of its elements.

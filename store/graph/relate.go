@@ -15,6 +15,8 @@ type wish struct {
 	ofColumn, ofTable []string
 }
 
+const relationshipsSetting = "AUTH_CLAIMS_RELATIONSHIPS: "
+
 // relate gives tables their relations: those of the settings, those that Hasura Auth names, and one
 // in each direction for every foreign key.
 func (m *model) relate(words english, wanted Relationships) {
@@ -22,11 +24,11 @@ func (m *model) relate(words english, wanted Relationships) {
 	for _, w := range wanted {
 		rel, problem := m.wanted(w)
 		if problem != "" {
-			m.problems = append(m.problems, problem)
+			m.problems = append(m.problems, relationshipsSetting+problem)
 			continue
 		}
 		if t := rel.from; t.fields[w.Name] != nil {
-			m.problems = append(m.problems, fmt.Sprintf("%s cannot be a relationship: %s has a column of that name", w, t.tableName))
+			m.problems = append(m.problems, fmt.Sprintf(relationshipsSetting+"%s cannot be a relationship: %s has a column of that name", w, t.tableName))
 			continue
 		}
 		rel.name(w.Name, "")

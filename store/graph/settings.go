@@ -91,9 +91,9 @@ func parseRelationship(name, value string) (Relationship, error) {
 	if !isName(r.Name) {
 		return r, fmt.Errorf("%q cannot be the name of a relationship: letters, digits and underscores make one", r.Name)
 	}
-	first, second, both := strings.Cut(value, "=")
-	if !both {
-		first, second = "", value
+	first, second, both := "", value, false
+	if i := equals(value); i >= 0 {
+		first, second, both = value[:i], value[i+1:], true
 	}
 	if r.To, err = parseColumn(second); err != nil {
 		return r, fmt.Errorf("%q of %s must be a column with its table, such as public.profiles.user_id", value, r)
@@ -107,6 +107,20 @@ func parseRelationship(name, value string) (Relationship, error) {
 	}
 	r.From = from.column
 	return r, nil
+}
+
+// equals finds the equals sign that is in no quotes.
+func equals(s string) int {
+	quoted := false
+	for i := range len(s) {
+		switch {
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == '=' && !quoted:
+			return i
+		}
+	}
+	return -1
 }
 
 // parseColumn reads schema.table.column; without a schema it is public, as in Hasura. Parts with dots

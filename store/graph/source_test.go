@@ -98,7 +98,7 @@ func TestSizeIsLimited(t *testing.T) {
 	t.Parallel()
 	d := open(t, `create view public.big as select repeat('x', 1100000) as v; create view public.fits as select repeat('x', 1000000) as v`, "")
 	_, err := d.Query(t.Context(), `{ big { v } }`, nil)
-	if got := messages(err); len(got) != 1 || got[0] != "the answer has 1100020 bytes, and at most 1048576 are taken at $" && !strings.HasPrefix(got[0], "the answer has 1100") {
+	if got := messages(err); len(got) != 1 || !strings.HasPrefix(got[0], "the answer has 1100") {
 		t.Errorf("a large answer: %.200v", err)
 	}
 	if got := d.ask(t, `{ fits { v } }`, nil); len(got) < 1_000_000 {
@@ -133,7 +133,7 @@ func TestTablesChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := d.Query(t.Context(), query, nil)
-	if diff := cmp.Diff([]string{"field 'name' not found in type: 'departments' at $.selectionSet.departments.selectionSet.name"}, messages(err)); diff != "" {
+	if diff := cmp.Diff([]string{"field 'name' not found in type: 'departments' (at $.selectionSet.departments.selectionSet.name)"}, messages(err)); diff != "" {
 		t.Errorf("after the column was dropped (-want +got):\n%s", diff)
 	}
 }

@@ -10,12 +10,10 @@ import (
 func (c *compiler) where(t *table, row string, in input, path string, depth int) (string, error) {
 	in, err := c.open(in, ast.NamedType(t.gql+"_bool_exp", nil), path)
 	switch {
-	case err != nil, in.kind == absentInput:
+	case err != nil, in.isNull() && depth == 0: // no condition
 		return "", err
-	case in.kind == nullInput && depth == 0:
+	case in.isNull():
 		return "", invalid(path, "unexpected null value for type '%s_bool_exp'", t.gql)
-	case in.kind == nullInput:
-		return "", nil
 	case in.kind != objectInput:
 		return "", in.mismatch(path, t.gql+"_bool_exp", "an object")
 	case depth > maxDepth:
@@ -27,9 +25,7 @@ func (c *compiler) where(t *table, row string, in input, path string, depth int)
 		if err != nil {
 			return "", err
 		}
-		if test != "" {
-			tests = append(tests, test)
-		}
+		tests = append(tests, test)
 	}
 	return all(tests), nil
 }
@@ -49,7 +45,14 @@ func (c *compiler) condition(t *table, row string, p inputPair, path string, dep
 	switch p.name {
 	case "_and", "_or":
 		var tests []string
-		err := c.each(p.input, listOf(t.gql+"_bool_exp"), path, func(in input, path string) error {
+		in, err := c.open(p.input, listOf(t.gql+"_bool_exp"), path)
+		if err == nil && in.isNull() {
+			err = invalid(path, "unexpected null value for type '%s_bool_exp'", t.gql)
+		}
+		if err != nil {
+			return "", err
+		}
+		err = c.each(in, listOf(t.gql+"_bool_exp"), path, func(in input, path string) error {
 			test, err := c.where(t, row, in, path, depth)
 			tests = append(tests, test)
 			return err
@@ -65,7 +68,7 @@ func (c *compiler) condition(t *table, row string, p inputPair, path string, dep
 		return "(" + strings.Join(tests, " or ") + ")", nil
 	case "_not":
 		test, err := c.where(t, row, p.input, path, depth)
-		if err != nil || test == "" {
+		if err != nil {
 			return "", err
 		}
 		return "(not " + test + ")", nil
@@ -79,7 +82,7 @@ func (c *compiler) condition(t *table, row string, p inputPair, path string, dep
 	}
 	to := c.row()
 	test, err := c.where(f.rel.to, to, p.input, path, depth)
-	if err != nil || test == "" {
+	if err != nil {
 		return "", err
 	}
 	return "exists (select from " + f.rel.to.quoted() + " " + to + " where " + all([]string{f.rel.on(row, to), test}) + ")", nil
@@ -90,8 +93,10 @@ func (c *compiler) comparisons(col *column, row string, in input, path string) (
 	name := comparisonName(col.typ)
 	in, err := c.open(in, ast.NamedType(name, nil), path)
 	switch {
-	case err != nil, in.kind == absentInput, in.kind == nullInput:
+	case err != nil:
 		return "", err
+	case in.isNull():
+		return "", invalid(path, "unexpected null value for type '%s'", name)
 	case in.kind != objectInput:
 		return "", in.mismatch(path, name, "an object")
 	}
@@ -107,9 +112,7 @@ func (c *compiler) comparisons(col *column, row string, in input, path string) (
 		if err != nil {
 			return "", err
 		}
-		if test != "" {
-			tests = append(tests, "("+test+")")
-		}
+		tests = append(tests, "("+test+")")
 	}
 	return all(tests), nil
 }
@@ -175,29 +178,28 @@ func comparisonsOf(s *scalar) map[string]comparison {
 	return known
 }
 
-// sql writes the comparison. It is empty when it compares with a variable that was left out.
+// sql writes the comparison.
 func (k comparison) sql(c *compiler, col *column, row string, in input, path string) (string, error) {
 	text := &scalar{gql: "String", cast: "pg_catalog.text", builtin: true}
 	var value string
-	var present bool
 	var err error
 	switch k.with {
 	case withNull:
 		return c.isNull(col, row, in, path)
 	case withList:
-		value, present, err = c.paramList(in, col.typ, path)
+		value, err = c.paramList(in, col.typ, path)
 		value = k.after + " (" + value + ")"
 	case withText:
-		value, present, err = c.param(in, text, false, path)
+		value, err = c.param(in, text, false, path)
 	case withTexts:
-		value, present, err = c.paramList(in, text, path)
+		value, err = c.paramList(in, text, path)
 	case withPath:
-		value, present, err = c.param(in, text, false, path)
+		value, err = c.param(in, text, false, path)
 		value += "::pg_catalog.jsonpath"
 	default:
-		value, present, err = c.param(in, col.typ, false, path)
+		value, err = c.param(in, col.typ, false, path)
 	}
-	if err != nil || !present {
+	if err != nil {
 		return "", err
 	}
 	op := k.op
@@ -210,9 +212,9 @@ func (k comparison) sql(c *compiler, col *column, row string, in input, path str
 func (c *compiler) isNull(col *column, row string, in input, path string) (string, error) {
 	in, err := c.open(in, ast.NamedType("Boolean", nil), path)
 	switch {
-	case err != nil, in.kind == absentInput:
+	case err != nil:
 		return "", err
-	case in.kind == nullInput:
+	case in.isNull():
 		return "", invalid(path, "unexpected null value for type 'Boolean'")
 	case in.kind != boolInput:
 		return "", in.mismatch(path, "Boolean", "a boolean")
