@@ -15,6 +15,7 @@ import (
 	"postern/config"
 	"postern/house"
 	"postern/store"
+	"postern/tokens"
 )
 
 type claimsCmds struct {
@@ -208,10 +209,14 @@ func (cmd claimsExplainCmd) Run(ctx context.Context, a *app) error {
 
 // findUser finds a user by id or address.
 func findUser(ctx context.Context, db *store.DB, who string) (user auth.User, err error) {
-	if strings.Contains(who, "@") {
+	id := strings.ToLower(who)
+	switch {
+	case strings.Contains(who, "@"):
 		user, err = db.UserByEmail(ctx, who)
-	} else {
-		user, err = db.UserOfActor(ctx, auth.Actor{UserID: strings.ToLower(who)}, store.Alive{})
+	case tokens.IsUUID(id):
+		user, err = db.UserOfActor(ctx, auth.Actor{UserID: id}, store.Alive{})
+	default:
+		err = store.ErrNotFound
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return user, stepError{fmt.Errorf("there is no user %s", who), "give the id or the whole e-mail address of a user"}

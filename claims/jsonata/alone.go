@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,7 +21,7 @@ func EvaluateAlone(ctx context.Context, expression string, data []byte) ([]byte,
 	var document any
 	if len(bytes.TrimSpace(data)) > 0 {
 		if document, err = gnata.DecodeJSON(data); err != nil {
-			return nil, fmt.Errorf("the data is no JSON: %w", err)
+			return nil, errors.New("the data is no JSON")
 		}
 	}
 	value, err := program.Eval(ctx, aloneLimits, document, nil)

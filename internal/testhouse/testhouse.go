@@ -170,7 +170,7 @@ func open(t testing.TB, database string, out outside, settings map[string]string
 		switch {
 		case t.Failed() && testing.Verbose():
 			t.Logf("log of the house:\n%s", log)
-		case t.Failed():
+		case t.Failed() && log.Errors() != "":
 			t.Logf("errors in the log of the house:\n%s", log.Errors())
 		}
 	})
