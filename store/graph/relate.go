@@ -8,9 +8,9 @@ import (
 
 // A wish is a relation with the names it would like to have.
 type wish struct {
-	rel   *relation
-	name  string // what Hasura's console suggests
-	else_ string // what it suggests when that is taken
+	rel    *relation
+	name   string // what Hasura's console suggests
+	longer string // what it suggests when that is taken
 	// Further names, where nothing else has them: from the column, and then from the table.
 	ofColumn, ofTable []string
 }
@@ -40,8 +40,8 @@ func (m *model) relate(words english, wanted Relationships) {
 		if taken[w.rel.key()] {
 			continue
 		}
-		if !w.rel.name(w.name, "") && !w.rel.name(w.else_, "") {
-			w.rel.nameAny(w.else_)
+		if !w.rel.name(w.name, "") && !w.rel.name(w.longer, "") {
+			w.rel.nameAny(w.longer)
 		}
 	}
 	for _, t := range m.tables {
@@ -113,7 +113,7 @@ func (m *model) wishes(words english) []wish {
 	}
 	for i, w := range list {
 		if count[plain(w)] > 1 && !slices.Contains(w.ofColumn, w.name) {
-			list[i].name = w.else_
+			list[i].name = w.longer
 		}
 	}
 	return list
@@ -124,7 +124,7 @@ func (t *table) wish(k foreignKey, words english) wish {
 	single := words.singular(k.target.table)
 	w := wish{rel: &relation{from: t, to: k.target, near: k.from, far: k.to, single: true}, name: single}
 	w.rel.alwaysThat = !slices.ContainsFunc(k.from, func(c *column) bool { return !c.notNull })
-	w.else_ = lowerCamel(single + "_by_" + joinNames(k.from, "_"))
+	w.longer = lowerCamel(single + "_by_" + joinNames(k.from, "_"))
 	if len(k.from) == 1 {
 		if base := baseOfKey(k.from[0].name); base != "" {
 			w.ofColumn = []string{base, lowerCamel(base)}
@@ -143,7 +143,7 @@ func (t *table) wishBack(k foreignKey, words english) wish {
 		name = words.singular(t.table)
 	}
 	return wish{
-		rel: rel, name: name, else_: lowerCamel(name + "_by_" + joinNames(k.from, "_")),
+		rel: rel, name: name, longer: lowerCamel(name + "_by_" + joinNames(k.from, "_")),
 		ofTable: []string{lowerCamel(name), t.table, lowerCamel(t.table)},
 	}
 }
@@ -160,7 +160,7 @@ func joinNames(columns []*column, by string) string {
 func nameAgain(t *table, wishes []wish) {
 	for _, namesOf := range []func(wish) []string{
 		func(w wish) []string { return w.ofColumn },
-		func(w wish) []string { return []string{w.name, w.else_} }, // where the settings gave another
+		func(w wish) []string { return []string{w.name, w.longer} }, // where the settings gave another
 		func(w wish) []string { return w.ofTable },
 	} {
 		wanting := map[string]map[string]bool{}

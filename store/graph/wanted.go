@@ -48,14 +48,14 @@ func (m *model) wanted(w Relationship) (*relation, string) {
 
 // joined is the relation of two columns that are equal.
 func joined(w Relationship, t, to *table, near, far *column) (*relation, string) {
-	if !comparable_(near.typ, far.typ) {
+	if !canCompare(near.typ, far.typ) {
 		return nil, fmt.Sprintf("%s: %s.%s (%s) and %s.%s (%s) cannot be compared", w, t.tableName, near.name, near.typ.cast, to.tableName, far.name, far.typ.cast)
 	}
 	single := to.isUnique([]*column{far})
 	return &relation{from: t, to: to, near: []*column{near}, far: []*column{far}, single: single, many: !single}, ""
 }
 
-func comparable_(a, b *scalar) bool {
+func canCompare(a, b *scalar) bool {
 	if a.cast == b.cast {
 		return a.ordered
 	}
