@@ -64,6 +64,12 @@ func (m *Mapper) lead(ctx context.Context, f *flight) {
 	defer m.mu.Unlock()
 	if f.err == nil {
 		m.plan.Store(f.plan)
+		if f.plan.report.forbids(true) != nil {
+			select {
+			case m.broken <- struct{}{}: // tokens are refused now, so Keep looks again soon
+			default:
+			}
+		}
 		m.passed = m.passed || f.plan.report.Err() == nil
 	}
 	m.unread = f.err
@@ -129,6 +135,9 @@ func (m *Mapper) Keep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-m.broken:
+			timer.Reset(wait)
+			continue
 		case <-timer.C:
 		}
 		report, err := m.check(ctx)
@@ -141,7 +150,7 @@ func (m *Mapper) Keep(ctx context.Context) {
 				m.Checked(ctx, report, err)
 			}
 		}
-		if err != nil {
+		if err != nil || report.forbids(true) != nil { // tokens are refused meanwhile
 			timer.Reset(wait)
 			wait = min(2*wait, waitMost)
 			continue

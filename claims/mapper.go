@@ -28,6 +28,8 @@ type Mapper struct {
 	asker    *asker
 	plan     atomic.Pointer[plan] // nil until the source has been asked
 
+	broken chan struct{} // tells Keep that a required claim has broken
+
 	mu        sync.Mutex
 	flight    *flight   // who reads the schema at the moment
 	fruitless time.Time // when the schema was last read in vain, after an error of the source
@@ -50,7 +52,7 @@ func Open(s Settings, source Source, now func() time.Time) (*Mapper, error) {
 
 func newMapper(s Settings, source Source, now func() time.Time) *Mapper {
 	s = s.withDefaults()
-	m := &Mapper{settings: s, now: now, defs: s.read(), failures: map[string]uint64{}}
+	m := &Mapper{settings: s, now: now, defs: s.read(), failures: map[string]uint64{}, broken: make(chan struct{}, 1)}
 	m.asker = &asker{source: source, now: now, slots: make(chan struct{}, s.Concurrency)}
 	return m
 }
