@@ -100,6 +100,7 @@ var noArrival = map[string]string{
 	"changeUserMfa": "known", "verifyChangeUserMfa": "known", "verifySignInMfaTotp": "known", "countRecoveryCodes": "known", "createRecoveryCodes": "known", "elevateTotp": "known", "getElevationMethods": "known",
 	"signInProvider": "leads to the callback", "signUpProvider": "leads to the callback", "linkProvider": "keeps the account's address", "linkIdToken": "keeps the account's address",
 	"getProviderTokens": "known", "refreshProviderToken": "known", "getUserProviders": "known", "unlinkProvider": "known",
+	"hasuraWebhookGet": "known", "hasuraWebhookPost": "known",
 	"healthCheckGet": "service", "healthCheckHead": "service", "readinessCheck": "service", "getVersion": "service", "getJWKs": "service", "getOpenAPI": "service",
 }
 

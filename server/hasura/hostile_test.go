@@ -295,7 +295,7 @@ func TestBadBodiesAreRefused(t *testing.T) {
 	d.waitUntilReady(t)
 	bomb := gzipBomb(t)
 	for _, o := range operations(t) {
-		if o.schema == nil {
+		if o.schema == nil || o.id == "hasuraWebhookPost" { // which reads no more than the headers in what Hasura sends
 			continue
 		}
 		t.Run(o.id, func(t *testing.T) {
