@@ -101,7 +101,39 @@ func (k *Kit) enterNew(ctx context.Context, o opening, write func(tx *store.DB) 
 		return admission, err
 	}
 	if o, err = k.ask(ctx, o, o.user); err != nil {
-		return admission, err
+		return admission, errors.Join(err, k.dropGuest(ctx, o))
 	}
 	return k.enter(ctx, k.Store, o)
+}
+
+// dropGuest takes back a guest who was refused a token, since nobody could ever come back as them.
+// Anybody else can sign in once they have the claim.
+func (k *Kit) dropGuest(ctx context.Context, o opening) error {
+	if !o.user.IsAnonymous {
+		return nil
+	}
+	e := k.entry("user.deleted", o.user.ID, o.client, o.now)
+	e.Detail = map[string]any{"reason": "claims"}
+	return k.Store.InTx(ctx, func(tx *store.DB) error { return tx.DropGuest(ctx, o.user.ID, e) })
+}
+
+// returnTry gives back the try that a right code took from its ticket, for a sign-in that is refused
+// for want of a claim: who tries again meanwhile must not lose the code by that.
+func (k *Kit) returnTry(ctx context.Context, ticketID string, refusal error) error {
+	return errors.Join(refusal, k.Store.ReturnTry(ctx, ticketID))
+}
+
+// returnProof is returnTry for a second factor, whose guesses are counted over years.
+func (k *Kit) returnProof(ctx context.Context, p proof, refusal error) error {
+	return errors.Join(refusal, k.Store.InTx(ctx, func(tx *store.DB) error {
+		if p.recovery == nil {
+			if err := tx.GiveBack(ctx, factorBudget(p.user.ID)); err != nil {
+				return err
+			}
+		}
+		if p.ticketID == "" {
+			return nil
+		}
+		return tx.ReturnTry(ctx, p.ticketID)
+	}))
 }

@@ -49,7 +49,7 @@ func (f *Account) ElevateByFactor(ctx context.Context, in FactorElevation) (*aut
 		user: user, method: p.method, after: before.AMR, aal: 2, elevated: true, beside: in.Actor.SessionID, client: in.Client, now: now,
 	}, user)
 	if err != nil {
-		return nil, err
+		return nil, f.returnProof(ctx, p, err)
 	}
 	var grant *auth.Grant
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {

@@ -102,7 +102,7 @@ func (f *Account) ElevateByCode(ctx context.Context, in CodeElevation) (auth.Adm
 		user: c.user, method: method, after: before.AMR, aal: before.AAL, elevated: true, beside: in.Actor.SessionID, client: in.Client, now: now,
 	}, c.user)
 	if err != nil {
-		return none, err
+		return none, f.returnTry(ctx, tried.TicketID, err)
 	}
 	var admission auth.Admission
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {

@@ -266,7 +266,7 @@ func (f *SignIn) WithCode(ctx context.Context, in TypedCode) (auth.Admission, er
 	}
 	o, err := f.ask(ctx, opening{user: f.Policy.confirmed(proof), method: proof.method, client: in.Client, now: start}, user)
 	if err != nil {
-		return auth.Admission{}, err
+		return auth.Admission{}, f.returnTry(ctx, proof.tried.TicketID, err)
 	}
 	var admission auth.Admission
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {

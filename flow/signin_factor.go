@@ -51,7 +51,7 @@ func (f *SignIn) WithFactor(ctx context.Context, in FactorSignIn) (*auth.Grant, 
 	}
 	o, err := f.ask(ctx, opening{user: found.User, method: p.method, after: first, aal: 2, client: in.Client, now: now}, found.User)
 	if err != nil {
-		return nil, err
+		return nil, f.returnProof(ctx, p, err)
 	}
 	var grant *auth.Grant
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {

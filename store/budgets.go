@@ -87,4 +87,12 @@ func (db *DB) TryTicket(ctx context.Context, ticketID string) error {
 	return db.guarded(ctx, tryTicketSQL, ticketID)
 }
 
+// ReturnTry gives a ticket back the try that a right secret took, where nothing came of it.
+func (db *DB) ReturnTry(ctx context.Context, ticketID string) error {
+	_, err := db.Exec(ctx, returnTrySQL, ticketID)
+	return err
+}
+
+const returnTrySQL = `update auth.tickets set attempts_left = attempts_left + 1 where id = $1 and attempts_left is not null`
+
 const tryTicketSQL = `update auth.tickets set attempts_left = attempts_left - 1 where id = $1 and attempts_left > 0`

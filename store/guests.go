@@ -45,3 +45,15 @@ const (
 		where id = $1 and is_anonymous and not disabled`
 	dropRolesSQL = `delete from auth.user_roles where user_id = $1`
 )
+
+// DropGuest deletes a guest who never had a session. Anybody else is ErrChanged. It must run in a
+// transaction.
+func (db *DB) DropGuest(ctx context.Context, userID string, e Entry) error {
+	b := &pgx.Batch{}
+	b.Queue(dropGuestSQL, userID)
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b, 1)
+}
+
+const dropGuestSQL = `delete from auth.users u
+	where u.id = $1 and u.is_anonymous and not exists (select from auth.refresh_tokens t where t.user_id = u.id)`

@@ -77,6 +77,11 @@ type doorway struct{ *testhouse.House }
 // openDoor opens a house in which every way to sign in is on, unless the settings say otherwise.
 func openDoor(t testing.TB, settings map[string]string, options ...func(*house.Options)) doorway {
 	t.Helper()
+	return doorway{testhouse.Open(t, everyWayIn(settings), append([]func(*house.Options){through(vouching)}, options...)...)}
+}
+
+// everyWayIn turns every way to sign in on, unless the settings say otherwise.
+func everyWayIn(settings map[string]string) map[string]string {
 	all := map[string]string{
 		"AUTH_EMAIL_PASSWORDLESS_ENABLED": "true", "AUTH_ANONYMOUS_USERS_ENABLED": "true", "AUTH_WEBAUTHN_ENABLED": "true",
 		"AUTH_OTP_EMAIL_ENABLED": "true", "AUTH_SMS_PASSWORDLESS_ENABLED": "true", "AUTH_HASURA_WEBHOOK_ENABLED": "true",
@@ -84,7 +89,7 @@ func openDoor(t testing.TB, settings map[string]string, options ...func(*house.O
 	all["AUTH_MFA_ENABLED"] = "true"
 	maps.Copy(all, everyProvider())
 	maps.Copy(all, settings)
-	return doorway{testhouse.Open(t, all, append([]func(*house.Options){through(vouching)}, options...)...)}
+	return all
 }
 
 // unverified are the settings of a house where nobody has to confirm an address.
