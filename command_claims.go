@@ -41,8 +41,8 @@ func (a *app) claimsSource(ctx context.Context, c *config.Config) (claims.Source
 	return house.Source(c, db, hasura, time.Now), db, nil
 }
 
-// reportOf words what a check found, and what forbids the start, as what is wrong with settings.
-func reportOf(r claims.Report, wrong *house.ClaimsError) *config.Report {
+// reportOf words what a check found as what is wrong with settings.
+func reportOf(r claims.Report) *config.Report {
 	report := &config.Report{}
 	for _, p := range r.Warnings {
 		report.Warnings = append(report.Warnings, config.Problem{Name: p.Setting(), What: p.String()})
@@ -53,11 +53,6 @@ func reportOf(r claims.Report, wrong *house.ClaimsError) *config.Report {
 			report.Errors = append(report.Errors, problem)
 		} else {
 			report.Warnings = append(report.Warnings, problem)
-		}
-	}
-	if wrong != nil {
-		for _, p := range wrong.Unfitted {
-			report.Errors = append(report.Errors, config.Problem{Name: "AUTH_CLAIMS_RELATIONSHIPS", What: p})
 		}
 	}
 	return report
@@ -75,11 +70,10 @@ func (cmd claimsCheckCmd) Run(ctx context.Context, a *app) error {
 		return a.refuse(settings)
 	}
 	report, err := cmd.inspect(ctx, a, c)
-	var wrong *house.ClaimsError
-	if err != nil && !errors.As(err, &wrong) {
+	if err != nil {
 		return err
 	}
-	found := reportOf(report, wrong)
+	found := reportOf(report)
 	if !found.OK() {
 		return a.refuseClaims(found)
 	}
@@ -106,8 +100,8 @@ func (cmd claimsCheckCmd) inspect(ctx context.Context, a *app, c *config.Config)
 		if err != nil {
 			return claims.Report{}, err
 		}
-		report, err := house.Inspect(ctx, c, claims.SchemaFile(text), time.Now)
-		if unasked(err) {
+		report, err := claims.Inspect(ctx, c.Claims, claims.SchemaFile(text), time.Now)
+		if err != nil {
 			err = stepError{fmt.Errorf("%s: %w", cmd.Schema, err), "give it the answer to an introspection query"}
 		}
 		return report, err
@@ -117,17 +111,11 @@ func (cmd claimsCheckCmd) inspect(ctx context.Context, a *app, c *config.Config)
 		return claims.Report{}, err
 	}
 	defer db.Close()
-	report, err := house.Inspect(ctx, c, source, time.Now)
-	if unasked(err) {
+	report, err := claims.Inspect(ctx, c.Claims, source, time.Now)
+	if err != nil {
 		err = stepError{fmt.Errorf("the claims cannot be checked: %w", err), "look at HASURA_GRAPHQL_GRAPHQL_URL and POSTGRES_CONNECTION with 'postern config show', or check against a file with --schema"}
 	}
 	return report, err
-}
-
-// unasked tells that there is no schema to check against.
-func unasked(err error) bool {
-	var wrong *house.ClaimsError
-	return err != nil && !errors.As(err, &wrong)
 }
 
 // refuseClaims prints what is wrong with claims.
@@ -151,11 +139,10 @@ func (a *app) withSchema(ctx context.Context, c *config.Config, r *config.Report
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	found, err := claimsCheckCmd{}.inspect(ctx, a, c)
-	var wrong *house.ClaimsError
-	if err != nil && !errors.As(err, &wrong) {
+	if err != nil {
 		return r
 	}
-	all := reportOf(found, wrong)
+	all := reportOf(found)
 	all.Values, all.Warnings = r.Values, append(r.Warnings, all.Warnings...)
 	return all
 }

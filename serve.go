@@ -42,7 +42,7 @@ func (serveCmd) Run(ctx context.Context, a *app) error {
 func (a *app) notBuilt(err error) error {
 	var wrong *house.ClaimsError
 	if errors.As(err, &wrong) {
-		return a.refuseClaims(reportOf(wrong.Report, wrong))
+		return a.refuseClaims(reportOf(wrong.Report))
 	}
 	return err
 }

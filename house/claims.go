@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,52 +26,15 @@ func Source(c *config.Config, db *store.DB, hasura *engine.Engine, now func() ti
 }
 
 // ClaimsError is why claims forbid the start.
-type ClaimsError struct {
-	Report   claims.Report
-	Unfitted []string // relationships of AUTH_CLAIMS_RELATIONSHIPS that the database does not have
-}
+type ClaimsError struct{ Report claims.Report }
 
 // Error lists the problems.
-func (e *ClaimsError) Error() string {
-	var all []string
-	if err := e.Report.Err(); err != nil {
-		all = append(all, err.Error())
-	}
-	for _, p := range e.Unfitted {
-		all = append(all, "AUTH_CLAIMS_RELATIONSHIPS: "+p)
-	}
-	return strings.Join(all, "\n")
-}
-
-// unfitted tells which of the operator's relationships the database does not have.
-func unfitted(ctx context.Context, source claims.Source) ([]string, error) {
-	if graph, ok := source.(*store.Graph); ok {
-		return graph.Problems(ctx)
-	}
-	return nil, nil
-}
-
-// Inspect says all that is wrong with the claims of the settings. The error is a *ClaimsError where
-// they forbid the start, and any other one means that the source could not be asked.
-func Inspect(ctx context.Context, c *config.Config, source claims.Source, now func() time.Time) (claims.Report, error) {
-	report, err := claims.Inspect(ctx, c.Claims, source, now)
-	if err != nil {
-		return report, err
-	}
-	wrong, err := unfitted(ctx, source)
-	if err != nil {
-		return report, err
-	}
-	if report.Err() != nil || len(wrong) > 0 {
-		return report, &ClaimsError{report, wrong}
-	}
-	return report, nil
-}
+func (e *ClaimsError) Error() string { return e.Report.Err().Error() }
 
 // checkClaims settles Hasura's metadata and tries the claims before the first user does. Where nobody
 // answers yet, both are caught up on in the background. In development a claim may be written before
 // its table is: that is logged, and such a claim starts to work with the table.
-func (h *House) checkClaims(ctx context.Context, source claims.Source, development bool) error {
+func (h *House) checkClaims(ctx context.Context, development bool) error {
 	looking, cancel := context.WithTimeout(ctx, firstLook)
 	defer cancel()
 	var down interface{ Unreachable() bool }
@@ -83,20 +45,8 @@ func (h *House) checkClaims(ctx context.Context, source claims.Source, developme
 	if err != nil { // what Keep logs
 		return ctx.Err()
 	}
-	var wrong []string
-	if !h.Kit.Claims.None() {
-		if wrong, err = unfitted(looking, source); err != nil {
-			return ctx.Err()
-		}
-	}
-	if report.Err() == nil && len(wrong) == 0 {
-		return nil
-	}
-	if !development {
-		return &ClaimsError{report, wrong}
-	}
-	for _, p := range wrong {
-		h.log.ErrorContext(ctx, "a relationship of AUTH_CLAIMS_RELATIONSHIPS does not fit", slog.String("problem", p))
+	if report.Err() != nil && !development {
+		return &ClaimsError{report}
 	}
 	return nil
 }
