@@ -118,6 +118,8 @@ func (m *Mapper) run(ctx context.Context, userID string, known map[string]any) (
 	if err != nil && !errors.As(err, &r.source) {
 		return nil, err
 	}
+	evaluating, cancel := bounded(ctx, m.settings.Timeout)
+	defer cancel()
 	for i := range m.defs.list {
 		o := &outcome{definition: &m.defs.list[i]}
 		switch {
@@ -127,7 +129,7 @@ func (m *Mapper) run(ctx context.Context, userID string, known map[string]any) (
 			o.fail(o.broken)
 			o.known = true
 		default:
-			o.compute(ctx, m, r.plan.claims[i], user, known)
+			o.compute(evaluating, m, r.plan.claims[i], user, known)
 		}
 		r.outcomes = append(r.outcomes, o)
 	}

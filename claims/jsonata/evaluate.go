@@ -13,7 +13,7 @@ type Limits struct {
 	Steps  int           // 1,000,000 nodes
 	Output int           // 64 KiB of values
 	Depth  int           // 100 objects and lists within one another
-	AtOnce int           // evaluations at the same time; one per core
+	AtOnce int           // evaluations at the same time; one less than there are processors, and one at least
 }
 
 func (l Limits) withDefaults() Limits {
@@ -28,7 +28,8 @@ func (l Limits) withDefaults() Limits {
 	orElse(&l.Steps, 1_000_000)
 	orElse(&l.Output, 64<<10)
 	orElse(&l.Depth, 100)
-	orElse(&l.AtOnce, runtime.GOMAXPROCS(0))
+	// A processor stays free: who runs on it looks for what comes in over the network.
+	orElse(&l.AtOnce, max(1, min(runtime.GOMAXPROCS(0), runtime.NumCPU())-1))
 	return l
 }
 
