@@ -39,6 +39,7 @@ type Graph struct {
 
 	current atomic.Pointer[state]
 	reading chan struct{} // holds a token while somebody reads the catalog
+	asking  chan struct{} // holds a token for each statement under way
 }
 
 // state is one reading of the catalog, with the queries that were compiled for it.
@@ -50,9 +51,14 @@ type state struct {
 	plans map[string]*plan
 }
 
-// Open makes a graph of the database. It asks for nothing yet.
+// Open makes a graph of the database. It asks for nothing yet. Its queries take half of the pool's
+// connections at most: however slow they are, other requests find one.
 func Open(pool *pgxpool.Pool, s Settings, now func() time.Time) *Graph {
-	return &Graph{pool: pool, settings: s, now: now, words: newEnglish(), reading: make(chan struct{}, 1)}
+	share := max(1, pool.Config().MaxConns/2)
+	return &Graph{
+		pool: pool, settings: s, now: now, words: newEnglish(),
+		reading: make(chan struct{}, 1), asking: make(chan struct{}, share),
+	}
 }
 
 // Problems lists the relationships of the settings that do not fit the database.
@@ -197,6 +203,12 @@ func finished(sql string) string {
 
 // run sends a statement, and what limits it, in one round trip.
 func (g *Graph) run(ctx context.Context, sql string, values []any) (json.RawMessage, error) {
+	select {
+	case g.asking <- struct{}{}:
+		defer func() { <-g.asking }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("other queries took all the time: %w", ctx.Err())
+	}
 	var b pgx.Batch
 	b.Queue(limitsSQL, timeLeft(ctx))
 	b.Queue(sql, values...)

@@ -93,6 +93,33 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// TestPoolIsShared asks more slow queries at once than the pool has connections: half of them stay
+// free for whoever signs in, out or asks for something else.
+func TestPoolIsShared(t *testing.T) {
+	t.Parallel()
+	d := open(t, `create view public.slow as select pg_sleep(0.2)::text as slept`, "")
+	config := d.pool.Config()
+	config.MaxConns = 4
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	g := graph.Open(pool, graph.Settings{}, time.Now)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if _, err := g.Query(t.Context(), `{ slow { slept } }`, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if opened := pool.Stat().NewConnsCount(); opened > 2 {
+		t.Errorf("queries took %d connections at once of 4", opened)
+	}
+}
+
 // TestSizeIsLimited asks for more than is taken; it stays in the database.
 func TestSizeIsLimited(t *testing.T) {
 	t.Parallel()
