@@ -3,6 +3,9 @@ package flow
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
 
 	"postern/auth"
 	"postern/store"
@@ -38,6 +41,7 @@ func changes(was, is auth.User) map[string]any {
 	text("email", was.Email, is.Email)
 	text("newEmail", was.NewEmail, is.NewEmail)
 	text("phoneNumber", was.PhoneNumber, is.PhoneNumber)
+	text("activeMfaType", was.ActiveMFAType, is.ActiveMFAType)
 	if was.EmailVerified != is.EmailVerified {
 		changed["emailVerified"] = is.EmailVerified
 	}
@@ -47,8 +51,9 @@ func changes(was, is auth.User) map[string]any {
 	return changed
 }
 
-// asking is a question that is under way.
+// asking is a question that is put while the caller does something slow.
 type asking struct {
+	begin  func() // puts the question, once; wait does so where it was not called
 	cancel context.CancelFunc
 	answer chan answered
 }
@@ -58,23 +63,33 @@ type answered struct {
 	err     error
 }
 
-// askAhead begins to ask while the caller does something slow, about a user who is known. The caller
-// must cancel it, and waits for it only when the sign-in goes on.
-func (k *Kit) askAhead(ctx context.Context, o opening, known bool) asking {
+// asking readies a question. It is put when the slow work begins, not when it is asked for: of those
+// who are turned away before, as strangers can have done as often as they like, no source hears.
+// The caller must cancel it, and waits for the answer only when the sign-in goes on.
+func (k *Kit) asking(ctx context.Context, o opening) asking {
 	ctx, cancel := context.WithCancel(ctx)
-	a := asking{cancel, make(chan answered, 1)}
-	if k.Claims.None() || !known || o.user.Disabled {
-		a.answer <- answered{opening: o}
-		return a
-	}
-	go func() {
-		o, err := k.ask(ctx, o, o.user)
-		a.answer <- answered{o, err}
-	}()
-	return a
+	answer := make(chan answered, 1)
+	begin := sync.OnceFunc(func() {
+		if k.Claims.None() || o.user.Disabled {
+			answer <- answered{opening: o}
+			return
+		}
+		go func() {
+			var got answered
+			defer func() {
+				if what := recover(); what != nil { // the server does this for a request, and only there
+					got.err = fmt.Errorf("flow: asking for claims broke off: %v: %s", what, debug.Stack())
+				}
+				answer <- got
+			}()
+			got.opening, got.err = k.ask(ctx, o, o.user)
+		}()
+	})
+	return asking{begin, cancel, answer}
 }
 
 func (a asking) wait() (opening, error) {
+	a.begin()
 	got := <-a.answer
 	return got.opening, got.err
 }

@@ -33,9 +33,9 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admi
 		return auth.Admission{}, err
 	}
 	o := opening{user: login.User, method: "password", client: in.Client, guards: guards, clears: f.lockoutKey(in.Email), checkedHash: login.PasswordHash}
-	asked := f.askAhead(ctx, o, known)
+	asked := f.asking(ctx, o)
 	defer asked.cancel()
-	newHash, err := f.checkPassword(ctx, login, known, in.Password)
+	newHash, err := f.checkPassword(ctx, login, known, in.Password, asked.begin)
 	if auth.CodeOf(err) == auth.InvalidCredentials {
 		return auth.Admission{}, f.refusePassword(ctx, begun, looking, guards, err)
 	}
@@ -60,11 +60,11 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admi
 	return admission, err
 }
 
-// checkPassword compares the password with the stored hash. It gives a new hash when the stored one
-// is of an older kind.
-func (f *SignIn) checkPassword(ctx context.Context, login store.Login, known bool, password string) (newHash string, err error) {
+// checkPassword compares the password with the stored hash, and calls begun when it begins to. It gives
+// a new hash when the stored one is of an older kind.
+func (f *SignIn) checkPassword(ctx context.Context, login store.Login, known bool, password string, begun func()) (newHash string, err error) {
 	// Nothing is hashed for an empty hash, but a full queue refuses those too.
-	ok, stale, err := f.Passwords.Verify(ctx, login.PasswordHash, password)
+	ok, stale, err := f.Passwords.VerifyWhile(ctx, login.PasswordHash, password, begun)
 	switch {
 	case auth.CodeOf(err) == auth.Internal && ctx.Err() == nil:
 		return "", fmt.Errorf("%w: user %s: %w", auth.InvalidCredentials, login.ID, err) // a hash of a kind we do not know

@@ -81,6 +81,12 @@ func fits(s Settings, password string) error {
 // nothing is compared, but the refusals of a full queue and of an overlong password are the same.
 // Every refused sign-in then goes through Pacer.Refuse.
 func (h *Hasher) Verify(ctx context.Context, stored, password string) (ok, stale bool, err error) {
+	return h.VerifyWhile(ctx, stored, password, func() {})
+}
+
+// VerifyWhile is Verify, and calls begun when the comparison begins: not for a password that is refused
+// without one, and not before its turn has come.
+func (h *Hasher) VerifyWhile(ctx context.Context, stored, password string, begun func()) (ok, stale bool, err error) {
 	if len(password) > MaxBytes {
 		return false, false, fmt.Errorf("%w: %d bytes, %d are taken", auth.PasswordTooLong, len(password), MaxBytes)
 	}
@@ -94,6 +100,7 @@ func (h *Hasher) Verify(ctx context.Context, stored, password string) (ok, stale
 	called := h.now()
 	var hashing time.Duration
 	err = h.inside(ctx, func() (err error) {
+		begun()
 		entered := h.now()
 		ok, err = parsed.matches(password, h.argon2)
 		hashing = h.now().Sub(entered)

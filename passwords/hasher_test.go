@@ -315,13 +315,17 @@ func TestFullQueueRefusesEverybodyAlike(t *testing.T) {
 	if _, err := h.Hash(t.Context(), "new password"); !errors.Is(err, auth.Overloaded) {
 		t.Errorf("hashing: %v", err)
 	}
+	begun := false
+	if _, _, err := h.VerifyWhile(t.Context(), known, "right password", func() { begun = true }); begun || !errors.Is(err, auth.Overloaded) {
+		t.Errorf("turned away: begun %t, %v", begun, err)
+	}
 	// What is refused without hashing does not wait either.
 	if _, err := h.Hash(t.Context(), strings.Repeat("x", 1025)); !errors.Is(err, auth.PasswordTooLong) {
 		t.Errorf("too long: %v", err)
 	}
 	empty()
-	if ok, _, err := h.Verify(t.Context(), known, "right password"); !ok || err != nil {
-		t.Errorf("after the flood: %v, %v", ok, err)
+	if ok, _, err := h.VerifyWhile(t.Context(), known, "right password", func() { begun = true }); !ok || !begun || err != nil {
+		t.Errorf("after the flood: %v, begun %t, %v", ok, begun, err)
 	}
 	if h.gate.free != 2 || h.gate.waiting.Len() != 0 {
 		t.Errorf("after the flood %d places are free and %d wait", h.gate.free, h.gate.waiting.Len())
