@@ -76,6 +76,8 @@ const (
 	CaptchaUnavailable   Code = "captcha-unavailable"   // the captcha service does not answer
 	ClaimMissing         Code = "claim-missing"         // a claim that every token must have has no value for the user
 	ClaimsUnavailable    Code = "claims-unavailable"    // a claim that every token must have cannot be computed; see TooSoon
+	HookDenied           Code = "hook-denied"           // an operator's own code says no; see hooks.Denied
+	HookFailed           Code = "hook-failed"           // an operator's own code did not answer as it should
 )
 
 // Codes lists every Code, for the tests that prove a table complete.
@@ -89,7 +91,7 @@ var codes = []Code{
 	UserUnverified, UserAnonymous, EmailTaken, EmailVerified, PasswordTooShort, PasswordTooLong,
 	PasswordLeaked, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
-	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable,
+	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
 }
 
 // CodeOf finds the Code in err, or Internal when there is none. Of nil it is empty.

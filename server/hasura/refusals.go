@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"postern/auth"
+	"postern/hooks"
 	"postern/server"
 )
 
@@ -74,6 +75,8 @@ var refusals = map[auth.Code]refusal{
 	auth.CaptchaUnavailable:   {503, "captcha-unavailable", "The captcha cannot be checked at the moment", false, "The captcha service does not answer. Try again."},
 	auth.ClaimMissing:         {403, "required-claim-missing", "You cannot sign in yet: information that your account needs is missing", false, "A claim that the operator made required (AUTH_JWT_CUSTOM_CLAIMS) has no value for this user."},
 	auth.ClaimsUnavailable:    {503, "claims-unavailable", "The data of your account cannot be read at the moment, try again soon", false, "A claim that the operator made required cannot be computed: where its data comes from does not answer, or answers with errors; the log has the reason. Wait for as long as Retry-After says."},
+	auth.HookDenied:           {403, "hook-denied", "The request was denied", false, "Code of the operator's own (a hook) refuses. Status and message are the hook's, where it gives them."},
+	auth.HookFailed:           {500, "hook-failed", "The request could not be checked, try again later", false, "Code of the operator's own (a hook), which is asked before this is done, does not answer as it should; the log has the reason under the request id."},
 }
 
 // userAlreadyExists is the newer word for an address that another user has.
@@ -107,6 +110,17 @@ func (s Settings) Refuse(w http.ResponseWriter, r *http.Request, code auth.Code,
 	var invalid auth.Invalid
 	if code == auth.BadRequest && errors.As(err, &invalid) {
 		no.message = invalid.Error()
+	}
+	var denied *hooks.Denied
+	if code == auth.HookDenied && errors.As(err, &denied) {
+		no.status = denied.HTTPStatus()
+		if words := denied.Words(); words != "" {
+			no.message = words
+		}
+		if len(denied.Body) > 0 && r.Method != http.MethodHead {
+			_ = server.Raw(w, no.status, denied.Body) // nobody is left to tell
+			return
+		}
 	}
 	if no.status == http.StatusUnauthorized && code == auth.Unauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
