@@ -1,14 +1,15 @@
 package jsonata
 
 // walk follows a path of names as JSONata does: over all elements of a list, lists within lists joined,
-// one element for itself. It keeps what it finds as it is, digits of big numbers included.
+// one element for itself. Where the last name leads to one value alone, and that is a list of the data,
+// it stays a list. It keeps what it finds as it is, digits of big numbers included.
 func walk(document any, names []string) (v any, found, crossed bool) {
 	v = document
-	for _, name := range names {
+	for i, name := range names {
 		list, isList := v.([]any)
 		crossed = crossed || isList
 		if isList {
-			v, found = overAll(list, name)
+			v, found = overAll(list, name, i > 0 && i == len(names)-1)
 		} else {
 			v, found = member(v, name)
 		}
@@ -30,30 +31,37 @@ func member(v any, name string) (any, bool) {
 }
 
 // overAll takes the step for each element. A name that only leads to empty lists is there, and empty.
-func overAll(list []any, name string) (any, bool) {
+func overAll(list []any, name string, last bool) (any, bool) {
 	var all []any
-	some := false
+	var only any // the last list that is a value itself
+	values := 0
 	for _, element := range list {
 		var v any
 		var ok bool
-		if within, isList := element.([]any); isList {
-			v, ok = overAll(within, name)
+		within, nested := element.([]any)
+		if nested {
+			v, ok = overAll(within, name, false)
 		} else {
 			v, ok = member(element, name)
 		}
 		if !ok {
 			continue
 		}
-		some = true
-		if within, isList := v.([]any); isList {
-			all = append(all, within...)
+		values++
+		if items, isList := v.([]any); isList {
+			all = append(all, items...)
+			if !nested {
+				only = v
+			}
 		} else {
 			all = append(all, v)
 		}
 	}
 	switch {
+	case last && values == 1 && only != nil:
+		return only, true
 	case len(all) == 0:
-		return []any{}, some
+		return []any{}, values > 0
 	case len(all) == 1:
 		return all[0], true
 	}

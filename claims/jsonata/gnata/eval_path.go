@@ -147,9 +147,15 @@ func evalPathSimple(node *Node, input any, env *Environment) (any, error) {
 		}
 
 		var err error
+		before := result
 		result, err = evalPathStep(step, result, env, prevWasMapper, node.KeepSingletonArray)
 		if err != nil {
 			return nil, err
+		}
+		if i > 0 && i == len(node.Steps)-1 {
+			if result, err = keepOnlyList(step, before, result, env); err != nil {
+				return nil, err
+			}
 		}
 		// Empty arrays produced by auto-mapping or variable lookup in a
 		// mapping context mean "nothing found" → undefined. However, when
@@ -181,6 +187,37 @@ func evalPathSimple(node *Node, input any, env *Environment) (any, error) {
 		}
 	}
 	return result, nil
+}
+
+// keepOnlyList leaves a list of the data a list when it is all that the last step of a path leads to:
+// [{"tags": ["x"]}].tags is ["x"], as in JavaScript, where the list is no sequence.
+func keepOnlyList(step *Node, input, result any, env *Environment) (any, error) {
+	elements, ok := input.([]any)
+	if !ok || step.Type != NodeName || step.Group != nil || result == nil {
+		return result, nil
+	}
+	if err := env.meter().work(len(elements)); err != nil {
+		return nil, err
+	}
+	var only []any
+	for _, element := range elements {
+		v, err := evalName(step, element, env)
+		if err != nil {
+			return nil, err
+		}
+		if v == nil {
+			continue
+		}
+		list, isList := v.([]any)
+		if only != nil || !isList || !IsMap(element) {
+			return result, nil
+		}
+		only = list
+	}
+	if only == nil {
+		return result, nil
+	}
+	return only, nil
 }
 
 // evalPathTuple evaluates a path that contains one or more #$var index bindings.
