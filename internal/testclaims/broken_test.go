@@ -99,11 +99,26 @@ func TestBrokenExpressions(t *testing.T) {
 		t.Run(fmt.Sprintf("%.40s", one[0]), func(t *testing.T) {
 			t.Parallel()
 			parts := append([]string{`claim "bad"`}, one[1:]...)
+			forbidden(t, other, one[0], parts, claims.Settings{Invalid: "refuse"}, true)
+			if furtherNames()[one[0]] {
+				if _, _, verdict := judge(t, claims.Settings{Definitions: badAndGood(t, one[0], true)}, own); verdict != nil {
+					t.Errorf("the built-in source does not take this name: %v", verdict)
+				}
+				return
+			}
 			forbidden(t, own, one[0], parts, claims.Settings{Invalid: "refuse"}, false)
 			forbidden(t, own, one[0], parts, claims.Settings{Invalid: "warn"}, true)
-			forbidden(t, other, one[0], parts, claims.Settings{Invalid: "refuse"}, true)
 			leftOut(t, own, one[0])
 		})
+	}
+}
+
+// furtherNames are those of the broken expressions that the built-in source understands: there, a
+// relationship has further names, such as that of its table.
+func furtherNames() map[string]bool {
+	return map[string]bool{
+		`m.lms.id`: true, `companies.id`: true, `account_memberships.accounts.id`: true, `accountMemberships.account.id`: true, `github_user.accessToken`: true,
+		`projects_leaded[].projectId`: true, `profile.contributesTo[].projects.id`: true, `profiles.organisation.id`: true,
 	}
 }
 
