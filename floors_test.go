@@ -64,6 +64,7 @@ var floors = map[string]int{
 	"passkeys":  rooms,
 	"engine":    rooms,
 	"hooks":     rooms,
+	"outbound":  rooms,
 
 	"claims/schema":    rooms,
 	"passwords/argon2": rooms,
