@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"postern/auth"
 	"postern/store"
@@ -118,8 +119,15 @@ func (k *Kit) enterNew(ctx context.Context, o opening, write func(tx *store.DB) 
 	if o, err = k.ask(ctx, o, o.user); err != nil {
 		return admission, errors.Join(err, k.dropGuest(ctx, o))
 	}
-	return k.enter(ctx, k.Store, o)
+	if admission, err = k.enter(ctx, k.Store, o); err != nil {
+		err = errors.Join(err, k.dropGuest(ctx, o))
+	}
+	return admission, err
 }
+
+// undoTime bounds taking back what a refused sign-in did. It is taken back even when the client has hung
+// up: a source that is slow has them do so.
+const undoTime = 5 * time.Second
 
 // dropGuest takes back a guest who was refused a token, since nobody could ever come back as them.
 // Anybody else can sign in once they have the claim.
@@ -127,6 +135,8 @@ func (k *Kit) dropGuest(ctx context.Context, o opening) error {
 	if !o.user.IsAnonymous {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
 	e := k.entry("user.deleted", o.user.ID, o.client, o.now)
 	e.Detail = map[string]any{"reason": "claims"}
 	return k.Store.InTx(ctx, func(tx *store.DB) error { return tx.DropGuest(ctx, o.user.ID, e) })
@@ -135,11 +145,15 @@ func (k *Kit) dropGuest(ctx context.Context, o opening) error {
 // returnTry gives back the try that a right code took from its ticket, for a sign-in that is refused
 // for want of a claim: who tries again meanwhile must not lose the code by that.
 func (k *Kit) returnTry(ctx context.Context, ticketID string, refusal error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
 	return errors.Join(refusal, k.Store.ReturnTry(ctx, ticketID))
 }
 
 // returnProof is returnTry for a second factor, whose guesses are counted over years.
 func (k *Kit) returnProof(ctx context.Context, p proof, refusal error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
 	return errors.Join(refusal, k.Store.InTx(ctx, func(tx *store.DB) error {
 		if p.recovery == nil {
 			if err := tx.GiveBack(ctx, factorBudget(p.user.ID)); err != nil {
