@@ -198,10 +198,11 @@ func TestClaimsDoNotMeet(t *testing.T) {
 	}
 }
 
-// TestWholeUserHasNoSecrets holds that hashes and tickets are in no claim that does not name them.
+// TestWholeUserHasNoSecrets holds that hashes, tickets and tokens of others are in no claim that does not
+// name them.
 func TestWholeUserHasNoSecrets(t *testing.T) {
 	t.Parallel()
-	for _, expression := range []string{"$", "$string($)", "*", "**.ticket", "$keys($)", "$each($, function($v) {$v})", "profile.user", "$lookup($, 'pass' & 'wordHash')"} {
+	for _, expression := range []string{"$", "$string($)", "*", "**.ticket", "$keys($)", "$each($, function($v) {$v})", "profile.user", "$lookup($, 'pass' & 'wordHash')", "githubUser", "githubUser.*", "$string(githubUser)", "*.*"} {
 		m, err := Open(Settings{Definitions: define(t, expression)}, newSource(t, model), time.Now)
 		if err != nil {
 			continue // refused
@@ -210,7 +211,7 @@ func TestWholeUserHasNoSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(r.Query, "passwordHash") || strings.Contains(r.Query, "ticket") {
+		if strings.Contains(r.Query, "passwordHash") || strings.Contains(r.Query, "ticket") || strings.Contains(r.Query, "accessToken") {
 			t.Errorf("%s asks %s", expression, r.Query)
 		}
 	}

@@ -16,11 +16,15 @@ const (
 	manyFields = 50 // more than these by a wildcard, and the check says so
 )
 
-// secrets are fields of users that no expression gets unless it names them.
-func secret(field string) bool {
+// secret tells the fields that no expression gets unless it names them: the secrets of users, and what is
+// one wherever it is, such as the tokens of other services.
+func (p *picker) secret(t *schema.Type, field string) bool {
 	switch strings.ToLower(strings.ReplaceAll(field, "_", "")) {
-	case "passwordhash", "totpsecret", "otphash", "ticket", "currentchallenge", "webauthncurrentchallenge", "refreshtokenhash":
+	case "passwordhash", "totpsecret", "otphash", "accesstoken", "refreshtoken", "refreshtokenhash", "tokenhash", "codehash",
+		"clientsecret", "clientsecrethash":
 		return true
+	case "ticket", "currentchallenge", "webauthncurrentchallenge":
+		return t == p.root // elsewhere a ticket may be one for a concert
 	}
 	return false
 }
@@ -123,7 +127,7 @@ func (p *picker) field(s *schema.Selection, f *schema.Field, reads *jsonata.Fiel
 		}
 		return
 	}
-	if secret(f.Name) && !loose {
+	if p.secret(s.Type, f.Name) && !loose {
 		p.warnings = append(p.warnings, strings.Join(path, ".")+": this is a secret, and everybody who holds a token can read it there")
 	}
 	if f.Leaf() {
@@ -169,9 +173,9 @@ func (p *picker) add(s *schema.Selection, f *schema.Field) *schema.Selected {
 }
 
 // open tells the fields that a wildcard or a whole object means: plain ones that need no argument and
-// are no secret of a user.
+// are no secret.
 func (p *picker) open(t *schema.Type, f *schema.Field) bool {
-	return f.Leaf() && len(f.Required()) == 0 && (t != p.root || !secret(f.Name))
+	return f.Leaf() && len(f.Required()) == 0 && !p.secret(t, f.Name)
 }
 
 // all selects the plain fields of an object: what is meant by the object as a value.
