@@ -44,8 +44,8 @@ func (Key) GoString() string { return "[key]" }
 
 // Parse reads one key: whsec_ and base64 of 24 to 64 bytes for a shared secret, whsk_ and base64 of
 // an Ed25519 private key, whpk_ and base64 of a public one, which only verifies. Supabase's
-// spellings v1,whsec_…, v1a,whsk_… and v1a,whpk_…:whsk_… are taken as well. Errors repeat nothing of
-// the key.
+// spellings v1,whsec_…, v1a,whsk_… and v1a,whpk_…:whsk_… (in either order) are taken as well. Errors
+// repeat nothing of the key.
 func Parse(text string) (Key, error) {
 	version, rest, ok := strings.Cut(text, ",")
 	switch {
@@ -104,6 +104,9 @@ func publicKey(raw []byte) (Key, error) {
 }
 
 func parsePair(public, private string) (Key, error) {
+	if strings.HasPrefix(public, "whsk_") {
+		public, private = private, public
+	}
 	if !strings.HasPrefix(public, "whpk_") || !strings.HasPrefix(private, "whsk_") {
 		return Key{}, errors.New("a pair of keys is whpk_…:whsk_…")
 	}

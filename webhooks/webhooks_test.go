@@ -86,7 +86,7 @@ func TestRefusesWhatIsNoKey(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"secret", "whsec_", "whsec_c2hvcnQ=", "whsec_%%%%", "v2,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "v1a,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-		"v1,whsk_" + seed('a'), "whsk_c2hvcnQ=", "whpk_c2hvcnQ=", "v1a,whpk_" + public('a') + ":whsk_" + seed('b'), "v1a,whsk_" + seed('a') + ":whpk_" + public('a'), "",
+		"v1,whsk_" + seed('a'), "whsk_c2hvcnQ=", "whpk_c2hvcnQ=", "v1a,whpk_" + public('a') + ":whsk_" + seed('b'), "v1a,whsk_" + seed('a') + ":whpk_" + public('b'), "v1a,whsk_" + seed('a') + ":whsk_" + seed('a'), "",
 		"whsk_" + base64.StdEncoding.EncodeToString(make([]byte, 64)), "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 65)),
 	} {
 		_, err := webhooks.Parse(text)
@@ -116,4 +116,15 @@ func FuzzVerify(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Standard Webhooks names the private half first, Supabase the public one.
+func TestPairsComeInEitherOrder(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"v1a,whsk_" + seed('a') + ":whpk_" + public('a'), "v1a,whpk_" + public('a') + ":whsk_" + seed('a')} {
+		k, err := webhooks.Parse(text)
+		if err != nil || !k.Signs() {
+			t.Errorf("%q: %v", text[:9], err)
+		}
+	}
 }
