@@ -125,6 +125,7 @@ func TestEvaluate(t *testing.T) {
 		{"profile.organisation.*", `["o1","One"]`},
 		{"$keys(profile)", `["contributesTo","name","organisation"]`},
 		{"$split(email, '@')", `["Ada","example.com"]`},
+		{"$match(email, /@(.)/)", `{"groups":["e"],"index":3,"match":"@e"}`},
 		{"$sum(departments.id)", `6`},
 		{"/* note */ email", `"Ada@example.com"`},
 		{`profile."organisation".id`, `"o1"`},

@@ -62,8 +62,7 @@ func makeFnMatch(evalFn EvalFn) EnvAwareBuiltin {
 			}
 			obj := map[string]any{
 				"match":  m.String(),
-				"start":  float64(utf8.RuneCountInString(s[:m.Index])),
-				"end":    float64(utf8.RuneCountInString(s[:m.Index+m.Length])),
+				"index":  float64(utf8.RuneCountInString(s[:m.Index])),
 				"groups": groups,
 			}
 			result = append(result, obj)
