@@ -24,28 +24,37 @@ type asker struct {
 	slots  chan struct{}
 
 	mu     sync.Mutex
-	row    int       // failures in a row
-	closed time.Time // until then nobody asks
-	trying bool      // one request finds out whether the source is back
+	row    int             // failures in a row
+	slow   map[string]bool // for whom the source was too slow in that row
+	closed time.Time       // until then nobody asks
+	trying bool            // one request finds out whether the source is back
+	broken chan struct{}   // tells Keep that the source is left alone
+}
+
+// question is what the source is asked.
+type question struct {
+	query string
+	user  string // empty for none
+	// insists is true for questions that are asked one at a time and with time between them: they are
+	// put to a source that is left alone, too.
+	insists bool
 }
 
 // sourceError is a question that was not answered.
 type sourceError struct {
 	reason      string
 	unreachable bool // it could not be asked
+	late        bool // it took too long
 	answered    bool // it answered with an error of GraphQL
 }
 
 func (e *sourceError) Error() string { return e.reason }
 
-// resting tells how long the source is still left alone.
-func (a *asker) resting() time.Duration {
+// down tells that the source failed often in a row, and has not answered since.
+func (a *asker) down() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.row < breakAfter {
-		return 0
-	}
-	return max(0, a.closed.Sub(a.now()))
+	return a.row >= breakAfter
 }
 
 // errSlow ends a question that took too long, as opposed to one that nobody waits for any more.
@@ -63,7 +72,7 @@ func gone(ctx context.Context) bool {
 
 // ask puts one question within a bounded context. The error is the context's own when whoever asked
 // has gone, and a *sourceError otherwise.
-func (a *asker) ask(ctx context.Context, query string, variables map[string]any) (json.RawMessage, error) {
+func (a *asker) ask(ctx context.Context, q question) (json.RawMessage, error) {
 	select {
 	case a.slots <- struct{}{}:
 		defer func() { <-a.slots }()
@@ -75,13 +84,17 @@ func (a *asker) ask(ctx context.Context, query string, variables map[string]any)
 	case ctx.Err() != nil:
 		return nil, &sourceError{reason: fmt.Sprintf("%d requests for claims were under way and none ended in time (AUTH_CLAIMS_CONCURRENCY)", cap(a.slots)), unreachable: true}
 	}
-	trial, err := a.enter()
+	trial, err := a.enter(q)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := a.source.Query(ctx, query, variables)
+	var variables map[string]any
+	if q.user != "" {
+		variables = map[string]any{"id": q.user}
+	}
+	answer, err := a.source.Query(ctx, q.query, variables)
 	if err == nil {
-		a.leave(trial, true)
+		a.answered(trial)
 		return answer, nil
 	}
 	if gone(ctx) {
@@ -89,16 +102,20 @@ func (a *asker) ask(ctx context.Context, query string, variables map[string]any)
 		return nil, ctx.Err()
 	}
 	failed := explain(err, ctx.Err() != nil)
-	a.leave(trial, !failed.unreachable)
+	if failed.unreachable {
+		a.failed(trial, q.user, failed.late)
+	} else {
+		a.answered(trial)
+	}
 	return nil, failed
 }
 
 // enter lets a question through, or says that the source is left alone. trial is true for the one
 // that finds out whether it is back.
-func (a *asker) enter() (trial bool, err error) {
+func (a *asker) enter(q question) (trial bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.row < breakAfter {
+	if a.row < breakAfter || q.insists {
 		return false, nil
 	}
 	if a.trying || a.now().Before(a.closed) {
@@ -108,18 +125,39 @@ func (a *asker) enter() (trial bool, err error) {
 	return true, nil
 }
 
-// leave notes how a question went.
-func (a *asker) leave(trial, answered bool) {
+// answered notes that the source answered.
+func (a *asker) answered(trial bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.trying = a.trying && !trial
-	if answered {
-		a.row = 0
+	a.row, a.slow = 0, nil
+}
+
+// failed notes that the source could not be asked. That it was too slow for one user counts once in a
+// row: somebody with more data than it can read in time must not have it left alone for all.
+func (a *asker) failed(trial bool, user string, late bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.trying = a.trying && !trial
+	switch {
+	case a.row == breakAfter:
+	case late && a.slow[user]:
 		return
+	case late:
+		if a.slow == nil {
+			a.slow = map[string]bool{}
+		}
+		a.slow[user] = true
+		fallthrough
+	default:
+		a.row++
 	}
-	a.row = min(a.row+1, breakAfter)
 	if a.row == breakAfter {
 		a.closed = a.now().Add(breakFor)
+		select {
+		case a.broken <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -137,8 +175,8 @@ func explain(err error, late bool) *sourceError {
 	switch {
 	case errors.As(err, &answered) && len(answered.GraphQLErrors()) > 0:
 		return &sourceError{reason: "the source answers with an error: " + line(answered.GraphQLErrors()[0]), answered: true}
-	case late:
-		return &sourceError{reason: "the source did not answer in time (AUTH_CLAIMS_TIMEOUT)", unreachable: true}
+	case late || errors.Is(err, context.DeadlineExceeded):
+		return &sourceError{reason: "the source did not answer in time (AUTH_CLAIMS_TIMEOUT)", unreachable: true, late: true}
 	case errors.As(err, &down) && !down.Unreachable():
 		return &sourceError{reason: line(err.Error())}
 	default:

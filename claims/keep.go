@@ -37,7 +37,7 @@ func (m *Mapper) refresh(ctx context.Context, stale *plan, force bool) (*plan, e
 			f = &flight{done: make(chan struct{})}
 			m.flight = f
 			m.mu.Unlock()
-			m.lead(ctx, f)
+			m.lead(ctx, f, force)
 			return f.plan, f.err
 		}
 		m.mu.Unlock()
@@ -50,16 +50,17 @@ func (m *Mapper) refresh(ctx context.Context, stale *plan, force bool) (*plan, e
 			return nil, &sourceError{reason: "the schema of the source was not read in time", unreachable: true}
 		}
 		var failed *sourceError
-		if f.err == nil || errors.As(f.err, &failed) {
+		if f.err == nil || errors.As(f.err, &failed) && !force {
 			return f.plan, f.err
 		}
-		// Who read it has gone; the next one tries.
+		// Who read it has gone, or was a token, which has less time than a large schema takes: the next
+		// one tries.
 	}
 }
 
 // lead reads the schema for all who wait.
-func (m *Mapper) lead(ctx context.Context, f *flight) {
-	f.plan, f.err = m.readPlan(ctx)
+func (m *Mapper) lead(ctx context.Context, f *flight, insists bool) {
+	f.plan, f.err = m.readPlan(ctx, insists)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if f.err == nil {
@@ -77,8 +78,8 @@ func (m *Mapper) lead(ctx context.Context, f *flight) {
 	close(f.done)
 }
 
-func (m *Mapper) readPlan(ctx context.Context) (*plan, error) {
-	answer, err := m.asker.ask(ctx, schema.Introspection, nil)
+func (m *Mapper) readPlan(ctx context.Context, insists bool) (*plan, error) {
+	answer, err := m.asker.ask(ctx, question{query: schema.Introspection, insists: insists})
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +139,9 @@ func (m *Mapper) Keep(ctx context.Context) {
 		case <-m.broken:
 			timer.Reset(wait)
 			continue
+		case <-m.asker.broken:
+			m.probe(ctx)
+			continue
 		case <-timer.C:
 		}
 		report, err := m.check(ctx)
@@ -157,6 +161,38 @@ func (m *Mapper) Keep(ctx context.Context) {
 		}
 		wait = waitFirst
 		timer.Reset(m.settings.SchemaRefresh)
+	}
+}
+
+// nobodysID is the id of a user whom no source has.
+const nobodysID = "00000000-0000-0000-0000-000000000000"
+
+// probe asks a source that is left alone until it answers: while the server is not ready for it, no token
+// may come to find out.
+func (m *Mapper) probe(ctx context.Context) {
+	for m.asker.down() {
+		if !pause(ctx, breakFor) {
+			return
+		}
+		if p := m.plan.Load(); p != nil {
+			asking, cancel := bounded(ctx, m.settings.Timeout)
+			_, _ = m.asker.ask(asking, question{query: p.query, user: nobodysID, insists: true}) // the asker notes how it went
+			cancel()
+		} else if _, err := m.Check(ctx); err == nil {
+			return
+		}
+	}
+}
+
+// pause waits, and tells whether the context still goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

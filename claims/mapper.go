@@ -53,7 +53,7 @@ func Open(s Settings, source Source, now func() time.Time) (*Mapper, error) {
 func newMapper(s Settings, source Source, now func() time.Time) *Mapper {
 	s = s.withDefaults()
 	m := &Mapper{settings: s, now: now, defs: s.read(), failures: map[string]uint64{}, broken: make(chan struct{}, 1)}
-	m.asker = &asker{source: source, now: now, slots: make(chan struct{}, s.Concurrency)}
+	m.asker = &asker{source: source, now: now, slots: make(chan struct{}, s.Concurrency), broken: make(chan struct{}, 1)}
 	return m
 }
 
@@ -170,7 +170,7 @@ func (m *Mapper) fetch(ctx context.Context, r *run, userID string) (map[string]a
 
 // question asks one query and reads the answer.
 func (m *Mapper) question(ctx context.Context, p *plan, userID string) (map[string]any, error) {
-	answer, err := m.asker.ask(ctx, p.query, map[string]any{"id": userID})
+	answer, err := m.asker.ask(ctx, question{query: p.query, user: userID})
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +276,7 @@ func (m *Mapper) able(requiredOnly bool) error {
 			why = errors.New("the schema of the source has not been read yet")
 		}
 		return fmt.Errorf("%w: required claims (%s) are not checked: %w", unavailable(), strings.Join(needed, ", "), why)
-	case m.asker.resting() > 0:
+	case m.asker.down():
 		return fmt.Errorf("%w: required claims (%s) cannot be computed: the source does not answer", unavailable(), strings.Join(needed, ", "))
 	}
 	return nil

@@ -346,7 +346,7 @@ func TestBreaker(t *testing.T) {
 	for range 2 * breakAfter {
 		_ = try()
 	}
-	if m.asker.resting() > 0 {
+	if m.asker.down() {
 		t.Error("a source that answers is taken for dead")
 	}
 }
@@ -396,7 +396,7 @@ func TestSlowSource(t *testing.T) {
 				t.Errorf("got %v for somebody who has gone", err)
 			}
 		}
-		if len(reasons) != told || m.asker.resting() > 0 {
+		if len(reasons) != told || m.asker.down() {
 			t.Error("somebody who went away is taken for a failure of the source")
 		}
 	})
@@ -491,4 +491,107 @@ func TestExplain(t *testing.T) {
 	if e, err = m.Explain(t.Context(), ann); err != nil || !strings.Contains(e.Problem, "connection refused") {
 		t.Errorf("%+v %v", e, err)
 	}
+}
+
+// TestSlowForOne has the source be too slow for one user, who tries again and again: it is not left alone
+// for all.
+func TestSlowForOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, from := open(t, Settings{Definitions: `{"mail": {"path": "email", "required": true}}`, Timeout: time.Second})
+		if _, err := m.Check(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		slow := func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }
+		from.breakWith(slow)
+		for range 3 * breakAfter {
+			if _, err := m.Of(t.Context(), ann, nil); auth.CodeOf(err) != auth.ClaimsUnavailable {
+				t.Fatal(err)
+			}
+		}
+		if m.asker.down() {
+			t.Error("one user has the source left alone for all")
+		}
+		for i := range breakAfter {
+			_, _ = m.Of(t.Context(), fmt.Sprintf("7d3f0f5a-0000-4000-8000-%012d", i), nil)
+		}
+		if !m.asker.down() {
+			t.Error("a source that is too slow for everybody is asked on")
+		}
+	})
+}
+
+// TestProbe leaves a dead source alone while nobody comes: the server is not ready until the source
+// answers, and then soon.
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, from := open(t, Settings{Definitions: `{"mail": {"path": "email", "required": true}}`})
+		ctx, cancel := context.WithCancel(t.Context())
+		var kept sync.WaitGroup
+		kept.Go(func() { m.Keep(ctx) })
+		synctest.Wait()
+		from.breakWith(func(context.Context, string) error { return down("connection refused") })
+		for range breakAfter {
+			_, _ = m.Of(t.Context(), ann, nil)
+		}
+		for range 60 {
+			time.Sleep(time.Second)
+			if m.Ready() == nil {
+				t.Fatal("ready, and the source is down")
+			}
+		}
+		if data, _ := from.asked(); len(data) < 20 || len(data) > 30 {
+			t.Errorf("a dead source was asked %d times in a minute", len(data))
+		}
+		from.breakWith(nil)
+		time.Sleep(2 * breakFor)
+		if err := m.Ready(); err != nil {
+			t.Errorf("not ready, and the source is back: %v", err)
+		}
+		cancel()
+		kept.Wait()
+	})
+}
+
+// TestLargeSchema reads a schema that takes longer than a token may, from a source that was down, while
+// tokens are asked for all the time: they must not be the only ones who try.
+func TestLargeSchema(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, from := open(t, Settings{Definitions: `{"mail": {"path": "email", "required": true}}`, Timeout: time.Second})
+		began := time.Now()
+		from.breakWith(func(ctx context.Context, query string) error {
+			if time.Since(began) < 10*time.Second {
+				return down("connection refused")
+			}
+			if !strings.Contains(query, "__schema") {
+				return nil
+			}
+			select {
+			case <-time.After(5 * time.Second):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				for ctx.Err() == nil {
+					_, _ = m.Of(ctx, ann, nil)
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		}
+		time.Sleep(time.Second / 2) // tokens are first
+		all.Go(func() { m.Keep(ctx) })
+		time.Sleep(time.Minute)
+		if err := m.Ready(); err != nil {
+			t.Errorf("after a minute: %v", err)
+		}
+		cancel()
+		all.Wait()
+	})
 }

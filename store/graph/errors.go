@@ -79,6 +79,8 @@ func refused(ctx context.Context, err error) error {
 		return unreachable{fmt.Errorf("graph: the database did not answer: %w", err)}
 	}
 	switch class := pg.Code[:min(2, len(pg.Code))]; {
+	case pg.Code == "57014": // canceled, as limitsSQL has it
+		return unreachable{fmt.Errorf("graph: the statement took too long: %w", context.DeadlineExceeded)}
 	case class == "22", pg.Code == "42601" && strings.Contains(pg.Message, "jsonpath"):
 		return failure(dataException, "$", "%s", pg.Message)
 	case pg.Code == "42501":
