@@ -16,7 +16,7 @@ type breaking struct{ asked chan struct{} }
 
 func (b breaking) Query(context.Context, string, map[string]any) (json.RawMessage, error) {
 	close(b.asked)
-	panic("out of range") //nolint:forbidigo // what is tested
+	panic("out of range")
 }
 
 // TestAskingBegins puts the question when the slow work begins and not before, and outlives a source that

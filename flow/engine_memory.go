@@ -47,11 +47,18 @@ func (r *remembered) good(now time.Time) bool {
 // visit is one look into the database. Those who ask the same meanwhile share it.
 type visit struct {
 	memory   *memory
+	since    time.Time
 	done     chan struct{}
 	userID   string // empty while it is not known
 	outdated bool   // something changed since it began: who is on it gets the answer, and nobody after
 	identity *Identity
 	err      error
+}
+
+// fresh tells whether what a visit finds may be told to somebody who asks now: it looked when it began, or
+// after that.
+func (v *visit) fresh(now time.Time, life time.Duration) bool {
+	return !now.Before(v.since) && now.Sub(v.since) < life
 }
 
 // of says whom the visit turned out to be about.
@@ -68,7 +75,7 @@ func (m *memory) recall(ctx context.Context, q question, now time.Time, life tim
 		m.mu.Unlock()
 		return r.identity, nil
 	}
-	if v := m.visits[q]; v != nil {
+	if v := m.visits[q]; v != nil && v.fresh(now, life) {
 		m.mu.Unlock()
 		select {
 		case <-v.done:
@@ -77,7 +84,10 @@ func (m *memory) recall(ctx context.Context, q question, now time.Time, life tim
 			return nil, ctx.Err()
 		}
 	}
-	v := &visit{memory: m, done: make(chan struct{}), err: errVisitBroke}
+	if old := m.visits[q]; old != nil {
+		old.outdated = true // what it finds is no longer for anybody else, and nobody would tell it of changes
+	}
+	v := &visit{memory: m, since: now, done: make(chan struct{}), err: errVisitBroke}
 	if m.visits == nil {
 		m.visits = map[question]*visit{}
 	}

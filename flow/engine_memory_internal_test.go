@@ -214,3 +214,28 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d answers left", len(m.known))
 	}
 }
+
+// A look that has been under way for as long as an answer is remembered tells nothing to who asks now, and
+// with no time to remember each asks for themselves.
+func TestMemorySharesNoLookThatIsTooOld(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1_000_000, 0)
+	for _, life := range []time.Duration{0, 5 * time.Second} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		var m memory
+		var l looks
+		later := start.Add(life)
+		_, err := m.recall(ctx, ask("a"), start, life, l.of("ada", func() {
+			if _, err := m.recall(ctx, ask("a"), later, life, l.of("ada", nil)); err != nil {
+				t.Errorf("while another one looks, for %s: %v", life, err)
+			}
+		}))
+		if err != nil || l.count() != 2 || len(m.visits) != 0 {
+			t.Errorf("%d looks, %d under way, %v", l.count(), len(m.visits), err)
+		}
+		if r := m.known[ask("a")]; life > 0 && (r == nil || !r.since.Equal(later)) {
+			t.Errorf("remembered is %+v, want the younger answer", r)
+		}
+	}
+}
