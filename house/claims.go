@@ -87,9 +87,12 @@ func (f *failures) note(ctx context.Context, failed claims.Failure) {
 	if claim == "" {
 		claim = "all"
 	}
-	f.log.WarnContext(ctx, "a custom claim could not be computed", slog.String("claim", claim),
-		slog.String("user", failed.UserID), slog.String("reason", failed.Reason))
-	if !f.due(claim) {
+	due := f.due(claim)
+	if due || !failed.Known { // what is the same for every token is told once in a while
+		f.log.WarnContext(ctx, "a custom claim could not be computed", slog.String("claim", claim),
+			slog.String("user", failed.UserID), slog.String("reason", failed.Reason))
+	}
+	if !due {
 		return
 	}
 	telling, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
