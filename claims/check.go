@@ -39,8 +39,8 @@ func (r Report) forbids(requiredOnly bool) error {
 // Check reads the schema of the source and tries every claim on it. An error means that the source
 // could not be asked; what is wrong with the claims is in the report.
 func (m *Mapper) Check(ctx context.Context) (Report, error) {
-	if m.None() {
-		return Report{}, nil
+	if m.None() { // perhaps since nothing can be read
+		return Report{Problems: m.defsProblems()}, nil
 	}
 	asking, cancel := bounded(ctx, schemaTime)
 	defer cancel()
@@ -49,6 +49,13 @@ func (m *Mapper) Check(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	return p.report, nil
+}
+
+func (m *Mapper) defsProblems() []Problem {
+	if m == nil {
+		return nil
+	}
+	return m.defs.problems
 }
 
 // random tells the functions that give another value each time.

@@ -83,8 +83,9 @@ func (d *definitions) readClaims(text string) {
 		return
 	}
 	list, err := members([]byte(text))
-	if err != nil { // among what cannot be read may be claims that are required
-		d.fail(envDefinitions, "", true, `it must be a JSON object such as {"organisation-id": "profile.organisation.id"}; %s`, jsonProblem(err))
+	if err != nil {
+		mayRequire := strings.Contains(strings.ToLower(text), "req") // or something like it, misspelt
+		d.fail(envDefinitions, "", mayRequire, `it must be a JSON object such as {"organisation-id": "profile.organisation.id"}; %s`, jsonProblem(err))
 		return
 	}
 	taken := map[string]string{}
