@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -174,7 +175,7 @@ func explain(err error, late bool) *sourceError {
 	var down interface{ Unreachable() bool }
 	switch {
 	case errors.As(err, &answered) && len(answered.GraphQLErrors()) > 0:
-		return &sourceError{reason: "the source answers with an error: " + line(answered.GraphQLErrors()[0]), answered: true}
+		return &sourceError{reason: "the source answers with an error: " + line(withoutValues(answered.GraphQLErrors()[0])), answered: true}
 	case late || errors.Is(err, context.DeadlineExceeded):
 		return &sourceError{reason: "the source did not answer in time (AUTH_CLAIMS_TIMEOUT)", unreachable: true, late: true}
 	case errors.As(err, &down) && !down.Unreachable():
@@ -183,6 +184,11 @@ func explain(err error, late bool) *sourceError {
 		return &sourceError{reason: "the source cannot be asked: " + line(err.Error()), unreachable: true}
 	}
 }
+
+// quoted finds the values that Postgres repeats when one does not fit, which may be a user's.
+var quoted = regexp.MustCompile(`(: |\bvalue )"(?:[^"]|"")*"`)
+
+func withoutValues(s string) string { return quoted.ReplaceAllString(s, `$1"…"`) }
 
 // line makes text from outside fit for a line of the log.
 func line(s string) string {

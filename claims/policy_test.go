@@ -595,3 +595,24 @@ func TestLargeSchema(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// TestErrorsRepeatNoValues has the source repeat a value of the user in its error, as Postgres does.
+func TestErrorsRepeatNoValues(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`invalid input syntax for type integer: "Jane ""J"" Doe"`: `invalid input syntax for type integer: "…"`,
+		`value "756.1234.5678.97" is out of range for type int8`:  `value "…" is out of range for type int8`,
+		`Cannot query field "nick" on type "profiles"`:            `Cannot query field "nick" on type "profiles"`,
+	} {
+		m, from := open(t, Settings{Definitions: `{"mail": "email"}`})
+		if _, err := m.Check(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		from.breakWith(func(context.Context, string) error { return refused{text} })
+		var reason string
+		m.Failed = func(_ context.Context, f Failure) { reason = f.Reason }
+		if _, err := m.Of(t.Context(), ann, nil); err != nil || !strings.HasSuffix(reason, ": "+want) {
+			t.Errorf("%s is told as %q, %v", text, reason, err)
+		}
+	}
+}
