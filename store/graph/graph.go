@@ -46,6 +46,7 @@ type Graph struct {
 type state struct {
 	model  *model
 	readAt time.Time
+	vain   atomic.Bool // a statement failed on it that had failed on the one before
 
 	mu    sync.Mutex
 	plans map[string]*plan
@@ -90,16 +91,15 @@ func (g *Graph) Query(ctx context.Context, query string, variables map[string]an
 	if err != nil {
 		return nil, err
 	}
-	if strings.Contains(query, "__schema") { // who asks for the schema wants to know what is new
-		s, _ = g.reread(ctx, s, false)
-	}
 	answer, err := g.answer(ctx, s, query, variables)
 	if stale := outdated(err); stale || isOf(err, validationFailed) {
 		fresh, changed := g.reread(ctx, s, stale)
 		if !changed {
 			return nil, told(ctx, err)
 		}
-		answer, err = g.answer(ctx, fresh, query, variables)
+		if answer, err = g.answer(ctx, fresh, query, variables); outdated(err) {
+			fresh.vain.Store(true) // a view whose function is gone, perhaps: the catalog is not to blame
+		}
 	}
 	return answer, told(ctx, err)
 }
@@ -282,7 +282,7 @@ func (g *Graph) schemas() []string {
 
 // reread reads the catalog again for a query that does not fit it, unless that was done lately.
 func (g *Graph) reread(ctx context.Context, s *state, sure bool) (*state, bool) {
-	if age := g.now().Sub(s.readAt); !sure && age < rereadWait {
+	if age := g.now().Sub(s.readAt); (!sure || s.vain.Load()) && age < rereadWait {
 		current := g.current.Load()
 		return current, current != s
 	}

@@ -295,3 +295,25 @@ func TestTheSchemaIsFresh(t *testing.T) {
 	now = now.Add(time.Second)
 	answer(`{"__type":{"name":"gadgets"}}`)
 }
+
+// TestBrokenViewIsNoNews asks a view whose function is gone. The catalog is read again for it once and
+// not with each question.
+func TestBrokenViewIsNoNews(t *testing.T) {
+	t.Parallel()
+	d := open(t, `create function public.inner_rate() returns int language sql as 'select 1';
+		create function public.rate() returns int language plpgsql as $$ begin return public.inner_rate(); end $$;
+		create view public.rates as select public.rate() as rate`, "")
+	d.ask(t, `{ rates { rate } }`, nil)
+	if _, err := d.pool.Exec(t.Context(), `drop function public.inner_rate()`); err != nil {
+		t.Fatal(err)
+	}
+	before := d.pool.Stat().AcquireCount()
+	for range 10 {
+		if _, err := d.Query(t.Context(), `{ rates { rate } }`, nil); messages(err) == nil {
+			t.Fatal(err)
+		}
+	}
+	if asked := d.pool.Stat().AcquireCount() - before; asked > 10+2 { // the catalog, and the question once more
+		t.Errorf("10 questions took %d statements", asked)
+	}
+}
