@@ -99,6 +99,8 @@ func TestClaimsCommands(t *testing.T) {
 
 		{with(name, `{"a": "profile.taem", "b": "("}`), []string{"serve"}, exitError, []string{"2 settings are wrong", `Claim "a"`, `Claim "b"`}, "open"},
 		{with(name, `{"a": "profile.taem"}`), []string{"serve"}, exitError, []string{"1 setting is wrong", "did you mean team?"}, `"open"`},
+		// That the engine is down is no reason not to look into the database.
+		{with(name, `{"a": "profile.taem"}`, "AUTH_CLAIMS_SOURCE", "database", "HASURA_GRAPHQL_GRAPHQL_URL", "http://127.0.0.1:1/v1/graphql", "HASURA_GRAPHQL_ADMIN_SECRET", "hushhush"), []string{"serve"}, exitError, []string{"1 setting is wrong", "did you mean team?"}, "hushhush"},
 	} {
 		s.check(t)
 	}

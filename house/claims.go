@@ -34,13 +34,16 @@ func (e *ClaimsError) Error() string { return e.Report.Err().Error() }
 // checkClaims settles Hasura's metadata and tries the claims before the first user does. Where nobody
 // answers yet, both are caught up on in the background. In development a claim may be written before
 // its table is: that is logged, and such a claim starts to work with the table.
-func (h *House) checkClaims(ctx context.Context, development bool) error {
+func (h *House) checkClaims(ctx context.Context, source claims.Source, development bool) error {
+	settling, cancel := context.WithTimeout(ctx, firstLook)
+	err := h.metadata.atStart(settling)
+	cancel()
+	var down interface{ Unreachable() bool }
+	if _, asked := source.(*engine.Engine); asked && errors.As(err, &down) && down.Unreachable() {
+		return ctx.Err() // it would not answer now
+	}
 	looking, cancel := context.WithTimeout(ctx, firstLook)
 	defer cancel()
-	var down interface{ Unreachable() bool }
-	if err := h.metadata.atStart(looking); errors.As(err, &down) && down.Unreachable() {
-		return ctx.Err()
-	}
 	report, err := h.Kit.Claims.Check(looking)
 	if err != nil { // what Keep logs
 		return ctx.Err()

@@ -175,7 +175,8 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if err != nil {
 		return nil, err
 	}
-	mapper, err := claims.Open(c.Claims, Source(c, db, hasuraEngine, o.Now), o.Now)
+	source := Source(c, db, hasuraEngine, o.Now)
+	mapper, err := claims.Open(c.Claims, source, o.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +215,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	h.Engine = flow.NewEngine(kit, c.Webhook)
 	h.metadata = &metadata{engine: hasuraEngine, store: db, log: o.Log}
 	mapper.Checked = h.claimsChecked
-	if err := h.checkClaims(ctx, o.Development); err != nil {
+	if err := h.checkClaims(ctx, source, o.Development); err != nil {
 		return nil, err
 	}
 	h.Handler, err = h.doors(c, o, kit)
