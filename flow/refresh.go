@@ -38,14 +38,17 @@ func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error)
 	if errors.Is(err, store.ErrNotFound) {
 		s, next, err = f.judge(ctx, in, now)
 	}
+	if err == nil && custom == nil && !f.Claims.None() { // enabled between the two looks
+		err = errNotAsked
+	}
 	if err != nil {
 		return nil, err
 	}
 	return f.grant(s.User, sessionOf(s), next, speech{claims: custom, now: now})
 }
 
-// askAgain computes the custom claims for whoever a refresh token, or one related to it, is of. To
-// whom no token would be given anyway, the refusal is told at once.
+// askAgain computes the custom claims for whoever a refresh token, or one related to it, is of. For those
+// who are given no token anyway, nothing is asked.
 func (f *Sessions) askAgain(ctx context.Context, token string) (map[string]string, error) {
 	if f.Claims.None() {
 		return nil, nil
@@ -60,8 +63,8 @@ func (f *Sessions) askAgain(ctx context.Context, token string) (map[string]strin
 	if err != nil {
 		return nil, err
 	}
-	if user.Disabled {
-		return nil, fmt.Errorf("%w: user %s", auth.UserDisabled, user.ID)
+	if user.Disabled { // the judgement of the token says so, or what is wrong with the token itself
+		return nil, nil
 	}
 	return f.Claims.Of(ctx, user.ID, nil)
 }

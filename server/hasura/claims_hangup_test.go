@@ -66,3 +66,25 @@ func TestHangingUp(t *testing.T) {
 		t.Errorf("the code has %d tries left, and had %d", after, before)
 	}
 }
+
+// TestClaimsHideNoReplay refreshes with a token that was replaced long ago, of a user who is locked: that
+// two hold the session is found out with claims as it is without.
+func TestClaimsHideNoReplay(t *testing.T) {
+	t.Parallel()
+	for name, settings := range map[string]map[string]string{
+		"without claims": unverified(), "with claims": unverified("AUTH_JWT_CUSTOM_CLAIMS", `{"mail":"email"}`),
+	} {
+		d := openDoor(t, settings)
+		p := d.person(t)
+		token := p.RefreshToken
+		for range 3 {
+			token = d.ask(t, "POST", "/token", fields{"refreshToken": token}).session(t).RefreshToken
+		}
+		d.sql(t, `update auth.users set disabled = true where id = $1`, p.User.ID)
+		d.ask(t, "POST", "/token", fields{"refreshToken": token}).refused(t, 401, "disabled-user", "")
+		d.ask(t, "POST", "/token", fields{"refreshToken": p.RefreshToken}).refused(t, 401, "invalid-refresh-token", "")
+		if n := value[int](t, d, `select count(*) from auth.refresh_tokens where id = $1`, p.RefreshTokenID); n != 0 {
+			t.Errorf("%s: the session goes on", name)
+		}
+	}
+}
