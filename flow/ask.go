@@ -12,13 +12,21 @@ import (
 	"postern/store"
 )
 
-// ask computes the custom claims of a sign-in before it is committed: a sign-in that must be refused
-// for want of a claim then uses nothing up. Who has a second factor to prove gets no token yet, so
-// nothing is asked for them.
+// ask computes the custom claims of a sign-in and asks the hooks of sessions and tokens, before it is
+// committed: a sign-in that is refused then uses nothing up. Who has a second factor to prove gets no
+// token yet, so nothing is asked for them.
 //
 // o.user is the user as the commit will leave them, was as they are: what the commit changes is not yet
 // to be read anywhere else.
 func (k *Kit) ask(ctx context.Context, o opening, was auth.User) (opening, error) {
+	o, err := k.askClaims(ctx, o, was)
+	if err != nil {
+		return o, err
+	}
+	return k.askSession(ctx, o)
+}
+
+func (k *Kit) askClaims(ctx context.Context, o opening, was auth.User) (opening, error) {
 	if k.Claims.None() || k.Policy.wantsFactor(o) {
 		return o, nil
 	}
@@ -64,7 +72,7 @@ type answered struct {
 	err     error
 }
 
-// asking readies a question. It is put when the slow work begins, not when it is asked for: of those
+// asking readies the question for custom claims. It is put when the slow work begins, not when it is asked for: of those
 // who are turned away before, as strangers can have done as often as they like, no source hears.
 // The caller must cancel it, and waits for the answer only when the sign-in goes on.
 func (k *Kit) asking(ctx context.Context, o opening) asking {
@@ -83,7 +91,7 @@ func (k *Kit) asking(ctx context.Context, o opening) asking {
 				}
 				answer <- got
 			}()
-			got.opening, got.err = k.ask(ctx, o, o.user)
+			got.opening, got.err = k.askClaims(ctx, o, o.user)
 		}()
 	})
 	return asking{begin, cancel, answer}
@@ -96,13 +104,15 @@ func (a asking) wait() (opening, error) {
 }
 
 // errNotAsked stops a token that would lack its custom claims.
-var errNotAsked = errors.New("flow: a session is opened whose custom claims were not asked for")
+var errNotAsked = errors.New("flow: a session is opened whose custom claims or hooks were not asked for")
 
 // enterNew ends a sign-up: write makes the user and tells whether they may come in at once. That is in
-// the same transaction, unless there are custom claims: they are read from what has been written, what
-// triggers of the application wrote included. Where they cannot be read at all, nobody is made.
+// the same transaction, unless there are custom claims or hooks: claims are read from what has been
+// written, what triggers of the application wrote included, and hooks are asked while no transaction is
+// open. Where claims cannot be read at all, nobody is made.
 func (k *Kit) enterNew(ctx context.Context, o opening, write func(tx *store.DB) (enter bool, err error)) (admission auth.Admission, err error) {
 	var may bool
+	asks := !k.Claims.None() || k.asksOfSessions()
 	err = k.Store.InTx(ctx, func(tx *store.DB) error {
 		if may, err = write(tx); err != nil || !may {
 			return err
@@ -110,10 +120,13 @@ func (k *Kit) enterNew(ctx context.Context, o opening, write func(tx *store.DB) 
 		if !k.Claims.None() {
 			return k.Claims.Able()
 		}
+		if asks {
+			return nil
+		}
 		admission, err = k.enter(ctx, tx, o)
 		return err
 	})
-	if err != nil || !may || k.Claims.None() {
+	if err != nil || !may || !asks {
 		return admission, err
 	}
 	if o, err = k.ask(ctx, o, o.user); err != nil {
@@ -138,7 +151,7 @@ func (k *Kit) dropGuest(ctx context.Context, o opening) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
 	e := k.entry("user.deleted", o.user.ID, o.client, o.now)
-	e.Detail = map[string]any{"reason": "claims"}
+	e.Detail = map[string]any{"reason": "no token"}
 	return k.Store.InTx(ctx, func(tx *store.DB) error { return tx.DropGuest(ctx, o.user.ID, e) })
 }
 

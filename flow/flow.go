@@ -14,6 +14,7 @@ import (
 
 	"postern/auth"
 	"postern/claims"
+	"postern/hooks"
 	"postern/passkeys"
 	"postern/passwords"
 	"postern/providers"
@@ -89,6 +90,7 @@ type Kit struct {
 	Passwords *passwords.Hasher
 	Passkeys  *passkeys.RP   // nil while nobody signs in by them
 	Claims    *claims.Mapper // nil means that there are none
+	Hooks     *hooks.Hooks   // nil means that nobody else has a say
 	Policy    *Policy
 	Now       func() time.Time
 

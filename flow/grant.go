@@ -26,6 +26,8 @@ type opening struct {
 	ends        time.Time     // when it ends however often it is refreshed, if no limit ends it before; zero means never
 	client      auth.Client
 	claims      map[string]string // custom claims of the first access token, see ask; nil when they were not asked for
+	others      map[string]any    // what hooks put into it besides
+	session     auth.Session      // that hooks were asked about; without ID when none were
 	guards      []store.Guard
 	clears      string
 	checkedHash string
@@ -101,19 +103,18 @@ func (o opening) refusal(err error) error {
 // open writes the session with its audit row and event, and signs the
 // access token. Sign-ins come to it through enter.
 func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, error) {
-	token := tokens.NewUUID()
-	session := auth.Session{
-		ID: tokens.NewUUID(), UserID: o.user.ID, CreatedAt: o.now, ExpiresAt: o.now.Add(k.Policy.sessionLife()),
-		AAL: max(o.aal, 1), AMR: o.methods(),
+	if (o.claims == nil && !k.Claims.None()) || (o.session.ID == "" && k.asksOfSessions()) {
+		return nil, errNotAsked
+	}
+	session, token := o.session, tokens.NewUUID()
+	if session.ID == "" {
+		session = k.newSession(o)
 	}
 	ends := k.Policy.endOf(session)
 	if ends.IsZero() || !o.ends.IsZero() && o.ends.Before(ends) {
 		ends = o.ends
 	}
-	if o.claims == nil && !k.Claims.None() {
-		return nil, errNotAsked
-	}
-	grant, err := k.grant(o.user, session, token, speech{elevated: o.elevated, claims: o.claims, now: o.now})
+	grant, err := k.grant(o.user, session, token, o.speech())
 	if err != nil {
 		return nil, err
 	}
@@ -128,19 +129,37 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 	return grant, o.refusal(err)
 }
 
+// newSession draws the session of a sign-in.
+func (k *Kit) newSession(o opening) auth.Session {
+	return auth.Session{
+		ID: tokens.NewUUID(), UserID: o.user.ID, CreatedAt: o.now, ExpiresAt: o.now.Add(k.Policy.sessionLife()),
+		AAL: max(o.aal, 1), AMR: o.methods(),
+	}
+}
+
 // speech is what an access token says beside user and session.
 type speech struct {
 	elevated bool
 	claims   map[string]string
+	others   map[string]any
 	now      time.Time
+}
+
+func (o opening) speech() speech {
+	return speech{elevated: o.elevated, claims: o.claims, others: o.others, now: o.now}
+}
+
+// access is what the access token of a session says.
+func (k *Kit) access(u auth.User, s auth.Session, say speech) tokens.Access {
+	return tokens.Access{
+		UserID: u.ID, SessionID: s.ID, Roles: u.AllowedRoles(), DefaultRole: u.DefaultRole,
+		IsAnonymous: u.IsAnonymous, Elevated: say.elevated, Extra: say.claims, Others: say.others, Life: k.AccessTokenLife,
+	}
 }
 
 // grant signs an access token for a session.
 func (k *Kit) grant(u auth.User, s auth.Session, refreshToken string, say speech) (*auth.Grant, error) {
-	access, err := k.Signer.Sign(tokens.Access{
-		UserID: u.ID, SessionID: s.ID, Roles: u.AllowedRoles(), DefaultRole: u.DefaultRole,
-		IsAnonymous: u.IsAnonymous, Elevated: say.elevated, Extra: say.claims, Life: k.AccessTokenLife,
-	}, say.now)
+	access, err := k.Signer.Sign(k.access(u, s, say), say.now)
 	if err != nil {
 		return nil, fmt.Errorf("flow: %w", err)
 	}

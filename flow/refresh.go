@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/hooks"
 	"postern/store"
 	"postern/tokens"
 )
@@ -23,13 +24,13 @@ type Refresh struct {
 }
 
 // Refresh goes on with a session. The current token takes one statement, and two where there are custom
-// claims to ask for: a refresh that must be refused for want of one leaves the token as it is. Any
+// claims or hooks to ask for: a refresh that is refused by them leaves the token as it is. Any
 // other is judged with the session's row locked: the one before the current gets the same answer again
 // while that can only be the owner, and a token that only a second holder of the session can have ends
 // it.
 func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error) {
 	now := f.Now()
-	custom, err := f.askAgain(ctx, in.Token)
+	say, asked, err := f.askAgain(ctx, in, now)
 	if err != nil {
 		return nil, err
 	}
@@ -38,35 +39,39 @@ func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error)
 	if errors.Is(err, store.ErrNotFound) {
 		s, next, err = f.judge(ctx, in, now)
 	}
-	if err == nil && custom == nil && !f.Claims.None() { // enabled between the two looks
+	if err == nil && asked != s.SessionID && (!f.Claims.None() || f.asksOfTokens()) { // enabled between the two looks
 		err = errNotAsked
 	}
 	if err != nil {
 		return nil, err
 	}
-	return f.grant(s.User, sessionOf(s), next, speech{claims: custom, now: now})
+	return f.grant(s.User, sessionOf(s), next, say)
 }
 
-// askAgain computes the custom claims for whoever a refresh token, or one related to it, is of. For those
-// who are given no token anyway, nothing is asked.
-func (f *Sessions) askAgain(ctx context.Context, token string) (map[string]string, error) {
-	if f.Claims.None() {
-		return nil, nil
+// askAgain computes the custom claims for whoever a refresh token, or one related to it, is of, and asks
+// the hooks of tokens about them. For those who are given no token anyway, nothing is asked.
+func (f *Sessions) askAgain(ctx context.Context, in Refresh, now time.Time) (say speech, sessionID string, err error) {
+	say = speech{now: now}
+	if f.Claims.None() && !f.asksOfTokens() {
+		return say, "", nil
 	}
-	user, err := f.Store.UserOfTokens(ctx, []string{tokens.HashRefresh(token)})
+	s, err := f.Store.SessionOfTokens(ctx, []string{tokens.HashRefresh(in.Token)})
 	if errors.Is(err, store.ErrNotFound) {
-		user, err = f.Store.UserOfTokens(ctx, kinOf(token, f.Keys.Peppers()).hashes)
+		s, err = f.Store.SessionOfTokens(ctx, kinOf(in.Token, f.Keys.Peppers()).hashes)
 	}
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("%w: unknown", auth.InvalidRefreshToken)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return say, "", fmt.Errorf("%w: unknown", auth.InvalidRefreshToken)
+	case err != nil:
+		return say, "", err
+	case s.User.Disabled:
+		return say, "", nil // the judgement of the token says so, or what is wrong with the token itself
 	}
-	if err != nil {
-		return nil, err
+	if say.claims, err = f.Claims.Of(ctx, s.User.ID, nil); err != nil {
+		return say, "", err
 	}
-	if user.Disabled { // the judgement of the token says so, or what is wrong with the token itself
-		return nil, nil
-	}
-	return f.Claims.Of(ctx, user.ID, nil)
+	say, err = f.mint(ctx, minting{user: s.User, session: sessionOf(s), method: hooks.TokenRefresh, client: in.Client}, say)
+	return say, s.SessionID, err
 }
 
 func (f *Sessions) rotation(in Refresh, next string, now time.Time) store.Rotation {

@@ -52,6 +52,9 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admi
 		return auth.Admission{}, err
 	}
 	o.newHash, o.now = newHash, f.Now()
+	if o, err = f.askSession(ctx, o); err != nil {
+		return auth.Admission{}, err
+	}
 	admission, err := f.enter(ctx, f.Store, o)
 	if auth.CodeOf(err) == auth.InvalidCredentials {
 		// The guards were used up by others meanwhile: the answer must not be another than theirs.

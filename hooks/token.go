@@ -2,7 +2,6 @@ package hooks
 
 import (
 	"errors"
-	"maps"
 
 	"postern/auth"
 )
@@ -17,6 +16,10 @@ type TokenMinting struct {
 	Method    string         // of this event, as in AMR, or "token_refresh"
 	Claims    map[string]any // the whole payload; see Replace for what of it is open to change
 	replaced  bool
+
+	// Settle gives the payload that would be signed if this one were asked for, or says why it cannot
+	// be. Whoever fires the event sets it.
+	Settle func(claims map[string]any) (map[string]any, error)
 }
 
 // TokenRefresh is the method of a token that is made by a refresh.
@@ -28,7 +31,11 @@ func (e *TokenMinting) Replace(claims map[string]any) error {
 	if claims == nil {
 		return errors.New("no claims")
 	}
-	e.Claims, e.replaced = maps.Clone(claims), true
+	settled, err := e.Settle(claims)
+	if err != nil {
+		return err
+	}
+	e.Claims, e.replaced = settled, true
 	return nil
 }
 

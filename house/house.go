@@ -26,6 +26,7 @@ import (
 	"postern/docs/openapi"
 	"postern/emails"
 	"postern/flow"
+	"postern/hooks"
 	"postern/limits"
 	"postern/passkeys"
 	"postern/passwords"
@@ -60,6 +61,8 @@ type Options struct {
 	Stopping func()
 	// Providers carries requests to sign-in providers, which tests answer themselves; nil is our own.
 	Providers *http.Client
+	// Hooks are moments that somebody is bound to already, as tests do; nil is none.
+	Hooks *hooks.Hooks
 	// Pool changes the database pool: tests count round trips with it.
 	Pool func(*pgxpool.Config)
 }
@@ -182,8 +185,8 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	}
 	mapper.Failed = (&failures{store: db, log: o.Log, now: o.Now, told: map[string]time.Time{}}).note
 	kit := flow.Kit{
-		Claims: mapper,
-		Store:  db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
+		Claims: mapper, Hooks: openHooks(o),
+		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
 		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now), Answers: &flow.Answers{Least: 60 * time.Millisecond, Most: 3 * time.Second},
 		Refusals:        &flow.Answers{Least: 5 * time.Millisecond, Most: time.Second},
 		TOTP:            c.TOTP,

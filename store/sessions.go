@@ -208,13 +208,14 @@ const holdSessionSQL = `select` + userColumns + `,
 			or exists (select from auth.refresh_tripwires w where w.session_id = t.id and w.hash = any($1::text[])))
 	limit 1 for update of t`
 
-// UserOfTokens finds whose session one of the hashes belongs to, as its current token or as one of
-// its tripwires. It holds nothing and promises nothing: what the session is worth is judged later.
-func (db *DB) UserOfTokens(ctx context.Context, hashes []string) (auth.User, error) {
-	return one[auth.User](ctx, db, userOfTokensSQL, hashes)
+// SessionOfTokens finds the session that one of the hashes belongs to, as its current token or as one
+// of its tripwires. It holds nothing and promises nothing: what the session is worth is judged later.
+func (db *DB) SessionOfTokens(ctx context.Context, hashes []string) (Refreshed, error) {
+	return one[Refreshed](ctx, db, sessionOfTokensSQL, hashes)
 }
 
-const userOfTokensSQL = `select` + userColumns + `
+const sessionOfTokensSQL = `select` + userColumns + `,
+		t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr
 	from auth.refresh_tokens t join auth.users u on u.id = t.user_id
 	where t.type = 'regular' and t.id in (
 			select f.id from auth.refresh_tokens f where f.refresh_token_hash = any($1::text[])

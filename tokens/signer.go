@@ -38,6 +38,7 @@ type Access struct {
 	IsAnonymous bool
 	Elevated    bool              // proved again just now
 	Extra       map[string]string // custom claims by name, with or without x-hasura-; built-in ones are left alone
+	Others      map[string]any    // members of the payload that are nobody's claims here; see Signer.Override
 	Life        time.Duration
 }
 
@@ -117,30 +118,8 @@ func (s *Signer) JWKS() []byte { return s.jwks }
 
 // Sign makes an access token that lives from now on.
 func (s *Signer) Sign(a Access, now time.Time) (string, error) {
-	if a.UserID == "" || a.DefaultRole == "" || a.Life < time.Second {
-		return "", errors.New("an access token needs a user, a default role and a life of a second at least")
-	}
-	claims := a.claims()
-	if s.oldSpelling {
-		maps.DeleteFunc(claims, func(name string, _ any) bool { return strings.EqualFold(name, oldAnonymous) })
-		claims[oldAnonymous] = claims[claimAnonymous]
-	}
-	payload := map[string]any{
-		"sub": a.UserID,
-		"iss": s.s.issuer,
-		"iat": now.Unix(),
-		"exp": now.Unix() + int64(a.Life/time.Second),
-	}
-	switch {
-	case s.s.manyAud:
-		payload["aud"] = s.s.audience
-	case len(s.s.audience) == 1:
-		payload["aud"] = s.s.audience[0]
-	}
-	if a.SessionID != "" {
-		payload[sessionClaim] = a.SessionID
-	}
-	if err := s.s.place(payload, claims); err != nil {
+	payload, err := s.payload(a, now, s.s.stringified)
+	if err != nil {
 		return "", err
 	}
 	body, err := json.Marshal(payload, json.Deterministic(true))
@@ -153,6 +132,33 @@ func (s *Signer) Sign(a Access, now time.Time) (string, error) {
 		return "", fmt.Errorf("signing: %w", err)
 	}
 	return unsigned + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}
+
+// payload is what the token says. Ours come last, over whatever somebody else put there.
+func (s *Signer) payload(a Access, now time.Time, stringified bool) (map[string]any, error) {
+	if a.UserID == "" || a.DefaultRole == "" || a.Life < time.Second {
+		return nil, errors.New("an access token needs a user, a default role and a life of a second at least")
+	}
+	claims := a.claims()
+	if s.oldSpelling {
+		maps.DeleteFunc(claims, func(name string, _ any) bool { return strings.EqualFold(name, oldAnonymous) })
+		claims[oldAnonymous] = claims[claimAnonymous]
+	}
+	payload := a.others()
+	payload["sub"] = a.UserID
+	payload["iss"] = s.s.issuer
+	payload["iat"] = now.Unix()
+	payload["exp"] = now.Unix() + int64(a.Life/time.Second)
+	switch {
+	case s.s.manyAud:
+		payload["aud"] = s.s.audience
+	case len(s.s.audience) == 1:
+		payload["aud"] = s.s.audience[0]
+	}
+	if a.SessionID != "" {
+		payload[sessionClaim] = a.SessionID
+	}
+	return payload, s.s.place(payload, claims, stringified)
 }
 
 // claims gives the x-hasura claims. Custom ones come first and never replace a built-in one, in
@@ -200,7 +206,7 @@ func IsBuiltIn(name string) bool {
 }
 
 // place puts the claims where Hasura, with this secret, looks for them.
-func (s *secret) place(payload, claims map[string]any) error {
+func (s *secret) place(payload, claims map[string]any, stringified bool) error {
 	var folded map[string]any
 	if len(s.mappings) > 0 {
 		folded = make(map[string]any, len(claims))
@@ -214,7 +220,7 @@ func (s *secret) place(payload, claims map[string]any) error {
 		}
 	} else {
 		var value any = claims
-		if s.stringified {
+		if stringified {
 			text, err := json.Marshal(claims, json.Deterministic(true))
 			if err != nil {
 				return fmt.Errorf("claims of the token: %w", err)

@@ -158,12 +158,12 @@ func prefetches(h http.Header) bool {
 // redirectRefusal sends the browser on with the refusal in the address. What is no refusal but our
 // own trouble is answered here instead: the link is still good and may be tried again.
 func (d *Door) redirectRefusal(w http.ResponseWriter, status int, to string, err error) error {
-	code := auth.CodeOf(err)
-	if no := d.word(code); no.status >= 500 || code == auth.TooManyRequests {
+	no := d.words(err)
+	if no.status >= 500 || auth.CodeOf(err) == auth.TooManyRequests {
 		return err
 	}
 	server.Note(w, err)
-	return d.redirect(w, status, to, refused(d.word(code)))
+	return d.redirect(w, status, to, refused(no))
 }
 
 func refused(no refusal) url.Values {

@@ -79,11 +79,12 @@ func (d *Door) startProvider(w http.ResponseWriter, r *http.Request, signUp bool
 // Requests that make no sense are answered here, and so is our own trouble.
 func (d *Door) refuseGoing(w http.ResponseWriter, status int, to, state string, err error) error {
 	code := auth.CodeOf(err)
-	if no := d.word(code); code == auth.BadRequest || code == auth.TooManyRequests || no.status >= 500 || to == "" {
+	no := d.words(err)
+	if code == auth.BadRequest || code == auth.TooManyRequests || no.status >= 500 || to == "" {
 		return err
 	}
 	server.Note(w, err)
-	return d.redirect(w, status, to, withState(refused(d.word(code)), state))
+	return d.redirect(w, status, to, withState(refused(no), state))
 }
 
 func withState(q url.Values, state string) url.Values {
@@ -252,7 +253,7 @@ func (d *Door) returned(out flow.ProviderReturned) url.Values {
 // refuseReturn sends the browser on with the refusal.
 func (d *Door) refuseReturn(w http.ResponseWriter, status int, out flow.ProviderReturned, state string, err error) error {
 	code := auth.CodeOf(err)
-	no := d.word(code)
+	no := d.words(err)
 	if code == auth.TooManyRequests || no.status >= 500 || out.RedirectTo == "" {
 		return err
 	}

@@ -97,6 +97,19 @@ func (s Settings) word(code auth.Code) refusal {
 	return no
 }
 
+// words finds the words for an error. Those of a hook that says no are its own.
+func (s Settings) words(err error) refusal {
+	no := s.word(auth.CodeOf(err))
+	var denied *hooks.Denied
+	if errors.As(err, &denied) {
+		no.status = denied.HTTPStatus()
+		if words := denied.Words(); words != "" {
+			no.message = words
+		}
+	}
+	return no
+}
+
 // body is the one shape of every error on this door.
 type body struct {
 	Status  int    `json:"status"`
@@ -113,10 +126,7 @@ func (s Settings) Refuse(w http.ResponseWriter, r *http.Request, code auth.Code,
 	}
 	var denied *hooks.Denied
 	if code == auth.HookDenied && errors.As(err, &denied) {
-		no.status = denied.HTTPStatus()
-		if words := denied.Words(); words != "" {
-			no.message = words
-		}
+		no = s.words(err)
 		if len(denied.Body) > 0 && r.Method != http.MethodHead {
 			_ = server.Raw(w, no.status, denied.Body) // nobody is left to tell
 			return
