@@ -10,6 +10,7 @@ import (
 	"postern/emails"
 	"postern/engine"
 	"postern/flow"
+	"postern/hooks/pghook"
 	"postern/limits"
 	"postern/outbound"
 	"postern/passkeys"
@@ -41,6 +42,7 @@ type Config struct {
 	Emails    emails.Settings     `title:"Mail" doc:"How mails leave the house, and what they say."`
 	SMS       sms.Settings        `title:"Text messages" doc:"How codes reach a telephone."`
 	Engine    engine.Settings     `title:"Hasura's engine" doc:"Where Hasura's GraphQL engine is, and what is told to it. HASURA_GRAPHQL_JWT_SECRET, which both must have, is among tokens and keys."`
+	PgHooks   pghook.Settings     `title:"Hooks that are functions in the database" doc:"Over which connection, as which role and for how long functions of hooks (pg-functions://postgres/schema/function) are called."`
 	Outbound  outbound.Settings   `title:"Requests to other people's addresses" doc:"Where requests may go whose address came through an API or out of a script. Private networks, this machine and the metadata of clouds are closed to them, whatever a name leads to."`
 	Webhook   flow.EngineSettings `title:"Hasura's webhook mode" doc:"What Hasura's GraphQL engine is told when it asks whose a request is; hasura-webhook.md says how to set it up."`
 	Deliver   deliver.Settings    `title:"Background work" doc:"How queued mails and text messages are carried out, and how what expired is swept."`

@@ -1,0 +1,89 @@
+package store_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"postern/internal/testpg"
+	"postern/store"
+)
+
+// A function that joins sees what the transaction wrote, and what it writes is kept or lost with it.
+func TestFunctionsJoinTransactions(t *testing.T) {
+	t.Parallel()
+	db, err := store.Open(t.Context(), store.Settings{Connection: testpg.New(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, sql := range []string{
+		`create table public.joined (id serial, body jsonb)`,
+		`create function public."Joins"(event jsonb) returns jsonb language plpgsql as $$
+			begin insert into public.joined (body) values (event); return (select to_jsonb(count(*)) from public.joined); end $$`,
+		`create function public.limits(event jsonb) returns text language sql as $$ select current_setting('statement_timeout') $$`,
+		`create function public.nothing(event jsonb) returns jsonb language sql as $$ select null::jsonb $$`,
+		`create function public.no_rows(event jsonb) returns setof jsonb language sql as $$ select event where false $$`,
+		`create function public.large(event jsonb) returns text language sql as $$ select repeat('x', 200 * 1024 + 1) $$`,
+		`create function public.sleeps(event jsonb) returns jsonb language sql as $$ select to_jsonb(pg_sleep(60)::text) $$`,
+		`create function public.clashes(event jsonb) returns jsonb language plpgsql as $$
+			begin raise unique_violation using constraint = 'users_email_key'; end $$`,
+	} {
+		if _, err := db.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	call := func(tx *store.DB, name string) (string, error) {
+		answer, err := tx.CallFunction(t.Context(), "public", name, []byte(`{"a":1}`), 500*time.Millisecond)
+		return string(answer), err
+	}
+	lost := errors.New("lost")
+	for _, test := range []struct {
+		want string
+		end  error
+		rows int
+	}{{"1 2 500ms  ", lost, 0}, {"1 2 500ms  ", nil, 2}, {"3 4 500ms  ", lost, 2}} {
+		err := db.InTx(t.Context(), func(tx *store.DB) error {
+			var all []string
+			for _, name := range []string{"Joins", "Joins", "limits", "nothing", "no_rows"} {
+				answer, err := call(tx, name)
+				if err != nil {
+					return err
+				}
+				all = append(all, answer)
+			}
+			if d := cmp.Diff(test.want, strings.Join(all, " ")); d != "" {
+				t.Errorf("answers (-want +got):\n%s", d)
+			}
+			var limit string
+			if err := tx.QueryRow(t.Context(), "show statement_timeout").Scan(&limit); err != nil || limit != "0" {
+				t.Errorf("afterwards statements have %s, %v", limit, err)
+			}
+			return test.end
+		})
+		if !errors.Is(err, test.end) {
+			t.Errorf("ended with %v, want %v", err, test.end)
+		}
+		var rows int
+		if err := db.QueryRow(t.Context(), "select count(*) from public.joined").Scan(&rows); err != nil || rows != test.rows {
+			t.Errorf("%d rows are there, want %d: %v", rows, test.rows, err)
+		}
+	}
+	for name, state := range map[string]string{"sleeps": "57014", "clashes": "23505", "not_there": "42883"} {
+		err := db.InTx(t.Context(), func(tx *store.DB) error { _, err := call(tx, name); return err })
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != state {
+			t.Errorf("%s: %v, want %s", name, err, state)
+		}
+	}
+	if err := db.InTx(t.Context(), func(tx *store.DB) error { _, err := call(tx, "large"); return err }); err == nil || !strings.Contains(err.Error(), "200 KiB") {
+		t.Errorf("a large answer: %v", err)
+	}
+	if _, err := call(db, "nothing"); err == nil {
+		t.Error("a function joined no transaction")
+	}
+}
