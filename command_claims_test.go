@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,11 @@ func TestClaimsCommands(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = conn.Close(t.Context()) })
 	for _, email := range []string{"jane@example.com", "bob@example.com"} {
-		h.Do(t, "POST", "/signup/email-password", `{"email": "`+email+`", "password": "correct horse battery"}`)
+		res, body := h.Do(t, "POST", "/signup/email-password", `{"email": "`+email+`", "password": "correct horse battery"}`)
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("signing up: %s", body)
+		}
 	}
 	_, err = conn.Exec(t.Context(), `create table profiles (user_id uuid primary key references auth.users, team text);
 		insert into profiles select id, 'blue' from auth.users where email = 'jane@example.com'`)
