@@ -28,7 +28,7 @@ const (
 // within its time limit.
 func newTransport() http.RoundTripper {
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  proxyOf,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    10 * time.Second,
@@ -38,6 +38,15 @@ func newTransport() http.RoundTripper {
 		IdleConnTimeout:        25 * time.Second, // the engine closes idle connections after 30 seconds
 		MaxResponseHeaderBytes: 64 << 10,
 	}
+}
+
+// proxyOf is the proxy of the environment (HTTPS_PROXY) where TLS keeps the admin secret from it. Over
+// plain HTTP it would read it, so nobody stands between there.
+func proxyOf(r *http.Request) (*url.URL, error) {
+	if r.URL.Scheme != "https" {
+		return nil, nil //nolint:nilnil // what net/http takes for no proxy
+	}
+	return http.ProxyFromEnvironment(r)
 }
 
 // A guard stands between us and whatever answers at the engine's address. It sends the admin secret,
