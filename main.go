@@ -11,12 +11,16 @@ import (
 	"golang.org/x/term"
 
 	"postern/config"
+	"postern/hooks/jshook"
 )
 
 // version is stamped by the linker: -ldflags "-X main.version=1.2.3".
 var version = "unstamped"
 
 func main() {
+	if code, asked := jshook.Main(os.Args[1:], os.Stdin, os.Stdout); asked { // a process for scripts of hooks
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	a := &app{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,

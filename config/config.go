@@ -10,6 +10,7 @@ import (
 	"postern/emails"
 	"postern/engine"
 	"postern/flow"
+	"postern/hooks/jshook"
 	"postern/hooks/pghook"
 	"postern/limits"
 	"postern/outbound"
@@ -43,6 +44,7 @@ type Config struct {
 	SMS       sms.Settings        `title:"Text messages" doc:"How codes reach a telephone."`
 	Engine    engine.Settings     `title:"Hasura's engine" doc:"Where Hasura's GraphQL engine is, and what is told to it. HASURA_GRAPHQL_JWT_SECRET, which both must have, is among tokens and keys."`
 	PgHooks   pghook.Settings     `title:"Hooks that are functions in the database" doc:"Over which connection, as which role and for how long functions of hooks (pg-functions://postgres/schema/function) are called."`
+	Scripts   jshook.Settings     `title:"Hooks in JavaScript" doc:"How scripts of hooks run: each in a process that the server bounds and watches."`
 	Outbound  outbound.Settings   `title:"Requests to other people's addresses" doc:"Where requests may go whose address came through an API or out of a script. Private networks, this machine and the metadata of clouds are closed to them, whatever a name leads to."`
 	Webhook   flow.EngineSettings `title:"Hasura's webhook mode" doc:"What Hasura's GraphQL engine is told when it asks whose a request is; hasura-webhook.md says how to set it up."`
 	Deliver   deliver.Settings    `title:"Background work" doc:"How queued mails and text messages are carried out, and how what expired is swept."`

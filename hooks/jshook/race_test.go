@@ -1,0 +1,5 @@
+//go:build race
+
+package jshook_test
+
+const raced = true
