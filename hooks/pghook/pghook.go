@@ -123,11 +123,13 @@ func answer(text *string) (hooks.Answer, error) {
 }
 
 // The statements of one call, sent at once. Settings end with the transaction; those that a function
-// made for the whole session are undone after it.
+// made for the whole session are undone after it. Only where the operating system can tell does the database look whether we
+// are still there: elsewhere it would refuse the setting.
 const (
-	prepareCall = `select set_config('statement_timeout', $1, true), set_config('client_connection_check_interval', '500', true)`
-	becomeRole  = `select set_config('role', $1, true)`
-	forgetCall  = `reset all`
+	prepareCall = `select set_config('statement_timeout', $1, true),
+	                      set_config('client_connection_check_interval', case when version() like '%linux%' then '500' else '0' end, true)`
+	becomeRole = `select set_config('role', $1, true)`
+	forgetCall = `reset all`
 )
 
 // call is the statement that calls a function. What it returns is measured before it is sent.

@@ -53,6 +53,9 @@ begin loop begin perform pg_sleep(60); exception when query_canceled then null; 
 create function hooks.unlimits(event jsonb) returns jsonb language plpgsql as $$
 begin perform set_config('statement_timeout', '0', false), set_config('search_path', 'nowhere', false); return to_jsonb(current_setting('work_mem')); end $$;
 create function hooks.limits(event jsonb) returns jsonb language sql as $$ select jsonb_build_array(current_setting('statement_timeout')::interval <= interval '1 s', current_setting('search_path') = 'nowhere') $$;
+create function hooks.connection(event jsonb) returns jsonb language sql as $$ select to_jsonb(pg_backend_pid()) $$;
+create function hooks.whoami(event jsonb) returns jsonb language sql as $$ select to_jsonb(current_user::text) $$;
+create function hooks.unroles(event jsonb) returns jsonb language plpgsql as $$ begin perform set_config('role', 'none', false); return to_jsonb(current_user::text); end $$;
 create function hooks.one_of(event jsonb) returns jsonb language sql as $$ select '1'::jsonb $$;
 create function hooks.one_of(event json) returns jsonb language sql as $$ select '2'::jsonb $$;
 create function hooks.no_argument() returns jsonb language sql as $$ select '{}'::jsonb $$;
@@ -205,13 +208,24 @@ func TestTimeLimit(t *testing.T) {
 		}
 	}
 	// Nothing of it goes on in the database.
-	for end := time.Now().Add(20 * time.Second); ; {
+	for end := time.Now().Add(10 * time.Second); ; {
 		n := count(t, address, "select count(*) from pg_stat_activity where application_name = 'postern hooks' and datname = current_database() and state = 'active'")
 		if n == 0 {
 			break
 		}
 		if time.Now().After(end) {
 			t.Fatalf("%d functions go on", n)
+		}
+	}
+	// Stopped by the database, a function costs no connection, unless the machine is too busy for that.
+	one := openAt(t, address, func(s *pghook.Settings) { s.Timeout, s.MaxConnections = 300*time.Millisecond, 1 })
+	for try := 0; ; try++ {
+		before, _ := ask(t, one, "connection")
+		_, _ = ask(t, one, "sleeps")
+		if after, err := ask(t, one, "connection"); err == nil && string(before.Body) == string(after.Body) {
+			break
+		} else if try > 10 {
+			t.Fatalf("each function that is too slow costs a connection: %s, %s, %v", before.Body, after.Body, err)
 		}
 	}
 	within, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -466,6 +480,13 @@ func TestRoles(t *testing.T) {
 	}
 	if _, err := ask(t, own, "fine"); !errors.As(err, new(hooks.Raised)) {
 		t.Errorf("a table that was not granted: %v", err)
+	}
+	// A function that sets the role back does so for nobody else.
+	limited := openAt(t, address, func(s *pghook.Settings) { s.Role, s.MaxConnections = name, 1 })
+	for _, f := range []string{"whoami", "unroles", "whoami"} {
+		if answer, err := ask(t, limited, f); err != nil || (string(answer.Body) == `"`+name+`"`) != (f == "whoami") {
+			t.Errorf("%s: %s, %v", f, answer.Body, err)
+		}
 	}
 	for _, other := range []string{"postgres", "no such role"} {
 		if _, err := ask(t, openAt(t, signedIn, func(s *pghook.Settings) { s.Role = other }), "Quoted_1"); !errors.As(err, new(hooks.NotThere)) {
