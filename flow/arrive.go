@@ -152,15 +152,20 @@ func (k *Kit) arriveAnew(ctx context.Context, a arrival) (out arrived, err error
 	if err != nil {
 		return out, err
 	}
+	if user, err = k.creating(ctx, birth{user: user, method: a.method, provider: a.provider, claims: a.said(), client: a.client, now: a.now}); err != nil {
+		return out, metAnother(err)
+	}
 	identity, err := k.identity(a, tokens.NewUUID(), user.ID)
 	if err != nil {
 		return out, err
 	}
 	identity.Disabled = user.Disabled
-	out.Admission, err = k.enterNew(ctx, a.opening(user), func(tx *store.DB) (bool, error) {
+	o := a.opening(user)
+	o.provider = a.provider
+	out.Admission, err = k.enterNew(ctx, o, func(tx *store.DB) (bool, error) {
 		created := k.entry("user.created", user.ID, a.client, a.now)
 		created.Detail = map[string]any{"method": a.method, "provider": a.provider}
-		if err := tx.AddUser(ctx, store.NewUser{User: user}, created); err != nil {
+		if err := k.add(ctx, tx, store.NewUser{User: user}, created); err != nil {
 			return false, metAnother(err)
 		}
 		if err := k.addIdentity(ctx, tx, a, identity); err != nil {
@@ -219,6 +224,11 @@ func (k *Kit) newArrival(a arrival) (auth.User, error) {
 		return auth.User{}, auth.MailNotConfigured
 	}
 	return user, nil
+}
+
+// said is what the provider said of the person, for hooks.
+func (a arrival) said() map[string]string {
+	return map[string]string{"sub": a.profile.ID, "email": a.profile.Email, "name": a.profile.Name, "picture": a.profile.AvatarURL}
 }
 
 // opening is the sign-in that an arrival ends in.

@@ -112,7 +112,7 @@ var errNotAsked = errors.New("flow: a session is opened whose custom claims or h
 // open. Where claims cannot be read at all, nobody is made.
 func (k *Kit) enterNew(ctx context.Context, o opening, write func(tx *store.DB) (enter bool, err error)) (admission auth.Admission, err error) {
 	var may bool
-	asks := !k.Claims.None() || k.asksOfSessions()
+	asks := !k.Claims.None() || k.asksOfSessions() || k.asksOfUsers()
 	err = k.Store.InTx(ctx, func(tx *store.DB) error {
 		if may, err = write(tx); err != nil || !may {
 			return err
@@ -126,8 +126,14 @@ func (k *Kit) enterNew(ctx context.Context, o opening, write func(tx *store.DB) 
 		admission, err = k.enter(ctx, tx, o)
 		return err
 	})
-	if err != nil || !may || !asks {
+	if err != nil || !asks {
 		return admission, err
+	}
+	if err = k.created(ctx, birth{user: o.user, method: o.method, provider: o.provider, client: o.client, now: o.now}); err != nil {
+		return admission, errors.Join(err, k.dropGuest(ctx, o))
+	}
+	if !may {
+		return admission, nil
 	}
 	if o, err = k.ask(ctx, o, o.user); err != nil {
 		return admission, errors.Join(err, k.dropGuest(ctx, o))

@@ -52,8 +52,17 @@ type proof struct {
 	recovery []byte // the hash of a recovery code; nil for a code of the app
 }
 
-// prove looks at what was typed. The try is counted before anything is compared.
+// prove looks at what was typed, and asks the hooks of second factors. The try is counted before anything
+// is compared.
 func (k *Kit) prove(ctx context.Context, t typed) (proof, error) {
+	p, err := k.compare(ctx, t)
+	if err = k.factorChecked(ctx, t, p, err); err != nil {
+		return proof{}, err
+	}
+	return p, nil
+}
+
+func (k *Kit) compare(ctx context.Context, t typed) (proof, error) {
 	switch {
 	case t.user.ActiveMFAType != byTOTP:
 		return proof{}, fmt.Errorf("%w: user %s", auth.FactorNotActive, t.user.ID)

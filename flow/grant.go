@@ -22,6 +22,7 @@ type opening struct {
 	machine     bool          // a program signs in, which no second factor can be asked of
 	elevated    bool          // the access token says that the proof is fresh
 	beside      string        // the session that asks for this one, to be elevated: it lives on, whatever the limit
+	provider    string        // that vouches for who signs up; empty when none does
 	pat         string        // the personal access token that opens it
 	ends        time.Time     // when it ends however often it is refreshed, if no limit ends it before; zero means never
 	client      auth.Client

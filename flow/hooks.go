@@ -2,10 +2,13 @@ package flow
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"postern/auth"
 	"postern/hooks"
+	"postern/store"
 	"postern/tokens"
 )
 
@@ -77,4 +80,128 @@ func (k *Kit) mint(ctx context.Context, m minting, say speech) (speech, error) {
 	}
 	say.claims, say.others = access.Extra, access.Others
 	return say, nil
+}
+
+// birth is a user about to be made.
+type birth struct {
+	user     auth.User
+	method   string
+	provider string            // that vouches for them; empty when none does
+	claims   map[string]string // what it said
+	password string
+	client   auth.Client
+	now      time.Time
+}
+
+// creating has hooks asked about a user about to be made, all of whose checks are passed. It gives the
+// user as the hooks want them.
+func (k *Kit) creating(ctx context.Context, b birth) (auth.User, error) {
+	if k.Hooks == nil {
+		return b.user, nil
+	}
+	if k.Hooks.UserCreating.Bound() {
+		if err := k.stillFree(ctx, b.user.Email); err != nil {
+			return b.user, err
+		}
+		e := hooks.UserCreating{
+			Event: event(b.client, b.now), User: b.user, Method: b.method, Provider: b.provider, Claims: b.claims, Password: hooks.Secret(b.password),
+		}
+		if err := k.Hooks.UserCreating.Ask(ctx, &e); err != nil {
+			return b.user, err
+		}
+		metadata, _, err := e.Metadata(b.user.Metadata)
+		if err != nil {
+			return b.user, err
+		}
+		b.user.Metadata = metadata
+	}
+	return b.user, nil
+}
+
+// stillFree refuses an address that somebody has, before anybody is asked about it.
+func (k *Kit) stillFree(ctx context.Context, email string) error {
+	if email == "" {
+		return nil
+	}
+	user, err := k.Store.UserByEmail(ctx, email)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("%w: user %s", auth.EmailTaken, user.ID)
+}
+
+// add writes a user, and has Postgres functions take part in the transaction that does.
+func (k *Kit) add(ctx context.Context, tx *store.DB, u store.NewUser, e store.Entry) error {
+	if err := tx.AddUser(ctx, u, e); err != nil {
+		return err
+	}
+	if k.Hooks == nil || !k.Hooks.UserInserted.Bound() {
+		return nil
+	}
+	method, _ := e.Detail["method"].(string)
+	return k.Hooks.UserInserted.In(ctx, tx, hooks.UserInserted{Event: event(e.Client, e.At), User: u.User, Method: method})
+}
+
+// asksOfUsers tells whether somebody has to be told of users once they are there.
+func (k *Kit) asksOfUsers() bool { return k.Hooks != nil && k.Hooks.UserCreated.Bound() }
+
+// created has hooks told of a user who has been made. An error refuses the answer; the user stays.
+func (k *Kit) created(ctx context.Context, b birth) error {
+	if !k.asksOfUsers() {
+		return nil
+	}
+	e := hooks.UserCreated{Event: event(b.client, b.now), User: b.user, Method: b.method, Provider: b.provider}
+	return k.Hooks.UserCreated.Ask(ctx, &e)
+}
+
+// passwordChecked has hooks asked about a password that was compared with the one of a user. check is
+// what that came to. What a hook says of a wrong one is worth a refusal, too, but its failure is not:
+// it must not tell that there is such a user.
+func (k *Kit) passwordChecked(ctx context.Context, u auth.User, c auth.Client, check error) error {
+	if k.Hooks == nil || !k.Hooks.PasswordChecked.Bound() || check != nil && auth.CodeOf(check) != auth.InvalidCredentials {
+		return check
+	}
+	e := hooks.PasswordChecked{Event: event(c, k.Now()), User: u, Valid: check == nil}
+	err := k.endedBy(ctx, u, c, k.Hooks.PasswordChecked.Ask(ctx, &e))
+	if err == nil || check != nil && auth.CodeOf(err) == auth.HookFailed {
+		return check
+	}
+	return err
+}
+
+// factorChecked has hooks asked about a code of a second factor that was compared.
+func (k *Kit) factorChecked(ctx context.Context, t typed, p proof, check error) error {
+	if k.Hooks == nil || !k.Hooks.FactorChecked.Bound() || check != nil && auth.CodeOf(check) != auth.InvalidTOTP {
+		return check
+	}
+	e := hooks.FactorChecked{Event: event(t.client, t.now), User: t.user, FactorID: p.factor.ID, Type: byTOTP, Valid: check == nil}
+	if tokens.IsRecoveryCode(t.code) {
+		e.Type = byRecoveryCode
+	}
+	err := k.endedBy(ctx, t.user, t.client, k.Hooks.FactorChecked.Ask(ctx, &e))
+	switch {
+	case err == nil:
+		return check
+	case check == nil:
+		return k.returnProof(ctx, p, err)
+	}
+	return err
+}
+
+// endedBy ends all sessions of a user where the hook that refuses says so.
+func (k *Kit) endedBy(ctx context.Context, u auth.User, c auth.Client, refusal error) error {
+	var no *hooks.Denied
+	if !errors.As(refusal, &no) || !no.EndSessions {
+		return refusal
+	}
+	e := k.entry("session.ended", u.ID, c, k.Now())
+	e.Detail = map[string]any{"all": true, "hook": no.Hook}
+	err := k.Store.EndAllSessions(ctx, auth.Actor{UserID: u.ID}, k.Policy.alive(e.At), e)
+	if errors.Is(err, store.ErrNotFound) {
+		return refusal // the user is gone, and the sessions with them
+	}
+	return errors.Join(refusal, err)
 }

@@ -207,15 +207,24 @@ func (k *Kit) addByCode(ctx context.Context, ask askedCode) error {
 	if ask.number != "" {
 		method = "sms"
 	}
-	err := k.Store.InTx(ctx, func(tx *store.DB) error {
+	b := birth{user: ask.newcomer, method: method, client: ask.Client, now: ask.start}
+	var err error
+	if b.user, err = k.creating(ctx, b); err != nil {
+		return err
+	}
+	ask.newcomer = b.user
+	err = k.Store.InTx(ctx, func(tx *store.DB) error {
 		created := k.entry("user.created", ask.newcomer.ID, ask.Client, ask.start)
 		created.Detail = map[string]any{"method": method}
-		if err := tx.AddUser(ctx, store.NewUser{User: ask.newcomer}, created); err != nil || ask.newcomer.Disabled {
+		if err := k.add(ctx, tx, store.NewUser{User: ask.newcomer}, created); err != nil || ask.newcomer.Disabled {
 			return err
 		}
 		_, _, err := k.sendCode(ctx, tx, ask.code(ask.newcomer))
 		return err
 	})
+	if err == nil {
+		err = k.created(ctx, b)
+	}
 	if err == nil && ask.newcomer.Disabled {
 		return fmt.Errorf("%w: new users wait for an operator", auth.UserDisabled)
 	}

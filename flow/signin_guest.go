@@ -50,10 +50,13 @@ func (f *SignIn) AsGuest(ctx context.Context, in GuestSignIn) (admission auth.Ad
 	if guest.DisplayName == "" {
 		guest.DisplayName = "Anonymous User"
 	}
+	if guest, err = f.creating(ctx, birth{user: guest, method: "anonymous", client: in.Client, now: now}); err != nil {
+		return admission, err
+	}
 	o := opening{user: guest, method: "anonymous", client: in.Client, now: now}
 	return f.enterNew(ctx, o, func(tx *store.DB) (bool, error) {
 		created := f.entry("user.created", guest.ID, in.Client, now)
 		created.Detail = map[string]any{"method": "anonymous"}
-		return true, tx.AddUser(ctx, store.NewUser{User: guest}, created)
+		return true, f.add(ctx, tx, store.NewUser{User: guest}, created)
 	})
 }

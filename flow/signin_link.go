@@ -104,14 +104,23 @@ func (k *Kit) addByLink(ctx context.Context, ask askedLink) error {
 	if k.Policy.DisableSignUp {
 		return auth.SignUpDisabled
 	}
-	err := k.Store.InTx(ctx, func(tx *store.DB) error {
+	b := birth{user: ask.newcomer, method: "link", client: ask.Client, now: ask.start}
+	var err error
+	if b.user, err = k.creating(ctx, b); err != nil {
+		return err
+	}
+	ask.newcomer = b.user
+	err = k.Store.InTx(ctx, func(tx *store.DB) error {
 		created := k.entry("user.created", ask.newcomer.ID, ask.Client, ask.start)
 		created.Detail = map[string]any{"method": "link"}
-		if err := tx.AddUser(ctx, store.NewUser{User: ask.newcomer}, created); err != nil || ask.newcomer.Disabled {
+		if err := k.add(ctx, tx, store.NewUser{User: ask.newcomer}, created); err != nil || ask.newcomer.Disabled {
 			return err
 		}
 		return k.sendLink(ctx, tx, ask.link(ask.newcomer))
 	})
+	if err == nil {
+		err = k.created(ctx, b)
+	}
 	if err == nil && ask.newcomer.Disabled {
 		return fmt.Errorf("%w: new users wait for an operator", auth.UserDisabled)
 	}

@@ -36,7 +36,13 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admi
 	asked := f.asking(ctx, o)
 	defer asked.cancel()
 	newHash, err := f.checkPassword(ctx, login, known, in.Password, asked.begin)
-	if auth.CodeOf(err) == auth.InvalidCredentials {
+	wrong := auth.CodeOf(err) == auth.InvalidCredentials
+	if known && login.PasswordHash != "" {
+		checked := f.Now()
+		err = f.passwordChecked(ctx, login.User, in.Client, err)
+		looking += f.Now().Sub(checked)
+	}
+	if wrong {
 		return auth.Admission{}, f.refusePassword(ctx, begun, looking, guards, err)
 	}
 	if err == nil {

@@ -92,13 +92,16 @@ func (f *SignUp) WithPasskey(ctx context.Context, in PasskeySignUpAnswer) (admis
 	if err != nil {
 		return admission, err
 	}
+	if user, err = f.creating(ctx, birth{user: user, method: "webauthn", client: in.Client, now: now}); err != nil {
+		return admission, err
+	}
 	made.Key.ID, made.Key.Nickname, made.Key.AddedAt = tokens.NewUUID(), in.Nickname, now
 
 	o := opening{user: user, method: "webauthn", aal: passkeyLevel(made.UserVerified), client: in.Client, now: now}
 	admission, err = f.enterNew(ctx, o, func(tx *store.DB) (bool, error) {
 		created := f.entry("user.created", user.ID, in.Client, now)
 		created.Detail = map[string]any{"method": "webauthn", "passkeyId": made.Key.ID}
-		if err := tx.AddUser(ctx, store.NewUser{User: user}, created); err != nil {
+		if err := f.add(ctx, tx, store.NewUser{User: user}, created); err != nil {
 			return false, err
 		}
 		if err := tx.AddFirstPasskey(ctx, made.Key); err != nil {

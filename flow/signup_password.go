@@ -41,6 +41,9 @@ func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (*auth.Gra
 	if f.Policy.RequireVerifiedEmail && !f.MailReady {
 		return nil, auth.MailNotConfigured
 	}
+	if user, err = f.creating(ctx, birth{user: user, method: "password", password: in.Password, client: in.Client, now: now}); err != nil {
+		return nil, err
+	}
 	hash, err := f.Passwords.Hash(ctx, in.Password)
 	if err != nil {
 		return nil, err
@@ -50,7 +53,7 @@ func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (*auth.Gra
 	admission, err := f.enterNew(ctx, o, func(tx *store.DB) (bool, error) {
 		created := f.entry("user.created", user.ID, in.Client, now)
 		created.Detail = map[string]any{"method": "password"}
-		if err := tx.AddUser(ctx, store.NewUser{User: user, PasswordHash: hash}, created); err != nil {
+		if err := f.add(ctx, tx, store.NewUser{User: user, PasswordHash: hash}, created); err != nil {
 			return false, err
 		}
 		switch {

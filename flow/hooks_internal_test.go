@@ -1,0 +1,71 @@
+package flow
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// decided lists which function makes a user, opens a session or signs an access token, and how it comes
+// to ask hooks first. Whoever writes another one decides here, and adds it to the tests of the door.
+var decided = map[string]string{
+	"add":              "writes a user and has UserInserted join; only what asked UserCreating calls it",
+	"WithPassword":     "signs up: creating, enterNew. Signs in: PasswordChecked, askSession",
+	"addByLink":        "creating, add, created",
+	"addByCode":        "creating, add, created",
+	"AsGuest":          "creating, enterNew",
+	"WithPasskey":      "signs up: creating, enterNew. Signs in: ask",
+	"arriveAnew":       "creating, enterNew",
+	"enterNew":         "created, ask",
+	"enter":            "opens; open refuses what was not asked about",
+	"open":             "opens; refuses what was not asked about",
+	"grant":            "signs what open and Refresh asked about",
+	"Refresh":          "askAgain",
+	"letIn":            "opens what askArrival asked about",
+	"redeem":           "ask",
+	"WithCode":         "ask",
+	"WithFactor":       "FactorChecked, ask",
+	"WithPAT":          "ask",
+	"ElevateByFactor":  "FactorChecked, ask",
+	"ElevateByCode":    "ask",
+	"ElevateByPasskey": "ask",
+}
+
+// TestEveryUserAndSessionIsDecidedAbout reads the flows for whatever makes a user, opens a session or
+// signs an access token.
+func TestEveryUserAndSessionIsDecidedAbout(t *testing.T) {
+	t.Parallel()
+	files, err := parser.ParseDir(token.NewFileSet(), ".", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, file := range files["flow"].Files {
+		for _, d := range file.Decls {
+			function, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			ast.Inspect(function, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				if s, ok := call.Fun.(*ast.SelectorExpr); ok && slices.Contains([]string{"AddUser", "add", "OpenSession", "Sign", "enter", "open", "enterNew", "grant"}, s.Sel.Name) {
+					found[function.Name.Name] = true
+				}
+				return true
+			})
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(decided)), slices.Sorted(maps.Keys(found))); diff != "" {
+		t.Errorf("decided about (-here +in the flows):\n%s", diff)
+	}
+}
