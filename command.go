@@ -30,6 +30,7 @@ type commands struct {
 	Hasura      hasuraCmds     `cmd:"" help:"Look at what Hasura's engine knows of schema auth, and tell it the rest."`
 	Claims      claimsCmds     `cmd:"" help:"Check, explain and try custom claims."`
 	Emails      emailsCmds     `cmd:"" help:"Look at mails and send a test."`
+	Events      eventsCmds     `cmd:"" help:"List events, and have them sent again."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running server whether it is healthy; for containers."`
 	Version     versionCmd     `cmd:"" help:"Say which version this is."`
 }

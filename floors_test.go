@@ -65,6 +65,7 @@ var floors = map[string]int{
 	"engine":    rooms,
 	"hooks":     rooms,
 	"outbound":  rooms,
+	"events":    rooms,
 
 	"claims/schema":    rooms,
 	"passwords/argon2": rooms,

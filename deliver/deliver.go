@@ -1,4 +1,4 @@
-// Package deliver carries what the house owes to the outside: queued mail and text messages. It
+// Package deliver carries what the house owes to the outside: queued mail and text messages, and events. It
 // also sweeps what expired. Jobs are rows of River's tables, inserted in the transaction that caused
 // them, so a crash at any moment loses none; a mail may go out twice when the crash comes between
 // the mail server's yes and the job's end, then with the same Message-ID.
@@ -31,13 +31,14 @@ type Settings struct {
 	KeepDead    time.Duration `env:"AUTH_MAIL_DEAD_LETTERS_KEPT" default:"2160h" min:"1h" doc:"How long mails and text messages that could not be delivered are kept."`
 	SMSWorkers  int           `env:"AUTH_SMS_WORKERS" default:"4" min:"1" max:"100" doc:"How many text messages are sent at the same time."`
 	SMSAttempts int           `env:"AUTH_SMS_ATTEMPTS" default:"5" min:"1" max:"100" doc:"How often a text message is tried, with growing pauses and as long as its code lives, before it is kept as a dead letter."`
-	EventsKept  time.Duration `env:"AUTH_EVENTS_KEPT" default:"720h" min:"1h" doc:"How long events are kept."`
+	EventsKept  time.Duration `env:"AUTH_EVENTS_KEPT" default:"720h" min:"1h" doc:"How long events are kept that have arrived, or that nobody gets."`
 	SweepPeriod time.Duration `env:"AUTH_SWEEP_INTERVAL" default:"10m" min:"1s" doc:"How often expired sessions, tickets and counters are deleted."`
 }
 
 // Carriers take the jobs that are due and do them.
 type Carriers struct {
 	Settings
+	Events EventSettings
 	Store  *store.DB
 	Mailer *emails.Mailer
 	SMS    *sms.Gateway
@@ -45,7 +46,9 @@ type Carriers struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 
-	client *river.Client[pgx.Tx]
+	client  *river.Client[pgx.Tx]
+	routes  []*route
+	carried carried
 }
 
 // Start begins to work. It returns once the carriers listen for jobs; Stop ends them.
@@ -73,7 +76,7 @@ func (c *Carriers) Start(ctx context.Context) error {
 		CancelledJobRetentionPeriod: c.KeepDead,            // after an answer that no other attempt would change
 		// A server that was killed takes its mails under way with it: another sends them soon.
 		RescueStuckJobsAfter: 2 * attemptTimeout,
-		ErrorHandler:         &reporter{c.Log, map[string]int{store.MailJob{}.Kind(): c.Attempts, store.SMSJob{}.Kind(): c.SMSAttempts}},
+		ErrorHandler:         &reporter{c, map[string]int{store.MailJob{}.Kind(): c.Attempts, store.SMSJob{}.Kind(): c.SMSAttempts}},
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(
 			river.PeriodicInterval(c.SweepPeriod),
 			func() (river.JobArgs, *river.InsertOpts) { return sweepJob{}, nil },
@@ -84,19 +87,22 @@ func (c *Carriers) Start(ctx context.Context) error {
 		return fmt.Errorf("deliver: %w", err)
 	}
 	c.client = client
-	// The carriers outlive the context that started them: Stop lets the jobs under way finish.
-	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+	// The carriers outlive the context that started them: Stop lets what is under way finish.
+	ctx = context.WithoutCancel(ctx)
+	if err := client.Start(ctx); err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
+	c.carried.start(ctx, c.routes)
 	return nil
 }
 
-// Stop takes no new jobs, waits for those under way until the context ends, and then cuts them off;
-// they are tried again later, by this server or another.
+// Stop takes no new jobs and events, waits for those under way until the context ends, and then cuts
+// them off; they are tried again later, by this server or another.
 func (c *Carriers) Stop(ctx context.Context) error {
 	if c.client == nil {
 		return nil
 	}
+	c.carried.stop(ctx)
 	err := c.client.Stop(ctx)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return c.client.StopAndCancel(context.WithoutCancel(ctx))
@@ -154,7 +160,26 @@ func (c *Carriers) warn(ctx context.Context, template string, rendered emails.Re
 // giveUp makes a dead letter of a job that no other attempt would help, and says so.
 func (c *Carriers) giveUp(ctx context.Context, job *rivertype.JobRow, err error) error {
 	logFailure(ctx, c.Log, job, slog.LevelError, "job given up, kept as a dead letter", err)
+	c.tellOfLoss(ctx, job)
 	return river.JobCancel(err)
+}
+
+// tellOfLoss makes an event of a message that its user will never get. Why, is in the log and in the
+// queue: the words of a mail server may hold an address.
+func (c *Carriers) tellOfLoss(ctx context.Context, job *rivertype.JobRow) {
+	kinds := map[string][2]string{store.MailJob{}.Kind(): {"mail.failed", "mailId"}, store.SMSJob{}.Kind(): {"sms.failed", "messageId"}}
+	var args struct{ ID, UserID, Template string }
+	kind, told := kinds[job.Kind]
+	if err := json.Unmarshal(job.EncodedArgs, &args); !told || err != nil || args.UserID == "" {
+		return
+	}
+	err := c.Store.Tell(ctx, store.Entry{
+		Event: kind[0], UserID: args.UserID, At: c.Now(),
+		Detail: map[string]any{kind[1]: args.ID, "template": args.Template},
+	})
+	if err != nil {
+		c.Log.WarnContext(ctx, "that a message was given up could not be told", slog.String("reason", err.Error()))
+	}
 }
 
 // attemptTimeout bounds one attempt to send a mail.
@@ -199,7 +224,7 @@ type sweepWorker struct {
 // Work sweeps once.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
 	now := w.carriers.Now()
-	swept, err := w.carriers.Store.Sweep(ctx, now, now.Add(-w.carriers.EventsKept))
+	swept, err := w.carriers.Store.Sweep(ctx, now, now.Add(-w.carriers.EventsKept), now.Add(-w.carriers.Events.DeadKept))
 	if swept > 0 {
 		w.carriers.Log.DebugContext(ctx, "swept expired rows", slog.Int64("rows", swept))
 	}
@@ -208,7 +233,7 @@ func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
 
 // reporter tells the log of every failed attempt, and loudly of the last.
 type reporter struct {
-	log      *slog.Logger
+	carriers *Carriers
 	attempts map[string]int // that a job is given, by kind; those of an earlier start are held to it too
 }
 
@@ -223,9 +248,9 @@ func (r *reporter) last(job *rivertype.JobRow) bool {
 // HandleError logs a failed attempt, and ends the job after the last.
 func (r *reporter) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
 	if r.last(job) {
-		logFailure(ctx, r.log, job, slog.LevelError, "job given up, kept as a dead letter", err)
+		_ = r.carriers.giveUp(ctx, job, err) // the result below ends the job
 	} else {
-		logFailure(ctx, r.log, job, slog.LevelWarn, "job failed, will be tried again", err)
+		logFailure(ctx, r.carriers.Log, job, slog.LevelWarn, "job failed, will be tried again", err)
 	}
 	return &river.ErrorHandlerResult{SetCancelled: r.last(job)}
 }
@@ -237,7 +262,7 @@ func logFailure(ctx context.Context, log *slog.Logger, job *rivertype.JobRow, le
 
 // HandlePanic logs a panic of a worker; the job is tried again, up to the last attempt.
 func (r *reporter) HandlePanic(ctx context.Context, job *rivertype.JobRow, panicked any, trace string) *river.ErrorHandlerResult {
-	r.log.ErrorContext(ctx, "job panicked", slog.String("job", job.Kind), slog.Int64("id", job.ID),
+	r.carriers.Log.ErrorContext(ctx, "job panicked", slog.String("job", job.Kind), slog.Int64("id", job.ID),
 		slog.Any("panic", panicked), slog.String("trace", trace))
 	return &river.ErrorHandlerResult{SetCancelled: r.last(job)}
 }

@@ -144,7 +144,7 @@ func (k *Kit) mailCode(ctx context.Context, tx *store.DB, c newCode, digits, tic
 		variables["redirectTo"] = c.mailed.redirectTo
 		expires = c.now.Add(kind.life)
 	}
-	return k.queueMail(ctx, tx, expires, emails.Message{
+	return k.queueMail(ctx, tx, c.user.ID, expires, emails.Message{
 		ID: tokens.NewUUID(), To: c.email, Template: emails.SignInOTP, Locale: c.user.Locale, Variables: variables,
 	})
 }

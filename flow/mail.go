@@ -51,7 +51,7 @@ func (k *Kit) sendLink(ctx context.Context, tx *store.DB, l link) error {
 	if err != nil || !added {
 		return err
 	}
-	return k.queueMail(ctx, tx, l.now.Add(kind.life), emails.Message{
+	return k.queueMail(ctx, tx, l.user.ID, l.now.Add(kind.life), emails.Message{
 		ID: tokens.NewUUID(), To: l.to, Template: kind.template, Locale: l.user.Locale,
 		Variables: map[string]string{
 			"link": k.linkURL(ticket, kind.linkType, l), "ticket": ticket, "redirectTo": l.redirectTo,
@@ -72,7 +72,7 @@ func (k *Kit) linkURL(ticket, linkType string, l link) string {
 
 // queueMail makes the mail a job of the transaction. Its content is sealed, since a queue is no
 // place for a link that signs somebody in.
-func (k *Kit) queueMail(ctx context.Context, tx *store.DB, expires time.Time, m emails.Message) error {
+func (k *Kit) queueMail(ctx context.Context, tx *store.DB, userID string, expires time.Time, m emails.Message) error {
 	plain, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("flow: %w", err)
@@ -81,7 +81,7 @@ func (k *Kit) queueMail(ctx context.Context, tx *store.DB, expires time.Time, m 
 	if err != nil {
 		return fmt.Errorf("flow: %w", err)
 	}
-	return tx.Enqueue(ctx, store.MailJob{ID: m.ID, Sealed: sealed, ExpiresAt: expires}, nil)
+	return tx.Enqueue(ctx, store.MailJob{ID: m.ID, Sealed: sealed, UserID: userID, Template: m.Template, ExpiresAt: expires}, nil)
 }
 
 // notify queues a mail that tells somebody of a change, when mails can be sent.
@@ -89,7 +89,7 @@ func (k *Kit) notify(ctx context.Context, tx *store.DB, template, to string, u a
 	if !k.MailReady || to == "" {
 		return nil
 	}
-	return k.queueMail(ctx, tx, time.Time{}, emails.Message{
+	return k.queueMail(ctx, tx, u.ID, time.Time{}, emails.Message{
 		ID: tokens.NewUUID(), To: to, Template: template, Locale: u.Locale,
 		Variables: map[string]string{
 			"displayName": u.DisplayName, "email": u.Email, "newEmail": u.NewEmail, "locale": u.Locale,

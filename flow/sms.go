@@ -38,5 +38,5 @@ func (k *Kit) queueSMS(ctx context.Context, tx *store.DB, expires time.Time, t t
 	if err != nil {
 		return fmt.Errorf("flow: %w", err)
 	}
-	return tx.Enqueue(ctx, store.SMSJob{ID: id, Sealed: sealed, ExpiresAt: expires}, nil)
+	return tx.Enqueue(ctx, store.SMSJob{ID: id, Sealed: sealed, UserID: t.user.ID, Template: emails.SignInSMS, ExpiresAt: expires}, nil)
 }

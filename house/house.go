@@ -213,7 +213,10 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	}
 	h := &House{
 		Store: db, Kit: kit, settings: c.Server, log: o.Log, stopping: o.Stopping,
-		Carriers: &deliver.Carriers{Settings: c.Deliver, Store: db, Mailer: mailer, SMS: gateway, Keys: keys, Log: o.Log, Now: o.Now},
+		Carriers: &deliver.Carriers{Settings: c.Deliver, Events: c.Events, Store: db, Mailer: mailer, SMS: gateway, Keys: keys, Log: o.Log, Now: o.Now},
+	}
+	if err := h.Carriers.OpenRoutes(ctx); err != nil {
+		return nil, err
 	}
 	h.Engine = flow.NewEngine(kit, c.Webhook)
 	h.metadata = &metadata{engine: hasuraEngine, store: db, log: o.Log}

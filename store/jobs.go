@@ -24,6 +24,9 @@ const MailSeal = "mail"
 type MailJob struct {
 	ID     string `json:"id"` // stable over retries: it becomes the Message-ID
 	Sealed []byte `json:"sealed"`
+	// Whose mail it is and what it says, for the event when it is given up.
+	UserID   string `json:"userId,omitempty"`
+	Template string `json:"template,omitempty"`
 	// When the mail is worth nothing any more, because the link in it is not; zero means never.
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 }
@@ -46,6 +49,8 @@ const SMSQueue = "sms"
 type SMSJob struct {
 	ID        string    `json:"id"` // stable over attempts
 	Sealed    []byte    `json:"sealed"`
+	UserID    string    `json:"userId,omitempty"`
+	Template  string    `json:"template,omitempty"`
 	ExpiresAt time.Time `json:"expiresAt"` // when the code in it is worth nothing any more
 }
 

@@ -183,16 +183,18 @@ const (
 	takeAdoptedTicketSQL = `update auth.users set ticket = null where id = $1 and ticket = $2`
 )
 
-// Sweep deletes what expired: tickets, sessions, counters and events whose time is over. It works
-// in small steps, so that no lock is held for long, waits for no row that somebody else holds, and
-// tells how many rows it deleted.
-func (db *DB) Sweep(ctx context.Context, now, eventsBefore time.Time) (int64, error) {
+// Sweep deletes what expired: tickets, sessions, counters and events whose time is over; of events
+// that have not arrived at a receiver, those from before another time. It works in small steps, so
+// that no lock is held for long, waits for no row that somebody else holds, and tells how many rows it
+// deleted.
+func (db *DB) Sweep(ctx context.Context, now, eventsBefore, deadBefore time.Time) (int64, error) {
 	var total int64
 	for _, s := range []struct {
 		sql string
 		at  time.Time
 	}{
 		{sweepTicketsSQL, now}, {sweepSessionsSQL, now}, {sweepCountersSQL, now}, {sweepEventsSQL, eventsBefore},
+		{sweepDeadSQL, earlier(eventsBefore, deadBefore)},
 	} {
 		for {
 			tag, err := db.Exec(ctx, s.sql, s.at)
@@ -211,11 +213,35 @@ func (db *DB) Sweep(ctx context.Context, now, eventsBefore time.Time) (int64, er
 	return total, err
 }
 
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 const (
-	sweepStep                = 1000
-	sweepTicketsSQL          = `delete from auth.tickets where id in (select id from auth.tickets where expires_at < $1 limit 1000 for update skip locked)`
-	sweepSessionsSQL         = `delete from auth.refresh_tokens where id in (select id from auth.refresh_tokens where expires_at < $1 limit 1000 for update skip locked)`
-	sweepCountersSQL         = `delete from auth.security_counters where key in (select key from auth.security_counters where window_ends_at < $1 limit 1000 for update skip locked)`
-	sweepEventsSQL           = `delete from auth.events where id in (select id from auth.events where at < $1 limit 1000)`
+	sweepStep        = 1000
+	sweepTicketsSQL  = `delete from auth.tickets where id in (select id from auth.tickets where expires_at < $1 limit 1000 for update skip locked)`
+	sweepSessionsSQL = `delete from auth.refresh_tokens where id in (select id from auth.refresh_tokens where expires_at < $1 limit 1000 for update skip locked)`
+	sweepCountersSQL = `delete from auth.security_counters where key in (select key from auth.security_counters where window_ends_at < $1 limit 1000 for update skip locked)`
+	sweepEventsSQL   = `
+	with gone as (
+		delete from auth.events where id in (select e.id from auth.events e where e.at < $1
+			and not exists (select from auth.event_lanes l where l.user_id = e.user_id and l.sent < e.seq and l.due_at is not null)
+			and not exists (select from auth.event_letters t where t.user_id = e.user_id and t.seq = e.seq) limit 1000)` + sweptEvents
+	sweepDeadSQL = `
+	with gone as (
+		delete from auth.events where id in (select id from auth.events where at < $1 limit 1000)` + sweptEvents
+	// What only speaks of events that are gone goes with them. A lane that is made anew begins at the
+	// events that are left.
+	sweptEvents = ` returning id, user_id, seq
+	), letters as (
+		delete from auth.event_letters t using gone g where t.user_id = g.user_id and t.seq = g.seq
+	), lanes as (
+		delete from auth.event_lanes l where l.user_id in (select user_id from gone) and l.due_at is null
+			and not exists (select from auth.events e where e.user_id = l.user_id and not exists (select from gone g where g.id = e.id))
+	)
+	select id from gone`
 	ensureAuditPartitionsSQL = `select auth.ensure_audit_partitions($1)`
 )

@@ -98,6 +98,17 @@ func (h *House) Beside(t testing.TB, options ...func(*house.Options)) *House {
 	return open(t, h.Database, outside{h.Mail, h.Phones}, h.Env, options)
 }
 
+// With opens a second house on the same database with other settings.
+func (h *House) With(t testing.TB, settings map[string]string, options ...func(*house.Options)) *House {
+	t.Helper()
+	return open(t, h.Database, outside{h.Mail, h.Phones}, settings, options)
+}
+
+// OnClock makes a house live by a clock that others have too.
+func OnClock(c *Clock) func(*house.Options) {
+	return func(o *house.Options) { o.Now = c.Now }
+}
+
 // SMS blocks until n text messages came for the number, and returns them. It sees those of the
 // gateway "dev".
 func (h *House) SMS(t testing.TB, number string, n int) []fakesms.Message {

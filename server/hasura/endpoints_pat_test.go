@@ -109,7 +109,7 @@ func TestPersonalAccessTokens(t *testing.T) {
 	if list := d.pats(t, own.AccessToken); len(list) != 0 {
 		t.Errorf("list %v", list)
 	}
-	if _, err := d.Store.Sweep(t.Context(), clock.Now().Add(time.Second), clock.Now()); err != nil {
+	if _, err := d.Store.Sweep(t.Context(), clock.Now().Add(time.Second), clock.Now(), clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if n := value[int](t, d, `select count(*) from auth.refresh_tokens where id = $1`, id); n != 0 {

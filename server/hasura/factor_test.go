@@ -378,7 +378,7 @@ func TestGuessesAtASecondFactorAreCounted(t *testing.T) {
 	theirs := d.turnOn(t, stranger, clock)
 	d.second(t, d.halfway(t, stranger), theirs.wrong(t)).refused(t, 401, "invalid-totp", "")
 	clock.Advance(most * every)
-	if _, err := d.Store.Sweep(t.Context(), clock.Now(), clock.Now()); err != nil {
+	if _, err := d.Store.Sweep(t.Context(), clock.Now(), clock.Now(), clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if n := value[int](t, d, `select count(*)::int from auth.security_counters`); n != 0 {

@@ -563,7 +563,7 @@ func TestWeakness38TheTimeoutCounts(t *testing.T) {
 		}
 	}
 	clock.Advance(time.Hour)
-	if _, err := d.Store.Sweep(t.Context(), clock.Now(), clock.Now()); err != nil {
+	if _, err := d.Store.Sweep(t.Context(), clock.Now(), clock.Now(), clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if n := value[int](t, d, `select count(*) from auth.tickets`); n != 0 {

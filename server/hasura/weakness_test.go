@@ -811,7 +811,7 @@ func TestWeakness53ExpiredSessionsAreSwept(t *testing.T) {
 	}
 	sweep := func(after time.Duration) {
 		now := d.Clock.Now().Add(after)
-		if _, err := d.Store.Sweep(t.Context(), now, now.Add(-time.Hour)); err != nil {
+		if _, err := d.Store.Sweep(t.Context(), now, now.Add(-time.Hour), now.Add(-time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}

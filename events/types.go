@@ -1,0 +1,162 @@
+// Package events knows what leaves the house as an event: the words, what each tells, and how one is
+// handed to a receiver.
+package events
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Type is one kind of event.
+type Type struct {
+	Name string
+	Doc  string // when it happens
+	// Data are the members of its data by name, beside userId, which all have.
+	Data map[string]Field
+}
+
+// A Field is a member of an event's data.
+type Field struct {
+	Kind     string // of JSON Schema: string, boolean, integer; or uuid, time
+	Doc      string
+	Optional bool // it may be missing
+}
+
+func session(doc string) Field { return Field{"uuid", doc, true} }
+
+// Types lists all events, by name.
+func Types() []Type {
+	asking := session("The session that asked for it.")
+	method := Field{"string", "How: password, link, otp, sms, webauthn, oauth, idtoken, anonymous, pat and the like.", false}
+	provider := Field{"string", "The sign-in provider.", false}
+	passkey := Field{"uuid", "The passkey.", false}
+	factor := Field{"string", "Its kind: totp.", false}
+	message := Field{"uuid", "The message, as the log and the Message-ID have it.", false}
+	template := Field{"string", "What it was to say: the name of its template.", false}
+	types := []Type{
+		{"claims.failed", "A custom claim could not be computed. At most one a minute for each claim.", map[string]Field{
+			"claim":       {"string", "Its name, or all.", false},
+			"reason":      {"string", "Why, as the log has it.", false},
+			"unreachable": {"boolean", "The source of the data did not answer.", false},
+		}},
+		{"email.changed", "A new e-mail address took the place of the old one.", nil},
+		{"factor.disabled", "A second factor was turned off.", map[string]Field{"factor": factor, "sessionId": asking}},
+		{"factor.enabled", "A second factor was turned on.", map[string]Field{"factor": factor, "sessionId": asking}},
+		{"factor.staged", "A second factor was begun to be set up.", map[string]Field{"sessionId": asking}},
+		{"identity.linked", "An account at a provider was linked.", map[string]Field{
+			"provider": provider, "identityId": {"uuid", "The link.", false}, "sessionId": asking,
+		}},
+		{"identity.unlinked", "An account at a provider was unlinked.", map[string]Field{"identityId": {"uuid", "The link.", false}, "sessionId": asking}},
+		{"mail.failed", "A mail was given up: it is among the dead letters.", map[string]Field{"mailId": message, "template": template}},
+		{"passkey.added", "A passkey was added.", map[string]Field{"passkeyId": passkey, "sessionId": asking}},
+		{"passkey.cloned", "A passkey counted backwards: somebody has a copy of it.", map[string]Field{
+			"passkeyId": passkey, "stored": {"integer", "The count that was known.", false}, "told": {"integer", "The count that came.", false},
+		}},
+		{"passkey.removed", "A passkey was removed.", map[string]Field{"passkeyId": passkey, "sessionId": asking}},
+		{"passkey.renamed", "A passkey got another name.", map[string]Field{"passkeyId": passkey, "sessionId": asking}},
+		{"password.changed", "The password was set, changed or reset.", map[string]Field{"sessionId": asking}},
+		{"pat.created", "A personal access token was made.", map[string]Field{
+			"patId": {"uuid", "The token's id.", false}, "expiresAt": {"time", "When it ends.", false}, "sessionId": asking,
+		}},
+		{"pat.revoked", "A personal access token was revoked.", map[string]Field{"patId": {"uuid", "The token's id.", false}}},
+		{"phone.changed", "The telephone number was changed.", map[string]Field{"sessionId": asking}},
+		{"phone.confirmed", "A telephone number was confirmed by a code.", nil},
+		{"phone.released", "The user lost a telephone number that somebody else has confirmed.", nil},
+		{"provider.tokens.read", "The tokens of a provider were read.", map[string]Field{"provider": provider, "sessionId": asking}},
+		{"provider.tokens.refreshed", "The tokens of a provider were refreshed.", map[string]Field{"provider": provider, "sessionId": asking}},
+		{"session.ended", "A session ended before its time: by sign-out, by the user from elsewhere, by a limit. Sessions that expire are not told.", map[string]Field{
+			"sessionId": session("The session; missing where all ended."),
+			"all":       {"boolean", "All sessions of the user ended.", true},
+			"reason":    {"string", "user, limit or pat-revoked; missing where the session signed itself out.", true},
+		}},
+		{"session.replayed", "A session was ended since two parties held its refresh token.", map[string]Field{"sessionId": session("The session.")}},
+		{"session.started", "A user signed in.", map[string]Field{"sessionId": session("The session."), "method": method}},
+		{"sms.failed", "A text message was given up: it is among the dead letters.", map[string]Field{"messageId": message, "template": template}},
+		{"user.confirmed", "The e-mail address was confirmed.", nil},
+		{"user.created", "A user came into being.", map[string]Field{
+			"method": method, "provider": {"string", "The sign-in provider, where one vouched.", true},
+			"passkeyId": {"uuid", "The passkey, where the user signed up with one.", true},
+		}},
+		{"user.deanonymized", "An anonymous user became a known one.", map[string]Field{"method": method, "sessionId": asking}},
+		{"user.deleted", "A user was deleted by Postern itself.", map[string]Field{"reason": {"string", "claims: an anonymous user who could get no token.", false}}},
+		{"user.disowned", "What somebody had set up under an address that was not theirs was taken off the user, whose owner has shown up.", map[string]Field{
+			"method": {"string", "email, where a mail proved it.", true}, "provider": {"string", "The provider that proved it.", true},
+			"by": {"string", "What else proved it.", true},
+		}},
+	}
+	return types
+}
+
+// Known tells whether there is such an event.
+func Known(name string) bool {
+	return slices.ContainsFunc(Types(), func(t Type) bool { return t.Name == name })
+}
+
+// Schema is the JSON Schema of what a receiver gets for an event of the type.
+func (t Type) Schema() []byte {
+	members, required := map[string]any{"userId": Field{Kind: "uuid", Doc: "The user."}.schema()}, []string{"userId"}
+	for _, name := range slices.Sorted(maps.Keys(t.Data)) {
+		members[name] = t.Data[name].schema()
+		if !t.Data[name].Optional {
+			required = append(required, name)
+		}
+	}
+	schema := map[string]any{
+		"$schema":     "https://json-schema.org/draft/2020-12/schema",
+		"title":       t.Name,
+		"description": t.Doc,
+		"type":        "object",
+		"required":    []string{"id", "type", "timestamp", "data"},
+		"properties": map[string]any{
+			"id":        map[string]any{"type": "string", "description": "The event's id, the same in every attempt and in the header webhook-id."},
+			"type":      map[string]any{"const": t.Name},
+			"timestamp": map[string]any{"type": "string", "format": "date-time", "description": "When it happened."},
+			"data":      map[string]any{"type": "object", "required": required, "properties": members},
+		},
+	}
+	text, err := json.MarshalIndent(schema, "", "  ")
+	if err != nil {
+		return []byte("{}") // maps and strings can be encoded
+	}
+	return text
+}
+
+func (f Field) schema() map[string]any {
+	s := map[string]any{"type": f.Kind, "description": f.Doc}
+	switch f.Kind {
+	case "uuid":
+		s["type"], s["format"] = "string", "uuid"
+	case "time":
+		s["type"], s["format"] = "string", "date-time"
+	}
+	return s
+}
+
+// Pattern turns a filter such as user.* into a pattern of SQL's like.
+func Pattern(filter string) string {
+	return strings.ReplaceAll(strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(filter), "*", "%")
+}
+
+// matches tells whether a filter takes an event of the type: its name, or a beginning up to a dot with
+// a star after it.
+func matches(filter, name string) bool {
+	before, wild := strings.CutSuffix(filter, "*")
+	if !wild {
+		return filter == name
+	}
+	return strings.HasPrefix(name, before)
+}
+
+// CheckFilter says what is wrong with a filter, or nothing.
+func CheckFilter(filter string) string {
+	before, wild := strings.CutSuffix(filter, "*")
+	if strings.Contains(before, "*") || wild && before != "" && !strings.HasSuffix(before, ".") {
+		return "is no event: a star stands alone or after a dot, as in user.*"
+	}
+	if !slices.ContainsFunc(Types(), func(t Type) bool { return matches(filter, t.Name) }) {
+		return "is no event; docs/events.md lists them"
+	}
+	return ""
+}
