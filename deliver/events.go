@@ -242,8 +242,10 @@ func (r *route) stumble(ctx context.Context, c store.Claim, e store.Event, err e
 		f = &events.Failure{Reason: err.Error()}
 	}
 	r.count(f, now)
-	about := []any{slog.String("event", events.MessageID(e.ID)), slog.String("type", e.Type), slog.String("user", e.UserID),
-		slog.Int("attempt", attempts), slog.String("reason", f.Reason)}
+	about := []any{
+		slog.String("event", events.MessageID(e.ID)), slog.String("type", e.Type), slog.String("user", e.UserID),
+		slog.Int("attempt", attempts), slog.String("reason", f.Reason),
+	}
 	if attempts >= leastTries && now.Sub(e.WaitsAt) >= r.settings.RetriedFor {
 		r.log.ErrorContext(ctx, "event given up, kept as a dead letter", about...)
 		err = r.store.Bury(ctx, c, e, store.Letter{Attempts: attempts, Error: f.Reason, At: now})

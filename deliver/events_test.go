@@ -107,11 +107,21 @@ func until(t *testing.T, h *testhouse.House, what, sql string, args ...any) {
 	t.Fatalf("%s did not happen in a minute", what)
 }
 
+// join signs somebody up.
+func join(t *testing.T, h *testhouse.House, address string) {
+	t.Helper()
+	resp, body := h.Do(t, "POST", "/signup/email-password", `{"email":"`+address+`","password":"correct horse"}`)
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("sign-up: %s", body)
+	}
+}
+
 func TestEventsOfASignUpArriveInOrder(t *testing.T) {
 	t.Parallel()
 	r, clock := receiver(t)
 	h := testhouse.Open(t, settings(t, endpoint("crm", r)), testhouse.OnClock(clock))
-	h.Do(t, "POST", "/signup/email-password", `{"email":"ann@example.com","password":"correct horse"}`)
+	join(t, h, "ann@example.com")
 	got := r.WaitTaken(t, 2)
 	if got[0].Type != "user.created" || got[1].Type != "session.started" || got[0].UserID() != got[1].UserID() {
 		t.Errorf("got %+v", got)
@@ -133,9 +143,9 @@ func TestEndpointGetsWhatItAsksFor(t *testing.T) {
 	all := fakereceiver.New(t, clock.Now)
 	s := settings(t, endpoint("users", r, "user.*"), endpoint("all", all))
 	h := testhouse.Open(t, s, testhouse.OnClock(clock))
-	h.Do(t, "POST", "/signup/email-password", `{"email":"ann@example.com","password":"correct horse"}`)
+	join(t, h, "ann@example.com")
 	all.WaitTaken(t, 2)
-	h.Do(t, "POST", "/signup/email-password", `{"email":"bob@example.com","password":"correct horse"}`)
+	join(t, h, "bob@example.com")
 	all.WaitTaken(t, 4)
 	for _, e := range r.WaitTaken(t, 2) {
 		if e.Type != "user.created" {
@@ -147,7 +157,7 @@ func TestEndpointGetsWhatItAsksFor(t *testing.T) {
 func TestNoEndpointMeansNoWork(t *testing.T) {
 	t.Parallel()
 	h := testhouse.Open(t, nil)
-	h.Do(t, "POST", "/signup/email-password", `{"email":"ann@example.com","password":"correct horse"}`)
+	join(t, h, "ann@example.com")
 	h.Mail.Wait(t, "ann@example.com", 1)
 	if n := value[int](t, h, `select (select count(*) from auth.event_lanes) + (select count(*) from auth.event_endpoints)`); n != 0 {
 		t.Errorf("%d rows", n)
@@ -244,11 +254,14 @@ func TestEventsSurviveReceiversOfEveryKind(t *testing.T) {
 	elsewhere := fakereceiver.New(t, time.Now)
 	endless := strings.Repeat("x", 1<<20)
 	for name, answer := range map[string]func(w http.ResponseWriter, e fakereceiver.Event) bool{
-		"500": func(w http.ResponseWriter, _ fakereceiver.Event) bool { w.WriteHeader(500); return false },
-		"410": func(w http.ResponseWriter, _ fakereceiver.Event) bool { w.WriteHeader(410); return false },
+		"500": func(w http.ResponseWriter, _ fakereceiver.Event) bool {
+			w.WriteHeader(http.StatusInternalServerError)
+			return false
+		},
+		"410": func(w http.ResponseWriter, _ fakereceiver.Event) bool { w.WriteHeader(http.StatusGone); return false },
 		"redirect": func(w http.ResponseWriter, _ fakereceiver.Event) bool {
 			w.Header().Set("Location", elsewhere.URL)
-			w.WriteHeader(307)
+			w.WriteHeader(http.StatusTemporaryRedirect)
 			return false
 		},
 		"slow": func(w http.ResponseWriter, _ fakereceiver.Event) bool { return hang(w) },
@@ -268,7 +281,7 @@ func TestEventsSurviveReceiversOfEveryKind(t *testing.T) {
 			}
 		},
 		"100 MB of no": func(w http.ResponseWriter, _ fakereceiver.Event) bool {
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 			for range 100 {
 				if _, err := io.WriteString(w, endless); err != nil {
 					return false
@@ -427,7 +440,7 @@ func TestMailThatIsGivenUpIsAnEvent(t *testing.T) {
 	s["AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED"] = "true"
 	h := testhouse.Open(t, s, testhouse.OnClock(clock))
 	h.Mail.FailAlways(testmail.Reply(testmail.Recipient, 550))
-	h.Do(t, "POST", "/signup/email-password", `{"email":"nobody@example.com","password":"correct horse"}`)
+	join(t, h, "nobody@example.com")
 	got := r.WaitTaken(t, 1)[0]
 	if got.Type != "mail.failed" || got.Data["template"] != "email-verify" || got.UserID() == "" || got.Data["mailId"] == nil || strings.Contains(got.Body, "@") {
 		t.Errorf("got %s", got.Body)
@@ -442,7 +455,7 @@ func TestSweepLeavesWhatHasNotArrived(t *testing.T) {
 	good, bad := tokens.NewUUID(), tokens.NewUUID()
 	r.Answer(func(w http.ResponseWriter, e fakereceiver.Event) bool {
 		if e.UserID() == bad {
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 		}
 		return e.UserID() == good
 	})

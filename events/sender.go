@@ -95,7 +95,7 @@ func (s *Sender) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return &Failure{Reason: unreached(err), Down: true}
 	}
-	defer resp.Body.Close() //nolint:errcheck // of an answer whose status is known, nothing else is wanted
+	defer resp.Body.Close()
 	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
 		_, _ = io.CopyN(io.Discard, resp.Body, maxDrained)
 		return nil

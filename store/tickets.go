@@ -193,7 +193,10 @@ func (db *DB) Sweep(ctx context.Context, now, eventsBefore, deadBefore time.Time
 		sql string
 		at  time.Time
 	}{
-		{sweepTicketsSQL, now}, {sweepSessionsSQL, now}, {sweepCountersSQL, now}, {sweepEventsSQL, eventsBefore},
+		{sweepTicketsSQL, now},
+		{sweepSessionsSQL, now},
+		{sweepCountersSQL, now},
+		{sweepEventsSQL, eventsBefore},
 		{sweepDeadSQL, earlier(eventsBefore, deadBefore)},
 	} {
 		for {
