@@ -65,7 +65,7 @@ func (f *Account) AddPasskey(ctx context.Context, in NewPasskey) (auth.Passkey, 
 	}
 	key := made.Key
 	key.ID, key.Nickname, key.AddedAt = tokens.NewUUID(), in.Nickname, now
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		e := f.entry("passkey.added", user.ID, in.Client, now)
 		e.SessionID, e.Detail = in.Actor.SessionID, map[string]any{"passkeyId": key.ID}
 		if err := tx.AddPasskey(ctx, key, in.Actor.SessionID, e); err != nil {

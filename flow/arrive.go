@@ -91,7 +91,7 @@ func (k *Kit) arriveAsKnown(ctx context.Context, a arrival, found store.Arrived)
 	if err != nil {
 		return out, err
 	}
-	err = k.Store.InTx(ctx, func(tx *store.DB) error {
+	err = k.inTx(ctx, func(tx *store.DB) error {
 		if err := tx.UseIdentity(ctx, identity); err != nil {
 			return changedMeanwhile(err)
 		}
@@ -126,7 +126,7 @@ func (k *Kit) arriveByEmail(ctx context.Context, a arrival, user auth.User) (out
 	if err != nil {
 		return out, err
 	}
-	err = k.Store.InTx(ctx, func(tx *store.DB) error {
+	err = k.inTx(ctx, func(tx *store.DB) error {
 		if !confirmed {
 			e := k.entry("user.disowned", user.ID, a.client, a.now)
 			e.Detail = map[string]any{"provider": a.provider}
@@ -292,7 +292,7 @@ func (k *Kit) linkArrival(ctx context.Context, actor auth.Actor, a arrival) erro
 		return err
 	}
 	identity.Session = actor.SessionID
-	err = k.Store.InTx(ctx, func(tx *store.DB) error {
+	err = k.inTx(ctx, func(tx *store.DB) error {
 		if err := k.addIdentity(ctx, tx, a, identity); err != nil {
 			return err
 		}

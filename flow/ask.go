@@ -113,7 +113,7 @@ var errNotAsked = errors.New("flow: a session is opened whose custom claims or h
 func (k *Kit) enterNew(ctx context.Context, o opening, write func(tx *store.DB) (enter bool, err error)) (admission auth.Admission, err error) {
 	var may bool
 	asks := !k.Claims.None() || k.asksOfSessions() || k.asksOfUsers()
-	err = k.Store.InTx(ctx, func(tx *store.DB) error {
+	err = k.inTx(ctx, func(tx *store.DB) error {
 		if may, err = write(tx); err != nil || !may {
 			return err
 		}
@@ -158,7 +158,7 @@ func (k *Kit) dropGuest(ctx context.Context, o opening) error {
 	defer cancel()
 	e := k.entry("user.deleted", o.user.ID, o.client, o.now)
 	e.Detail = map[string]any{"reason": "no token"}
-	return k.Store.InTx(ctx, func(tx *store.DB) error { return tx.DropGuest(ctx, o.user.ID, e) })
+	return k.inTx(ctx, func(tx *store.DB) error { return tx.DropGuest(ctx, o.user.ID, e) })
 }
 
 // returnTry gives back the try that a right code took from its ticket, for a sign-in that is refused
@@ -173,7 +173,7 @@ func (k *Kit) returnTry(ctx context.Context, ticketID string, refusal error) err
 func (k *Kit) returnProof(ctx context.Context, p proof, refusal error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	return errors.Join(refusal, k.Store.InTx(ctx, func(tx *store.DB) error {
+	return errors.Join(refusal, k.inTx(ctx, func(tx *store.DB) error {
 		if p.recovery == nil {
 			if err := tx.GiveBack(ctx, factorBudget(p.user.ID)); err != nil {
 				return err

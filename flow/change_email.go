@@ -43,7 +43,7 @@ func (f *Account) ChangeEmail(ctx context.Context, in EmailChange) error {
 		return err
 	}
 	user.NewEmail = in.NewEmail
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		e := f.entry("email.change_requested", user.ID, in.Client, now)
 		e.SessionID = in.Actor.SessionID
 		if err := tx.AskEmailChange(ctx, user.ID, in.NewEmail, e); err != nil {

@@ -33,7 +33,7 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 	if err != nil {
 		return err
 	}
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if right.ticket != nil {
 			if err := tx.TakeTicket(ctx, *right.ticket, in.Ticket); err != nil {
 				return err

@@ -27,7 +27,7 @@ func (f *Account) ChangePhone(ctx context.Context, in PhoneChange) error {
 	if err := f.typedOut(ctx, accountOf(user), now); err != nil {
 		return err
 	}
-	return f.Store.InTx(ctx, func(tx *store.DB) error {
+	return f.inTx(ctx, func(tx *store.DB) error {
 		until, sent, err := f.sendCode(ctx, tx, newCode{purpose: auth.ChangePhone, user: user, account: accountOf(user), phone: number, now: now})
 		if err == nil && !sent {
 			return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: until.Sub(now)}
@@ -88,7 +88,7 @@ func (f *Account) ConfirmPhone(ctx context.Context, in PhoneProof) error {
 	if err != nil {
 		return err
 	}
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if err := tx.TakeCode(ctx, tried, now); err != nil {
 			return usedUp(err)
 		}

@@ -67,8 +67,11 @@ func accountOfPhone(number string) string { return "phone:" + number }
 // the transaction. An account that was sent too many lately is sent no more: then sent is false and
 // until says when it is again.
 func (k *Kit) sendCode(ctx context.Context, tx *store.DB, c newCode) (until time.Time, sent bool, err error) {
-	digits := tokens.NewCode(k.Policy.CodeLength)
-	held := c.phone != "" && k.SMS.HoldsCodes()
+	digits, err := draw(tx, tokens.NewCode(k.Policy.CodeLength))
+	if err != nil {
+		return until, false, err
+	}
+	held := c.phone != "" && k.SMS.HoldsCodes() && !k.takesTexts()
 	t := store.TypedCode{Ticket: store.Ticket{
 		ID: tokens.CodeID(c.purpose, c.account), Purpose: c.purpose, UserID: c.user.ID, Email: c.email, PhoneNumber: c.phone,
 		Attempts: codeTries, CreatedAt: c.now, ExpiresAt: c.now.Add(k.codeLife(c)),
@@ -83,7 +86,9 @@ func (k *Kit) sendCode(ctx context.Context, tx *store.DB, c newCode) (until time
 	}
 	var ticket string
 	if c.mailed != nil && !c.decoy {
-		ticket = string(c.mailed.purpose) + ":" + tokens.NewUUID()
+		if ticket, err = draw(tx, string(c.mailed.purpose)+":"+tokens.NewUUID()); err != nil {
+			return until, false, err
+		}
 		t.Link = store.Ticket{
 			ID: tokens.NewUUID(), Purpose: c.mailed.purpose, SecretHash: tokens.HashSecret(ticket),
 			Challenge: c.mailed.challenge, ExpiresAt: c.now.Add(mailKinds[c.mailed.purpose].life),
@@ -94,7 +99,7 @@ func (k *Kit) sendCode(ctx context.Context, tx *store.DB, c newCode) (until time
 		return until, sent, err
 	}
 	if c.phone != "" {
-		return until, true, k.queueSMS(ctx, tx, t.ExpiresAt, text{to: c.phone, code: digits, user: c.user})
+		return until, true, k.queueSMS(ctx, tx, t.ExpiresAt, text{to: c.phone, code: digits, user: c.user, purpose: c.purpose})
 	}
 	return until, true, k.mailCode(ctx, tx, c, digits, ticket)
 }
@@ -144,7 +149,11 @@ func (k *Kit) mailCode(ctx context.Context, tx *store.DB, c newCode, digits, tic
 		variables["redirectTo"] = c.mailed.redirectTo
 		expires = c.now.Add(kind.life)
 	}
-	return k.queueMail(ctx, tx, c.user.ID, expires, emails.Message{
+	a := about{user: c.user, purpose: c.purpose, ticket: ticket, code: digits}
+	if c.mailed != nil {
+		a.challenge = c.mailed.challenge
+	}
+	return k.queueMail(ctx, tx, expires, a, emails.Message{
 		ID: tokens.NewUUID(), To: c.email, Template: emails.SignInOTP, Locale: c.user.Locale, Variables: variables,
 	})
 }

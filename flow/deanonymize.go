@@ -45,7 +45,7 @@ func (f *Account) Deanonymize(ctx context.Context, in Deanonymization) error {
 		}
 	}
 	purpose, mails := f.Policy.proofOf(in)
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		e := f.entry("user.deanonymized", user.ID, in.Client, now)
 		e.SessionID = in.Actor.SessionID
 		e.Detail = map[string]any{"method": methodOf(in)}

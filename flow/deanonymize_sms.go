@@ -33,7 +33,7 @@ func (f *Account) DeanonymizeByPhone(ctx context.Context, in PhoneDeanonymizatio
 	if err := f.typedOut(ctx, accountOf(user), now); err != nil {
 		return err
 	}
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		e := f.entry("user.deanonymized", user.ID, in.Client, now)
 		e.SessionID = in.Actor.SessionID
 		e.Detail = map[string]any{"method": "sms"}

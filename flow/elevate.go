@@ -52,7 +52,7 @@ func (f *Account) ElevateByFactor(ctx context.Context, in FactorElevation) (*aut
 		return nil, f.returnProof(ctx, p, err)
 	}
 	var grant *auth.Grant
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if err := f.useProof(ctx, tx, p); err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func (f *Account) SendElevationCode(ctx context.Context, in CodeElevation) error
 		return err
 	}
 	c.now = now
-	return f.Store.InTx(ctx, func(tx *store.DB) error {
+	return f.inTx(ctx, func(tx *store.DB) error {
 		until, sent, err := f.sendCode(ctx, tx, c)
 		if err == nil && !sent {
 			return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: until.Sub(now)}
@@ -105,7 +105,7 @@ func (f *Account) ElevateByCode(ctx context.Context, in CodeElevation) (auth.Adm
 		return none, f.returnTry(ctx, tried.TicketID, err)
 	}
 	var admission auth.Admission
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if err := tx.TakeCode(ctx, tried, now); err != nil {
 			return usedUp(err)
 		}

@@ -67,7 +67,7 @@ func (f *Account) ElevateByPasskey(ctx context.Context, a auth.Actor, in Passkey
 	if err != nil {
 		return admission, err
 	}
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if err := f.usePasskey(ctx, tx, p); err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func (f *Account) EnrolTOTP(ctx context.Context, a auth.Actor, c auth.Client) (t
 	}
 	e := f.entry("factor.staged", user.ID, c, f.Now())
 	e.SessionID = a.SessionID
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		return tx.StageFactor(ctx, store.Factor{ID: tokens.NewUUID(), Sealed: sealed}, e)
 	})
 	if errors.Is(err, store.ErrChanged) {
@@ -108,7 +108,7 @@ func (f *Account) activateFactor(ctx context.Context, in FactorChange, user auth
 	}
 	e := f.factorEntry("factor.enabled", in, now)
 	e.Detail["replaced"] = replaces
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if replaces {
 			if err := f.useProof(ctx, tx, current); err != nil {
 				return err
@@ -133,7 +133,7 @@ func (f *Account) deactivateFactor(ctx context.Context, in FactorChange, user au
 	if err != nil {
 		return err
 	}
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if err := f.useProof(ctx, tx, p); err != nil {
 			return err
 		}

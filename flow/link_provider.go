@@ -42,7 +42,7 @@ func (f *Account) Unlink(ctx context.Context, in Unlinking) error {
 	if err != nil {
 		return err
 	}
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		e := f.entry("identity.unlinked", user.ID, in.Client, now)
 		e.SessionID = in.Actor.SessionID
 		e.Detail = map[string]any{"identityId": in.IdentityID}

@@ -43,7 +43,10 @@ type link struct {
 // many of the kind lately is sent no more, and whoever asked learns nothing of it.
 func (k *Kit) sendLink(ctx context.Context, tx *store.DB, l link) error {
 	kind := mailKinds[l.purpose]
-	ticket := string(l.purpose) + ":" + tokens.NewUUID()
+	ticket, err := draw(tx, string(l.purpose)+":"+tokens.NewUUID())
+	if err != nil {
+		return err
+	}
 	added, err := tx.AddTicket(ctx, store.Ticket{
 		ID: tokens.NewUUID(), Purpose: l.purpose, SecretHash: tokens.HashSecret(ticket), UserID: l.user.ID,
 		Email: l.to, Challenge: l.challenge, CreatedAt: l.now, ExpiresAt: l.now.Add(kind.life),
@@ -51,7 +54,7 @@ func (k *Kit) sendLink(ctx context.Context, tx *store.DB, l link) error {
 	if err != nil || !added {
 		return err
 	}
-	return k.queueMail(ctx, tx, l.user.ID, l.now.Add(kind.life), emails.Message{
+	return k.queueMail(ctx, tx, l.now.Add(kind.life), about{user: l.user, purpose: l.purpose, challenge: l.challenge, ticket: ticket}, emails.Message{
 		ID: tokens.NewUUID(), To: l.to, Template: kind.template, Locale: l.user.Locale,
 		Variables: map[string]string{
 			"link": k.linkURL(ticket, kind.linkType, l), "ticket": ticket, "redirectTo": l.redirectTo,
@@ -72,7 +75,10 @@ func (k *Kit) linkURL(ticket, linkType string, l link) string {
 
 // queueMail makes the mail a job of the transaction. Its content is sealed, since a queue is no
 // place for a link that signs somebody in.
-func (k *Kit) queueMail(ctx context.Context, tx *store.DB, userID string, expires time.Time, m emails.Message) error {
+func (k *Kit) queueMail(ctx context.Context, tx *store.DB, expires time.Time, a about, m emails.Message) error {
+	if k.carriesMail(tx, m, a) {
+		return nil
+	}
 	plain, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("flow: %w", err)
@@ -81,7 +87,7 @@ func (k *Kit) queueMail(ctx context.Context, tx *store.DB, userID string, expire
 	if err != nil {
 		return fmt.Errorf("flow: %w", err)
 	}
-	return tx.Enqueue(ctx, store.MailJob{ID: m.ID, Sealed: sealed, UserID: userID, Template: m.Template, ExpiresAt: expires}, nil)
+	return tx.Enqueue(ctx, store.MailJob{ID: m.ID, Sealed: sealed, UserID: a.user.ID, Template: m.Template, ExpiresAt: expires}, nil)
 }
 
 // notify queues a mail that tells somebody of a change, when mails can be sent.
@@ -89,7 +95,7 @@ func (k *Kit) notify(ctx context.Context, tx *store.DB, template, to string, u a
 	if !k.MailReady || to == "" {
 		return nil
 	}
-	return k.queueMail(ctx, tx, u.ID, time.Time{}, emails.Message{
+	return k.queueMail(ctx, tx, time.Time{}, about{user: u}, emails.Message{
 		ID: tokens.NewUUID(), To: to, Template: template, Locale: u.Locale,
 		Variables: map[string]string{
 			"displayName": u.DisplayName, "email": u.Email, "newEmail": u.NewEmail, "locale": u.Locale,

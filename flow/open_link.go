@@ -138,7 +138,7 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 	if o, err = k.ask(ctx, o, found.User); err != nil {
 		return admission, err
 	}
-	err = k.Store.InTx(ctx, func(tx *store.DB) error {
+	err = k.inTx(ctx, func(tx *store.DB) error {
 		if err := tx.TakeTicket(ctx, found, text); err != nil {
 			return err
 		}

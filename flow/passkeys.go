@@ -33,7 +33,7 @@ func (f *Account) RenamePasskey(ctx context.Context, in PasskeyChange) error {
 	if err != nil {
 		return err
 	}
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		return tx.RenamePasskey(ctx, in.ID, in.Nickname, f.passkeyEntry("passkey.renamed", in))
 	})
 	if errors.Is(err, store.ErrChanged) {
@@ -60,7 +60,7 @@ func (f *Account) RemovePasskey(ctx context.Context, in PasskeyChange) error {
 	if !known {
 		return fmt.Errorf("%w: user %s has no such key", auth.NotFound, user.ID)
 	}
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if err := tx.RemovePasskey(ctx, in.ID, in.Actor.SessionID, f.passkeyEntry("passkey.removed", in)); err != nil {
 			return err
 		}

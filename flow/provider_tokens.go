@@ -91,7 +91,7 @@ func (f *Account) ProviderTokens(ctx context.Context, in ProviderAsk) (providers
 		return providers.Tokens{}, err
 	}
 	var id, sealed string
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		e := f.entry("provider.tokens.read", user.ID, in.Client, now)
 		e.SessionID = in.Actor.SessionID
 		e.Detail = map[string]any{"provider": in.Provider}

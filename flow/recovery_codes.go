@@ -53,7 +53,7 @@ func (f *Account) RenewRecoveryCodes(ctx context.Context, in RecoveryCodes) ([]s
 	}
 	e := f.entry("recovery_codes.renewed", user.ID, in.Client, now)
 	e.SessionID = in.Actor.SessionID
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if in.Code != "" {
 			if err := f.useProof(ctx, tx, p); err != nil {
 				return err

@@ -85,7 +85,7 @@ func (f *Sessions) rotation(in Refresh, next string, now time.Time) store.Rotati
 func (f *Sessions) judge(ctx context.Context, in Refresh, now time.Time) (s store.Refreshed, next string, err error) {
 	kin := kinOf(in.Token, f.Keys.Peppers())
 	var refusal error // given after the commit, since what led to it must be kept
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		refusal = nil
 		held, err := tx.HoldSession(ctx, kin.hashes)
 		if errors.Is(err, store.ErrNotFound) {

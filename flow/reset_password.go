@@ -36,7 +36,7 @@ func (f *Account) ResetPassword(ctx context.Context, in Ask) error {
 	case f.Policy.gateByEmail(user) != nil:
 		return f.Answers.settle(ctx, start, f.Now)
 	}
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		return f.sendLink(ctx, tx, link{
 			user: user, to: user.Email, purpose: auth.ResetPassword, redirectTo: redirectTo, challenge: in.CodeChallenge, now: start,
 		})

@@ -30,7 +30,7 @@ func (f *Account) SendVerification(ctx context.Context, in Ask) error {
 	if err := f.Policy.gateMember(user); err != nil && auth.CodeOf(err) != auth.UserUnverified {
 		return err
 	}
-	return f.Store.InTx(ctx, func(tx *store.DB) error {
+	return f.inTx(ctx, func(tx *store.DB) error {
 		return f.sendLink(ctx, tx, link{
 			user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: redirectTo, challenge: in.CodeChallenge, now: f.Now(),
 		})

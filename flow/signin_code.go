@@ -188,7 +188,7 @@ func (k *Kit) answeredCode(ctx context.Context, ask askedCode, c newCode) error 
 			return k.settled(ctx, ask.start, err)
 		}
 	}
-	err := k.Store.InTx(ctx, func(tx *store.DB) error {
+	err := k.inTx(ctx, func(tx *store.DB) error {
 		_, _, err := k.sendCode(ctx, tx, c)
 		return err
 	})
@@ -213,7 +213,7 @@ func (k *Kit) addByCode(ctx context.Context, ask askedCode) error {
 		return err
 	}
 	ask.newcomer = b.user
-	err = k.Store.InTx(ctx, func(tx *store.DB) error {
+	err = k.inTx(ctx, func(tx *store.DB) error {
 		created := k.entry("user.created", ask.newcomer.ID, ask.Client, ask.start)
 		created.Detail = map[string]any{"method": method}
 		if err := k.add(ctx, tx, store.NewUser{User: ask.newcomer}, created); err != nil || ask.newcomer.Disabled {
@@ -278,7 +278,7 @@ func (f *SignIn) WithCode(ctx context.Context, in TypedCode) (auth.Admission, er
 		return auth.Admission{}, f.returnTry(ctx, proof.tried.TicketID, err)
 	}
 	var admission auth.Admission
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if err := tx.TakeCode(ctx, proof.tried, start); err != nil {
 			return err
 		}

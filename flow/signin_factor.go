@@ -54,7 +54,7 @@ func (f *SignIn) WithFactor(ctx context.Context, in FactorSignIn) (*auth.Grant, 
 		return nil, f.returnProof(ctx, p, err)
 	}
 	var grant *auth.Grant
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if err := f.useProof(ctx, tx, p); err != nil {
 			return err
 		}

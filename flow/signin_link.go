@@ -110,7 +110,7 @@ func (k *Kit) addByLink(ctx context.Context, ask askedLink) error {
 		return err
 	}
 	ask.newcomer = b.user
-	err = k.Store.InTx(ctx, func(tx *store.DB) error {
+	err = k.inTx(ctx, func(tx *store.DB) error {
 		created := k.entry("user.created", ask.newcomer.ID, ask.Client, ask.start)
 		created.Detail = map[string]any{"method": "link"}
 		if err := k.add(ctx, tx, store.NewUser{User: ask.newcomer}, created); err != nil || ask.newcomer.Disabled {
@@ -132,7 +132,7 @@ func (k *Kit) addByLink(ctx context.Context, ask askedLink) error {
 
 // mailLink mails the link to somebody who is known.
 func (k *Kit) mailLink(ctx context.Context, ask askedLink, user auth.User) error {
-	err := k.Store.InTx(ctx, func(tx *store.DB) error { return k.sendLink(ctx, tx, ask.link(user)) })
+	err := k.inTx(ctx, func(tx *store.DB) error { return k.sendLink(ctx, tx, ask.link(user)) })
 	if err != nil {
 		return err
 	}

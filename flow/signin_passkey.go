@@ -77,7 +77,7 @@ func (f *SignIn) WithPasskey(ctx context.Context, in PasskeyAnswer) (auth.Admiss
 		return auth.Admission{}, err
 	}
 	var admission auth.Admission
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if err := f.usePasskey(ctx, tx, p); err != nil {
 			return err
 		}

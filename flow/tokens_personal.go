@@ -41,7 +41,7 @@ func (f *Account) CreatePAT(ctx context.Context, in PATRequest) (CreatedPAT, err
 	}
 	created := CreatedPAT{ID: tokens.NewUUID(), Secret: tokens.NewUUID()}
 	pat := store.PAT{ID: created.ID, CreatedAt: now, ExpiresAt: in.ExpiresAt, Metadata: in.Metadata}
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		e := f.entry("pat.created", user.ID, in.Client, now)
 		e.SessionID = in.Actor.SessionID
 		e.Detail = map[string]any{"patId": pat.ID, "expiresAt": pat.ExpiresAt.UTC().Format(time.RFC3339)}
@@ -122,7 +122,7 @@ func (f *SignIn) WithPAT(ctx context.Context, in PATSignIn) (admission auth.Admi
 	if err != nil {
 		return admission, err
 	}
-	err = f.Store.InTx(ctx, func(tx *store.DB) error {
+	err = f.inTx(ctx, func(tx *store.DB) error {
 		if err := tx.UsePAT(ctx, found.TokenID, now); err != nil {
 			return err
 		}

@@ -166,7 +166,6 @@ type SMSDue struct {
 	User    auth.User
 	Phone   string // E.164
 	Code    Secret
-	Text    Secret // the message in the user's language
 	Purpose auth.Purpose
 }
 

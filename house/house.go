@@ -184,14 +184,15 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		return nil, err
 	}
 	mapper.Failed = (&failures{store: db, log: o.Log, now: o.Now, told: map[string]time.Time{}}).note
+	moments := openHooks(o)
 	kit := flow.Kit{
-		Claims: mapper, Hooks: openHooks(o),
+		Claims: mapper, Hooks: moments,
 		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
 		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now), Answers: &flow.Answers{Least: 60 * time.Millisecond, Most: 3 * time.Second},
 		Refusals:        &flow.Answers{Least: 5 * time.Millisecond, Most: time.Second},
 		TOTP:            c.TOTP,
-		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured(), HandBack: adoption.MayHandBack(),
-		SMS: gateway, SMSReady: gateway.Configured(), Providers: table,
+		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured() || moments.MailDue.Bound(), HandBack: adoption.MayHandBack(),
+		SMS: gateway, SMSReady: gateway.Configured() || moments.SMSDue.Bound(), Providers: table,
 	}
 	if policy.Passkeys {
 		kit.Passkeys, err = passkeys.Open(c.Passkeys, policy.ClientURL)

@@ -68,7 +68,18 @@ type DB struct {
 	pool *pgxpool.Pool
 	tx   pgx.Tx // nil outside a transaction
 	jobs *river.Client[pgx.Tx]
+	load any // what the caller has the transaction carry
 }
+
+// Carrying is the transaction with something of the caller's that goes along with it.
+func (db *DB) Carrying(load any) *DB {
+	tx := *db
+	tx.load = load
+	return &tx
+}
+
+// Carried is what Carrying gave along; nil when nothing was.
+func (db *DB) Carried() any { return db.load }
 
 // Open connects to the database. It does not migrate, and it returns before the first connection
 // is made; Ping tells whether the database answers.

@@ -1,0 +1,135 @@
+package hasura_test
+
+import (
+	"testing"
+
+	"postern/hooks"
+	"postern/internal/testmail"
+	"postern/totp"
+)
+
+// sends binds the operator to both kinds of messages.
+func (o *operator) sends(t testing.TB, h *hooks.Hooks) {
+	t.Helper()
+	asks[hooks.MailDue](t, o, &h.MailDue, "mail", hooks.Vetoer, func(e hooks.MailDue) (string, any) {
+		return e.ID, fields{
+			"user": e.User.ID, "to": e.To, "template": e.Template, "purpose": e.Purpose,
+			"ticket": e.Ticket.Reveal(), "link": e.Link.Reveal(), "code": e.Code.Reveal(),
+		}
+	}, nil)
+	asks[hooks.SMSDue](t, o, &h.SMSDue, "text", hooks.Vetoer, func(e hooks.SMSDue) (string, any) {
+		return e.ID, fields{"user": e.User.ID, "phone": e.Phone, "code": e.Code.Reveal(), "purpose": e.Purpose}
+	}, nil)
+}
+
+// TestHooksSendMessages has hooks send what the queue would have: with links and codes that work, and a
+// refusal that the client is told and that leaves nothing written.
+func TestHooksSendMessages(t *testing.T) {
+	t.Parallel()
+	clock, o, h := newStillClock(), &operator{}, hooks.New()
+	o.sends(t, h)
+	// There is neither a mail server nor a gateway.
+	d := openHooked(t, clock, map[string]string{"AUTH_SMTP_HOST": "", "AUTH_SMTP_SENDER": "", "AUTH_SMS_PROVIDER": "", "AUTH_LINK_CONFIRMATION": "off"}, h)
+
+	email, linked, coded, number := newAddress(), newAddress(), newAddress(), newNumber()
+	steps := []struct {
+		name, hook, template, purpose string
+		step                          func(t *testing.T) answer
+	}{
+		{"sign-up", "mail", "email-verify", "verifyEmail", d.posts("/signup/email-password", fields{"email": email, "password": rightPassword})},
+		{"link", "mail", "signin-passwordless", "passwordlessEmail", d.posts(signInLink, fields{"email": linked})},
+		{"code", "mail", "signin-otp", "email-code", d.posts(askMail, fields{"email": coded})},
+		{"text", "text", "", "sms-code", d.posts(askText, fields{"phoneNumber": number})},
+	}
+	sent := map[string]map[string]any{}
+	for _, s := range steps {
+		t.Run(s.name, func(t *testing.T) {
+			before := d.state(t)
+			o.says(denies)
+			s.step(t).refused(t, 418, "hook-denied", "not today, says "+s.hook)
+			o.says(breaks)
+			s.step(t).refused(t, 500, "hook-failed", failedWords)
+			o.says(sleeps)
+			s.step(t).refused(t, 500, "hook-failed", failedWords)
+			d.sameState(t, before, "a message that could not be sent")
+			o.asked(s.hook)
+			o.says(agrees)
+			if a := s.step(t); a.status != 200 {
+				t.Fatalf("refused: %s", a)
+			}
+			got := o.asked(s.hook)
+			if len(got) != 1 || s.template != "" && got[0].body["template"] != s.template || got[0].body["purpose"] != s.purpose {
+				t.Fatalf("asked to send %v, want one %s", got, s.template)
+			}
+			sent[s.name] = got[0].body
+		})
+	}
+	if t.Failed() {
+		return
+	}
+	text := func(name, member string) string { s, _ := sent[name][member].(string); return s }
+	for _, name := range []string{"sign-up", "link"} {
+		path := pathOf(t, testmail.Message{Link: text(name, "link")})
+		if _, q := d.ask(t, "GET", path, nil).redirect(t, 302); q.Get("refreshToken") == "" {
+			t.Errorf("the link of the %s leads to %v", name, q)
+		}
+	}
+	d.ask(t, "POST", typeMail, fields{"email": coded, "otp": text("code", "code")}).session(t)
+	d.ask(t, "POST", typeText, fields{"phoneNumber": number, "otp": text("text", "code")}).session(t)
+
+	// A mail that only tells belongs to what it tells of.
+	p := d.signIn(t, email, rightPassword)
+	o.says(denies)
+	change := d.posts("/user/password", fields{"newPassword": "another password"}, bearer(p.AccessToken))
+	change(t).refused(t, 418, "hook-denied", "not today, says mail")
+	o.says(agrees)
+	d.signIn(t, email, rightPassword)
+	o.asked("mail")
+	if a := change(t); a.status != 200 {
+		t.Fatalf("refused: %s", a)
+	}
+	if got := o.asked("mail"); len(got) != 1 || got[0].body["template"] != "password-changed" || got[0].body["purpose"] != "" || got[0].body["to"] != email {
+		t.Errorf("asked to send %v", got)
+	}
+	if n := value[int](t, d, `select count(*) from postern_river.river_job where kind in ('postern_mail', 'postern_sms')`); n != 0 {
+		t.Errorf("%d messages are queued as well", n)
+	}
+}
+
+// TestSessionHookAtEveryEntrance refuses every session before anything of it is written. A refresh opens
+// none.
+func TestSessionHookAtEveryEntrance(t *testing.T) {
+	t.Parallel()
+	clock, o, h := newStillClock(), &operator{}, hooks.New()
+	asks[hooks.SessionOpening](t, o, &h.SessionOpening, "session", hooks.Vetoer, func(e hooks.SessionOpening) (string, any) {
+		return e.ID, fields{"user": e.User.ID, "method": e.Method}
+	}, nil)
+	d := openHooked(t, clock, unverified("AUTH_LINK_CONFIRMATION", "off"), h)
+	list := entrances(t, d, clock)
+	clock.Advance(totp.Period)
+	for _, e := range list {
+		refresh := len(e.name) >= 7 && e.name[:7] == "refresh"
+		t.Run(e.name, func(t *testing.T) {
+			o.asked("session")
+			if refresh {
+				d.accessTokenOf(t, e.step(t))
+				if got := o.asked("session"); got != nil {
+					t.Errorf("asked %v", got)
+				}
+				return
+			}
+			before := d.state(t)
+			o.says(denies)
+			e.step(t).turnedAway(t, 418, "hook-denied", "not today, says session")
+			if e.keeps {
+				d.sameState(t, before, "a refusal")
+			}
+			o.says(agrees)
+			o.asked("session")
+			d.accessTokenOf(t, e.step(t))
+			if got := o.asked("session"); len(got) != 1 {
+				t.Errorf("asked %v", got)
+			}
+		})
+	}
+}
