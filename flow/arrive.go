@@ -239,7 +239,7 @@ func (a arrival) opening(user auth.User) opening {
 // askArrival readies the sign-in. Where the application exchanges a code, it is asked then.
 func (k *Kit) askArrival(ctx context.Context, a arrival, user, was auth.User) (opening, error) {
 	if a.challenge != "" {
-		return a.opening(user), nil
+		return a.opening(user), k.askConfirmed(ctx, a.opening(user), was)
 	}
 	return k.ask(ctx, a.opening(user), was)
 }

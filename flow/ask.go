@@ -19,6 +19,9 @@ import (
 // o.user is the user as the commit will leave them, was as they are: what the commit changes is not yet
 // to be read anywhere else.
 func (k *Kit) ask(ctx context.Context, o opening, was auth.User) (opening, error) {
+	if err := k.askConfirmed(ctx, o, was); err != nil {
+		return o, err
+	}
 	o, err := k.askClaims(ctx, o, was)
 	if err != nil {
 		return o, err

@@ -50,6 +50,9 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 		return f.notify(ctx, tx, "password-changed", right.user.Email, right.user)
 	})
 	switch {
+	case err == nil:
+		f.passwordChanged(ctx, right.user, in.Client, now)
+		return nil
 	case !errors.Is(err, store.ErrChanged):
 		return err
 	case right.ticket != nil:

@@ -82,6 +82,26 @@ func (k *Kit) mint(ctx context.Context, m minting, say speech) (speech, error) {
 	return say, nil
 }
 
+// askConfirmed has hooks asked about a user whose address or number is about to be confirmed for the
+// first time.
+func (k *Kit) askConfirmed(ctx context.Context, o opening, was auth.User) error {
+	confirms := o.user.EmailVerified && !was.EmailVerified || o.user.PhoneNumberVerified && !was.PhoneNumberVerified
+	if k.Hooks == nil || !k.Hooks.UserConfirmed.Bound() || !confirms || was.EmailVerified || was.PhoneNumberVerified {
+		return nil
+	}
+	e := hooks.UserConfirmed{Event: event(o.client, o.now), User: o.user, Method: o.method}
+	return k.Hooks.UserConfirmed.Ask(ctx, &e)
+}
+
+// passwordChanged tells hooks of a password that is another one now. What they say changes nothing.
+func (k *Kit) passwordChanged(ctx context.Context, u auth.User, c auth.Client, now time.Time) {
+	if k.Hooks == nil || !k.Hooks.PasswordChanged.Bound() {
+		return
+	}
+	e := hooks.PasswordChanged{Event: event(c, now), User: u}
+	_ = k.Hooks.PasswordChanged.Ask(ctx, &e) // the engine has told of a failure
+}
+
 // birth is a user about to be made.
 type birth struct {
 	user     auth.User
@@ -115,7 +135,8 @@ func (k *Kit) creating(ctx context.Context, b birth) (auth.User, error) {
 		}
 		b.user.Metadata = metadata
 	}
-	return b.user, nil
+	o := opening{user: b.user, method: b.method, client: b.client, now: b.now}
+	return b.user, k.askConfirmed(ctx, o, auth.User{})
 }
 
 // stillFree refuses an address that somebody has, before anybody is asked about it.

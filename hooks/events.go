@@ -80,8 +80,7 @@ type UserInserted struct {
 type UserConfirmed struct {
 	Event
 	User   auth.User // as they will be
-	Method string    // what confirms: "email", "sms", "oauth", …
-	metadata
+	Method string    // the proof, as in amr
 }
 
 // UserCreated is a user who has been made, for good.
@@ -138,7 +137,6 @@ type SessionOpening struct {
 	Event
 	User   auth.User
 	Method string // the latest proof, as in amr
-	metadata
 }
 
 // PasswordChanged is a user who has another password now.
@@ -151,7 +149,6 @@ type PasswordChanged struct {
 type UserModified struct {
 	Event
 	User auth.User // as they will be
-	metadata
 }
 
 // UserDeleted is a user whom an operator is about to delete.

@@ -98,24 +98,30 @@ type Failure struct {
 func New() *Hooks {
 	h := &Hooks{}
 	h.SignUpRequested.at("sign-up requested", h)
+	h.SignUpRequested.idle = true
 	h.SignInRequested.at("sign-in requested", h)
+	h.SignInRequested.idle = true
 	h.UserCreating.at("user creating", h)
 	h.UserInserted.at("user inserted", h)
 	h.UserConfirmed.at("user confirmed", h)
 	h.UserCreated.at("user created", h)
 	h.PasswordChecked.at("password checked", h)
 	h.PasswordUnknown.at("password unknown", h)
+	h.PasswordUnknown.idle = true
 	h.FactorChecked.at("factor checked", h)
 	h.SessionOpening.at("session opening", h)
 	h.TokenMinting.at("token minting", h)
 	h.ClientTokenMinting.at("client token minting", h)
+	h.ClientTokenMinting.idle = true
 	h.SMSDue.at("SMS due", h)
 	h.SMSDue.owned = true
 	h.MailDue.at("mail due", h)
 	h.MailDue.owned = true
 	h.PasswordChanged.at("password changed", h)
 	h.UserModified.at("user modified", h)
+	h.UserModified.idle = true
 	h.UserDeleted.at("user deleted", h)
+	h.UserDeleted.idle = true
 	return h
 }
 

@@ -18,6 +18,7 @@ type Moment[E event] struct {
 	name     string
 	hooks    *Hooks
 	owned    bool // has one binding at most
+	idle     bool // no flow fires it yet
 	bindings []Binding[E]
 }
 
@@ -30,6 +31,8 @@ func (m *Moment[E]) Bind(b Binding[E]) error {
 		return fmt.Errorf("hooks: a binding of %q needs a name and somebody to ask", m.name)
 	case b.Kind < Mutator || b.Kind > Observer:
 		return fmt.Errorf("hooks: %s is bound to %q as nothing known", b.Name, m.name)
+	case m.idle:
+		return fmt.Errorf("hooks: %s is bound to %q, which nothing fires yet", b.Name, m.name)
 	case m.owned && len(m.bindings) > 0:
 		return fmt.Errorf("hooks: %s and %s both want to take over %q; there can be one", m.bindings[0].Name, b.Name, m.name)
 	}

@@ -133,3 +133,62 @@ func TestSessionHookAtEveryEntrance(t *testing.T) {
 		})
 	}
 }
+
+// TestConfirmationAndPasswordHooks asks before a first confirmation, and tells of a new password.
+func TestConfirmationAndPasswordHooks(t *testing.T) {
+	t.Parallel()
+	clock, o, h := newStillClock(), &operator{}, hooks.New()
+	asks[hooks.UserConfirmed](t, o, &h.UserConfirmed, "confirmed", hooks.Vetoer, func(e hooks.UserConfirmed) (string, any) {
+		return e.ID, fields{"verified": e.User.EmailVerified || e.User.PhoneNumberVerified, "method": e.Method}
+	}, nil)
+	asks[hooks.PasswordChanged](t, o, &h.PasswordChanged, "changed", hooks.Observer, func(e hooks.PasswordChanged) (string, any) {
+		return e.ID, fields{"user": e.User.ID}
+	}, nil)
+	d := openHooked(t, clock, unverified("AUTH_LINK_CONFIRMATION", "off"), h)
+	linked, coded, number := newAddress(), newAddress(), newNumber()
+	d.ask(t, "POST", signInLink, fields{"email": linked}).ok(t)
+	d.ask(t, "POST", askMail, fields{"email": coded}).ok(t)
+	d.ask(t, "POST", askText, fields{"phoneNumber": number}).ok(t)
+	e := providerDoor{d, vouching}
+	for method, step := range map[string]func(*testing.T) answer{
+		"link": d.mailed(t, linked, "signin-passwordless"),
+		"otp":  d.posts(typeMail, fields{"email": coded, "otp": d.mailedCode(t, coded, 1)}),
+		"sms":  d.posts(typeText, fields{"phoneNumber": number, "otp": d.textedCode(t, number, 1)}),
+		"oauth": func(t *testing.T) answer {
+			t.Helper()
+			atVouching.Lock()
+			defer atVouching.Unlock()
+			return e.comeBack(t, e.setOut(t, "/signin/provider/github", someone()))
+		},
+	} {
+		t.Run(method, func(t *testing.T) {
+			before := d.state(t)
+			o.says(denies)
+			step(t).turnedAway(t, 418, "hook-denied", "not today, says confirmed")
+			if method != "oauth" {
+				d.sameState(t, before, "a refusal")
+			}
+			o.says(agrees)
+			o.asked("confirmed")
+			d.accessTokenOf(t, step(t))
+			if got := o.asked("confirmed"); len(got) != 1 || got[0].body["method"] != method || got[0].body["verified"] != true {
+				t.Errorf("asked %v", got)
+			}
+		})
+	}
+	p := d.person(t)
+	o.says(denies)
+	if a := d.ask(t, "POST", "/user/password", fields{"newPassword": "another password"}, bearer(p.AccessToken)); a.status != 200 {
+		t.Errorf("a password that is changed already was refused: %s", a)
+	}
+	o.says(breaks)
+	if a := d.ask(t, "POST", "/user/password", fields{"newPassword": "yet another one"}, bearer(p.AccessToken)); a.status != 200 {
+		t.Errorf("a password that is changed already was refused: %s", a)
+	}
+	if got := o.asked("changed"); len(got) != 2 || got[0].body["user"] != p.User.ID {
+		t.Errorf("told %v", got)
+	}
+	if got := o.asked("confirmed"); got != nil {
+		t.Errorf("asked %v about somebody who confirms nothing", got)
+	}
+}
