@@ -2,6 +2,7 @@ package jshook
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -46,12 +47,15 @@ func Main(args []string, in io.Reader, out io.Writer) (code int, asked bool) {
 // maxGoStack bounds the stack of one goroutine, which grows with the depth of a script.
 const maxGoStack = 128 << 20
 
-// work answers jobs until the parent is gone. engine and process are bytes of memory; 0 leaves the
-// process without a limit.
+// work answers jobs until the parent is gone. engine and process are bytes of memory.
 func work(in io.Reader, out io.Writer, engine, process uint64) error {
 	debug.SetMaxStack(maxGoStack)
 	debug.SetGCPercent(50)
 	time.AfterFunc(time.Hour, func() {}).Stop() // the runtime opens what timers need, before it may open nothing
+	status, err := os.Open(meter)
+	if err != nil {
+		status = nil // then nobody knows how large we are
+	}
 	if err := confine(process, 0); err != nil {
 		return err
 	}
@@ -59,13 +63,14 @@ func work(in io.Reader, out io.Writer, engine, process uint64) error {
 	if err != nil {
 		return err
 	}
-	w := &worker{lib: lib, memory: engine, out: bufio.NewWriter(out), jobs: make(chan *job), answers: make(chan *fetched, maxFetching)}
+	w := &worker{status: status, lib: lib, memory: engine, out: bufio.NewWriter(out), jobs: make(chan *job), answers: make(chan *fetched, maxFetching)}
 	go w.listen(in)
 	return w.serve()
 }
 
 // worker is the process that runs scripts, seen from inside.
 type worker struct {
+	status  *os.File // of the process, in the words of the kernel
 	lib     *library
 	memory  uint64
 	out     *bufio.Writer
@@ -99,8 +104,7 @@ func (w *worker) serve() error {
 		}
 		m.ask = func(r fetchRequest) error { return w.send(report{Fetch: &r}) }
 		o := w.answer(m, <-w.jobs)
-		_, spent := usage()
-		o.Retire = o.Retire || w.large() || spent > maxWorkerTime
+		o.Retire = o.Retire || w.large() || processor() > maxWorkerTime
 		if err := w.send(report{Done: o}); err != nil {
 			return err
 		}
@@ -138,8 +142,18 @@ func (w *worker) send(r report) error {
 
 // large tells whether the process has ever been so large that memory has probably run out.
 func (w *worker) large() bool {
-	memory, _ := usage()
-	return memory > smallWorker+w.memory/2
+	if w.status == nil {
+		return false
+	}
+	text := make([]byte, 4<<10)
+	n, err := w.status.ReadAt(text, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false
+	}
+	_, rest, _ := bytes.Cut(text[:n], []byte("VmHWM:"))
+	size, _, _ := bytes.Cut(rest, []byte("kB"))
+	kib, err := strconv.ParseUint(string(bytes.TrimSpace(size)), 10, 64)
+	return err == nil && kib<<10 > smallWorker+w.memory/2
 }
 
 // What a worker may become before it is replaced.

@@ -55,21 +55,30 @@ func (m *machine) start(j *job) *outcome {
 	return nil
 }
 
-// module gives the function that is a bundled module, or nothing when there is none of that name.
-func (m *machine) module(name string) (any, error) {
-	source, ok := m.script.Modules[name]
-	if !ok {
-		return nil, nil //nolint:nilnil // null is what the driver takes for "no such module"
-	}
+// module gives the function that is a bundled module, or undefined when there is none of that name that
+// works.
+func (m *machine) module(name string) quickjs.Value {
 	code, ok := m.script.modules[name]
-	if !ok {
+	if source, known := m.script.Modules[name]; !ok && known {
 		var err error
 		if code, err = compileText(wrap("", source)); err != nil {
-			return nil, err
+			return quickjs.UndefinedValue
 		}
 		m.script.modules[name] = code
 	}
-	return m.vm.EvalBytecodeValue(code)
+	if code == nil {
+		return quickjs.UndefinedValue
+	}
+	return m.eval(code)
+}
+
+// eval is what bytecode evaluates to, or undefined when there is no memory for it.
+func (m *machine) eval(code []byte) quickjs.Value {
+	v, err := m.vm.EvalBytecodeValue(code)
+	if err != nil {
+		return quickjs.UndefinedValue
+	}
+	return v
 }
 
 // scriptName is what stacks call a script.

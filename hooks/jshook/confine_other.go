@@ -17,5 +17,8 @@ func apart(*exec.Cmd) {}
 // itself is not known by a fixed name.
 const itself = ""
 
-// usage is not known.
-func usage() (memory uint64, processor time.Duration) { return 0, 0 }
+// meter is not there.
+const meter = ""
+
+// processor is not known.
+func processor() time.Duration { return 0 }

@@ -41,8 +41,6 @@ func (m *machine) host(args []any) (any, error) {
 		m.done(a.yes(0), a.text(1))
 	case "fetch":
 		return nil, m.fetch(int(a.number(0)), a.text(1))
-	case "module":
-		return m.module(a.text(0))
 	default:
 		return pure(args[0], a)
 	}

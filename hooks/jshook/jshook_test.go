@@ -3,6 +3,8 @@ package jshook_test
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,17 +12,35 @@ import (
 	"postern/hooks/jshook"
 )
 
+// program is what tests start as a worker: themselves, when it is empty.
+var program string
+
 func TestMain(m *testing.M) {
 	if code, asked := jshook.Main(os.Args[1:], os.Stdin, os.Stdout); asked {
 		os.Exit(code)
 	}
-	os.Exit(m.Run())
+	os.Exit(runTests(m))
+}
+
+func runTests(m *testing.M) int {
+	if raced {
+		dir, err := os.MkdirTemp("", "worker")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		program = filepath.Join(dir, "worker")
+		if out, err := exec.Command("go", "build", "-o", program, "./testdata/worker").CombinedOutput(); err != nil {
+			panic(string(out))
+		}
+	}
+	return m.Run()
 }
 
 func open(t testing.TB, change func(*jshook.Settings, *jshook.Options)) *jshook.Pool {
 	t.Helper()
 	s := jshook.Settings{Workers: 2, Queue: 1000, Timeout: 5 * time.Second, Memory: 64}
-	o := jshook.Options{Unlimited: raced}
+	o := jshook.Options{Program: program}
 	if change != nil {
 		change(&s, &o)
 	}

@@ -92,18 +92,18 @@ func (m *machine) furnish(memory uint64) error {
 	if err := m.vm.RegisterHostFunc("__host", m.host); err != nil {
 		return err
 	}
+	if err := m.vm.RegisterFunc("__module", m.module, false); err != nil {
+		return err
+	}
+	if err := m.vm.RegisterFunc("__web", func() quickjs.Value { return m.eval(m.lib.web) }, false); err != nil {
+		return err
+	}
 	driver, err := m.vm.EvalBytecodeValue(m.lib.driver)
 	if err != nil {
 		return err
 	}
 	m.driver = driver
-	web, err := m.vm.EvalBytecodeValue(m.lib.web)
-	if err != nil {
-		return err
-	}
-	defer web.Free()
-	_, err = m.driver.Call(quickjs.UndefinedValue, "webkit", web)
-	return err
+	return nil
 }
 
 // close gives everything back. The engine's memory is not Go's, so it must be called.

@@ -17,7 +17,6 @@ type Pool struct {
 	settings Settings
 	client   *http.Client
 	program  string
-	limited  bool // whether processes have a limit of memory
 
 	slots    chan struct{} // one for each call that runs
 	waiting  atomic.Int64
@@ -38,8 +37,6 @@ type Options struct {
 	// Program is one that begins with Main: empty means the one that runs, which must do so too. A
 	// program that does not would run as it always does.
 	Program string
-	// Unlimited leaves the memory of processes without a limit: the race detector needs that.
-	Unlimited bool
 }
 
 // start is a process to be started.
@@ -58,7 +55,7 @@ func Open(s Settings, o Options) (*Pool, error) {
 		}
 	}
 	p := &Pool{
-		settings: s, client: straight(o.Client), program: program, limited: !o.Unlimited,
+		settings: s, client: straight(o.Client), program: program,
 		slots: make(chan struct{}, s.Workers), starts: make(chan start),
 		bundles: map[string]*ready{}, bundling: make(chan struct{}, 1),
 	}
@@ -194,14 +191,7 @@ func (p *Pool) take() (*process, error) {
 // worker starts a process.
 func (p *Pool) worker() (*process, error) {
 	engine := uint64(p.settings.Memory) << 20 //nolint:gosec // bounded by its tag
-	return p.launch(p.command(Command, engine, p.memory(engine+aroundEngine)))
-}
-
-func (p *Pool) memory(most uint64) uint64 {
-	if !p.limited {
-		return 0
-	}
-	return most
+	return p.launch(p.command(Command, engine, engine+aroundEngine))
 }
 
 // run has some process run a job.

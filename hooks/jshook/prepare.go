@@ -76,7 +76,7 @@ func (p *Pool) bundle(ctx context.Context, key string, r *ready) error {
 		*r = *done
 		return nil
 	}
-	c := p.command(Bundler, 0, p.memory(bundleMemory))
+	c := p.command(Bundler, 0, bundleMemory)
 	w, err := p.launch(c)
 	if err != nil {
 		return err

@@ -2,8 +2,10 @@
 // script cannot reach what is in here but through the functions that it is given.
 (function () {
   'use strict';
-  const host = globalThis.__host;
+  const host = globalThis.__host, bundled = globalThis.__module, web = globalThis.__web;
   delete globalThis.__host;
+  delete globalThis.__module;
+  delete globalThis.__web;
   const stringify = JSON.stringify, parse = JSON.parse;
   const maxTimers = 1000, maxFetches = 100, maxLine = 65536;
 
@@ -202,12 +204,13 @@
   const known = (name) => name.startsWith('node:') ? name.slice(5) : name;
   const require = function __posternRequire(name) {
     name = String(name);
+    loadWeb();
     const inside = kit.modules[known(name)];
     if (inside !== undefined) return inside;
     const cached = modules.get(name);
     if (cached !== undefined) return cached.exports;
-    const load = host('module', name);
-    if (load === null || load === undefined) {
+    const load = bundled(name);
+    if (load === undefined) {
       const e = new Error("Cannot find module '" + name + "'");
       e.code = 'MODULE_NOT_FOUND';
       throw e;
@@ -249,11 +252,27 @@
     }
   };
 
-  const kit = { host, ask, modules: {}, require, parse, stringify };
+  // ---- what only some scripts need comes when it is first used ----
+
+  const lazy = new Set(['TextEncoder', 'TextDecoder', 'btoa', 'atob', 'Buffer', 'crypto', 'URL', 'URLSearchParams', 'Headers', 'Response', 'AbortSignal', 'AbortController', 'fetch']);
+  const put = (name, value) => {
+    lazy.delete(name);
+    Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
+  };
+  const kit = { host, ask, modules: Object.create(null), parse, stringify, give: (name, value) => { if (lazy.has(name)) put(name, value); } };
+  let loaded = false;
+  const loadWeb = () => {
+    if (loaded) return;
+    loaded = true;
+    web()(kit);
+  };
+  for (const name of lazy) {
+    Object.defineProperty(globalThis, name, { configurable: true, get() { loadWeb(); return globalThis[name]; }, set(v) { put(name, v); } });
+  }
   globalThis.global = globalThis;
   globalThis.queueMicrotask = globalThis.queueMicrotask || ((fn) => { Promise.resolve().then(fn).catch(fail); });
   globalThis.structuredClone = (v) => parse(stringify(v));
   globalThis.process = { env: {}, version: '', versions: {}, platform: 'postern', argv: [], nextTick: (fn, ...args) => queueMicrotask(() => fn(...args)), cwd: () => '/', on: quiet, emitWarning: quiet };
-  const calls = { start: __postern, tick: __posternTick, fetched, fail, webkit: (extend) => extend(kit) };
+  const calls = { start: __postern, tick: __posternTick, fetched, fail };
   return function __posternCall(name, ...args) { return calls[name](...args); };
 })();

@@ -1,8 +1,7 @@
 // What scripts know from browsers and from Node: URL, TextEncoder, Buffer, crypto, fetch.
 (function (kit) {
   'use strict';
-  const { host, ask, parse, stringify } = kit;
-  const give = (name, value) => Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
+  const { host, ask, give, parse, stringify } = kit;
 
   // ---- text and bytes ----
 
