@@ -92,7 +92,7 @@ func until(t *testing.T, h *testhouse.House, what, sql string, args ...any) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(t.Context()) }()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		var holds bool
 		if err := conn.QueryRow(t.Context(), sql, args...).Scan(&holds); err != nil {
 			t.Fatal(err)

@@ -136,7 +136,7 @@ func (r *Receiver) Wrong() []error {
 // Wait blocks until what came fulfils a condition.
 func (r *Receiver) Wait(t testing.TB, what string, holds func([]Event) bool) []Event {
 	t.Helper()
-	timer := time.NewTimer(20 * time.Second)
+	timer := time.NewTimer(time.Minute)
 	defer timer.Stop()
 	for {
 		got := r.Events()
