@@ -311,12 +311,15 @@ var schedule = [...]time.Duration{
 	5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
 }
 
-// restAfter is the pause after so many attempts. An endpoint that is down is asked at least once a
-// minute, so that its events come soon after it is back: an attempt costs it nothing.
+// downRest is the longest pause of an event whose endpoint is down.
+const downRest = 30 * time.Second
+
+// restAfter is the pause after so many attempts. An endpoint that is down is asked at least twice a
+// minute, so that its events come soon after it is back, whoever remembers that it was down.
 func restAfter(attempts int, down bool) time.Duration {
 	d := schedule[min(max(attempts, 1), len(schedule))-1]
 	if down {
-		return min(d, time.Minute)
+		return min(d, downRest)
 	}
 	return d
 }

@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -74,6 +75,13 @@ func TestF12KillWhileEventsAreCarried(t *testing.T) {
 	if written != 2*people {
 		t.Fatalf("%d events of %d people", written, people)
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			var lanes string
+			_ = s.db.QueryRow(context.WithoutCancel(t.Context()), `select coalesce(json_agg(l)::text, 'no lane waits') from auth.event_lanes l where due_at is not null`).Scan(&lanes)
+			t.Log(lanes)
+		}
+	})
 	eventually(t, "the arrival of all events", func() bool { return len(fakereceiver.First(receiver.Events())) == written })
 
 	bodies, last := map[string]string{}, map[string]string{}
