@@ -43,6 +43,7 @@ type Config struct {
 	Emails    emails.Settings       `title:"Mail" doc:"How mails leave the house, and what they say."`
 	SMS       sms.Settings          `title:"Text messages" doc:"How codes reach a telephone."`
 	Engine    engine.Settings       `title:"Hasura's engine" doc:"Where Hasura's GraphQL engine is, and what is told to it. HASURA_GRAPHQL_JWT_SECRET, which both must have, is among tokens and keys."`
+	Hooks     Hooks                 `title:"Hooks" doc:"Code of your own that is asked before things are done, and may refuse them or change what a token says: receivers of Supabase's Auth Hooks, over HTTP or as functions in the database."`
 	PgHooks   pghook.Settings       `title:"Hooks that are functions in the database" doc:"Over which connection, as which role and for how long functions of hooks (pg-functions://postgres/schema/function) are called."`
 	Scripts   jshook.Settings       `title:"Hooks in JavaScript" doc:"How scripts of hooks run: each in a process that the server bounds and watches."`
 	Outbound  outbound.Settings     `title:"Requests to other people's addresses" doc:"Where requests may go whose address came through an API or out of a script. Private networks, this machine and the metadata of clouds are closed to them, whatever a name leads to."`

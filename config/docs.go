@@ -32,7 +32,8 @@ Rules that hold for all of them:
 - Durations are written as Go writes them (` + "`90s`, `15m`, `2h`" + `). Where a unit is named, a bare number counts in it.
 - Lists are separated by commas. Blanks around an entry are dropped, and so are empty entries.
 - All mistakes are reported together, and nothing starts while there is one. A name that looks like a setting and is
-  none gets a notice with the nearest known name, never a refusal.
+  none gets a notice with the nearest known name, and never a refusal, unless it looks like one of a hook: a hook that
+  was meant to refuse and is never asked would let everybody in.
 
 ` + "`postern config check`" + ` reads the configuration and says what is wrong with it. ` + "`postern config show`" + ` lists every
 setting with the value in effect and where it came from; secrets are masked. [example.env](example.env) has every
@@ -75,7 +76,7 @@ func docs(t *tree) string {
 			b.WriteString("| " + c.what + " | " + codes(names) + " |\n")
 		}
 	}
-	b.WriteString("| " + supabase + " | `GOTRUE_*` |\n")
+	b.WriteString("| " + supabaseAuth + " | `GOTRUE_*` |\n")
 	b.WriteString("\n## No more\n\nThese were settings once. Setting one gives a notice.\n\n| variable | what became of it |\n| --- | --- |\n")
 	for _, name := range slices.Sorted(maps.Keys(past)) {
 		b.WriteString("| `" + name + "` | " + cell(past[name]) + " |\n")

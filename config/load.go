@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,6 +52,7 @@ type loader struct {
 	tree   *tree
 	report *Report
 	layers []layer
+	read   map[string]bool // names that a reader found wrong
 }
 
 // load fills target, a pointer to a struct of rooms, and reports on it.
@@ -58,7 +60,7 @@ func load(target any, src Source) *Report {
 	if src.ReadFile == nil {
 		src.ReadFile = os.ReadFile
 	}
-	l := &loader{src: src, tree: walk(target), report: &Report{}}
+	l := &loader{src: src, tree: walk(target), report: &Report{}, read: map[string]bool{}}
 	l.flags()
 	l.layer(src.Env, func(string) string { return "environment" })
 	l.envFile()
@@ -258,34 +260,36 @@ func (l *loader) check() {
 		}
 	}
 	said := map[string]bool{}
-	for _, c := range l.tree.checkers {
-		c.Check(func(env, problem string) {
-			problem = strings.TrimSuffix(problem, ".")
-			if failed[env] || said[env+problem] {
-				return
-			}
-			said[env+problem] = true
-			l.report.fail(Problem{Name: env, Origin: origins[env], What: problem})
+	report := func(env, problem string) {
+		problem = strings.TrimSuffix(problem, ".")
+		if failed[env] || said[env+problem] {
+			return
+		}
+		said[env+problem] = true
+		l.report.fail(Problem{Name: env, Origin: cmp.Or(origins[env], l.origin(env)), What: problem})
+	}
+	for _, r := range l.tree.readers {
+		r.Read(l.src.ReadFile, l.value, Nearest, func(env, problem string) {
+			l.read[env] = true
+			report(env, problem)
 		})
+	}
+	for _, c := range l.tree.checkers {
+		c.Check(report)
 	}
 }
 
 // look warns about names that look like settings and are none, or none yet, or none any more.
 func (l *loader) look() {
 	waiting := map[string][]string{} // capability → names that are set
-	origin := func(name string) string {
-		for _, layer := range l.layers {
-			if layer.values[name] != "" {
-				return layer.origin(name)
-			}
-		}
-		return ""
-	}
 	names := map[string]bool{}
 	for _, layer := range l.layers[:len(l.layers)-1] {
 		for name := range layer.values {
 			names[name] = true
 		}
+	}
+	for name := range l.read {
+		delete(names, name) // more was said of it already
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		n := judge(l.tree, name)
@@ -293,7 +297,7 @@ func (l *loader) look() {
 		case n.capability != "":
 			waiting[n.capability] = append(waiting[n.capability], name)
 		case n.notice != "":
-			l.report.warn(Problem{Name: name, Origin: origin(name), What: n.notice})
+			l.report.warn(Problem{Name: name, Origin: l.origin(name), What: n.notice})
 		}
 	}
 	for _, c := range slices.Sorted(maps.Keys(waiting)) {
@@ -309,6 +313,16 @@ func (l *loader) value(name string) string {
 	for _, layer := range l.layers {
 		if v := layer.values[name]; v != "" {
 			return v
+		}
+	}
+	return ""
+}
+
+// origin is the first source that has a name.
+func (l *loader) origin(name string) string {
+	for _, layer := range l.layers {
+		if layer.values[name] != "" {
+			return layer.origin(name)
 		}
 	}
 	return ""

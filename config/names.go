@@ -27,8 +27,8 @@ var waiting = []capability{
 	{"the test door /change-env", "AUTH_ENABLE_CHANGE_ENV"},
 }
 
-// supabase is the capability that every GOTRUE_ name is for.
-const supabase = "the settings of Supabase Auth"
+// supabaseAuth is the capability that every GOTRUE_ name is for.
+const supabaseAuth = "the settings of Supabase Auth"
 
 // past says what became of settings that an auth service once had.
 var past = map[string]string{
@@ -63,6 +63,10 @@ var past = map[string]string{
 	"AUTH_PROVIDER_WINDOWSLIVE_CLIENT_ID":     "it is called AUTH_PROVIDER_WINDOWS_LIVE_CLIENT_ID",
 	"AUTH_PROVIDER_WINDOWSLIVE_CLIENT_SECRET": "it is called AUTH_PROVIDER_WINDOWS_LIVE_CLIENT_SECRET",
 	"AUTH_PROVIDER_WINDOWSLIVE_SCOPE":         "it is called AUTH_PROVIDER_WINDOWS_LIVE_SCOPE",
+
+	"GOTRUE_HOOK_CUSTOM_SMS_PROVIDER_ENABLED": "it never had an effect; GOTRUE_HOOK_SEND_SMS_ENABLED is the hook",
+	"GOTRUE_HOOK_CUSTOM_SMS_PROVIDER_URI":     "it never had an effect; GOTRUE_HOOK_SEND_SMS_URI is the hook",
+	"GOTRUE_HOOK_CUSTOM_SMS_PROVIDER_SECRETS": "it never had an effect; GOTRUE_HOOK_SEND_SMS_SECRETS is the hook",
 
 	"HASURA_ENDPOINT": "Hasura Auth dropped it before its first version; it is called HASURA_GRAPHQL_GRAPHQL_URL",
 }
@@ -124,7 +128,7 @@ func strangers() map[string]verdict {
 		}
 	}
 	for name := range strings.FieldsSeq(supabaseNames) {
-		names["GOTRUE_"+name] = verdict{capability: supabase}
+		names["GOTRUE_"+name] = verdict{capability: supabaseAuth}
 	}
 	for name, became := range past {
 		names[name] = verdict{notice: "without effect: " + became}
@@ -171,7 +175,7 @@ func judge(t *tree, name string) verdict {
 	}
 	for _, p := range supabasePrefixes {
 		if strings.HasPrefix(name, p) {
-			return verdict{capability: supabase}
+			return verdict{capability: supabaseAuth}
 		}
 	}
 	candidates := slices.Collect(maps.Keys(known))

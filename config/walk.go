@@ -53,6 +53,14 @@ type checker interface {
 	Check(report func(env, problem string))
 }
 
+// reader is what a room's Settings may have: settings that stand in a file of their own. It is called
+// when all others are known, and before rules are checked. file reads a file, variable gives what a
+// source has under a name, and nearest finds the known word that a mistyped one was meant to be.
+type reader interface {
+	Read(file func(name string) ([]byte, error), variable func(name string) string,
+		nearest func(mistyped string, known []string) string, report func(env, problem string))
+}
+
 // declarer is what a room's Settings may have: settings that follow from a table, and such as the
 // operator makes up the names of. It gets every name that is set, as far as it is known, and adds
 // the tags and the place of each setting. A second walk may call it again.
@@ -67,6 +75,7 @@ type tree struct {
 	byName   map[string]*setting
 	old      map[string]deprecation // by the old name
 	checkers []checker
+	readers  []reader
 	faults   []string           // mistakes in the tags: ours, not the operator's
 	set      []string           // names that some source has, for declarers
 	flags    map[string]Flag    // built when first asked for
@@ -140,6 +149,9 @@ func (t *tree) structure(r *room, v reflect.Value) {
 		d.Declare(t.set, func(tags reflect.StructTag, into any) {
 			t.add(r, strings.Fields(tags.Get("env")), tags, reflect.ValueOf(into).Elem())
 		})
+	}
+	if r, ok := v.Addr().Interface().(reader); ok {
+		t.readers = append(t.readers, r)
 	}
 	if c, ok := v.Addr().Interface().(checker); ok {
 		t.checkers = append(t.checkers, c)

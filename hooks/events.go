@@ -19,6 +19,9 @@ type Event struct {
 
 func (e Event) eventID() string { return e.ID }
 
+// About gives what all events have, of any of them.
+func (e Event) About() Event { return e }
+
 // Secret is a text that must not reach a log.
 type Secret string
 

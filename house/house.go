@@ -75,14 +75,15 @@ type House struct {
 	Carriers *deliver.Carriers
 	Engine   *flow.Engine
 
-	metadata *metadata
-	settings server.Settings
-	log      *slog.Logger
-	stopping func()
-	working  atomic.Bool // the carriers run
-	closing  atomic.Bool // a stop was asked for
-	starting sync.WaitGroup
-	giveUp   context.CancelFunc // of what starts
+	metadata  *metadata
+	receivers *receivers
+	settings  server.Settings
+	log       *slog.Logger
+	stopping  func()
+	working   atomic.Bool // the carriers run
+	closing   atomic.Bool // a stop was asked for
+	starting  sync.WaitGroup
+	giveUp    context.CancelFunc // of what starts
 }
 
 // Build connects the rooms. The database is migrated, if the settings say so, and must be there.
@@ -217,6 +218,9 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		Carriers: &deliver.Carriers{Settings: c.Deliver, Events: c.Events, Store: db, Mailer: mailer, SMS: gateway, Keys: keys, Log: o.Log, Now: o.Now},
 	}
 	if err := h.Carriers.OpenRoutes(ctx); err != nil {
+		return nil, err
+	}
+	if h.receivers, err = bindReceivers(ctx, c, o, kit.Hooks); err != nil {
 		return nil, err
 	}
 	h.Engine = flow.NewEngine(kit, c.Webhook)
@@ -364,6 +368,7 @@ func (h *House) Close(ctx context.Context) error {
 	}
 	h.starting.Wait()
 	err := h.Carriers.Stop(ctx)
+	h.receivers.close()
 	h.Store.Close()
 	return err
 }

@@ -1,0 +1,151 @@
+package supabase
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"postern/hooks"
+)
+
+// members are those of an answer.
+type members map[string]json.RawMessage
+
+// read takes an answer apart. One without a body, or with null, has no members. An error object refuses.
+func read(a hooks.Answer) (members, error) {
+	if len(bytes.TrimSpace(a.Body)) == 0 {
+		return nil, nil
+	}
+	if !jsontext.Value(a.Body).IsValid() {
+		return nil, hooks.BadAnswer{Why: "it is no JSON"}
+	}
+	var m members
+	if err := json.Unmarshal(a.Body, &m); err != nil {
+		return nil, hooks.BadAnswer{Why: "it is no object"}
+	}
+	return m, m.refusal()
+}
+
+// refusal reads the error object {"http_code", "message"}. As with Supabase, it refuses only with a
+// message, and not if its code is something other than a number.
+func (m members) refusal() error {
+	var e struct {
+		Code    *float64 `json:"http_code"`
+		Message string   `json:"message"`
+	}
+	if readable := json.Unmarshal(m["error"], &e) == nil; !readable || e.Message == "" {
+		return nil
+	}
+	no := &hooks.Denied{Status: 500, Code: "unexpected_failure", Message: e.Message}
+	if e.Code != nil && *e.Code >= 400 && *e.Code <= 599 && *e.Code != 500 {
+		no.Status, no.Code = int(*e.Code), "unknown"
+	}
+	return no
+}
+
+// text is a member that is a text; empty when it is not there, or something else.
+func (m members) text(name string) string {
+	var s string
+	if json.Unmarshal(m[name], &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// yes tells a member that is true.
+func (m members) yes(name string) bool {
+	var b bool
+	return json.Unmarshal(m[name], &b) == nil && b
+}
+
+// object is a member that is an object, with its numbers as they are written; nil when it is not there.
+func (m members) object(name string) (map[string]any, error) {
+	raw, there := m[name]
+	if !there {
+		return nil, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var o map[string]any
+	if err := d.Decode(&o); err != nil {
+		return nil, fmt.Errorf("%s is no object", name)
+	}
+	return o, nil
+}
+
+// nothing is the answer to a question that can only be refused.
+func nothing[E any](members) (func(*E) error, error) { return nil, nil }
+
+// replaced takes the claims of an answer, as they are or not at all.
+func replaced(m members) (func(*hooks.TokenMinting) error, error) {
+	claims, err := m.object("claims")
+	if err != nil {
+		return nil, hooks.BadAnswer{Why: err.Error()}
+	}
+	if claims == nil {
+		return nil, hooks.BadAnswer{Why: "it has no claims"}
+	}
+	if wrong := violations(claims); len(wrong) > 0 {
+		return nil, hooks.BadAnswer{Why: "its claims break the rules: " + strings.Join(wrong, "; ")}
+	}
+	return func(e *hooks.TokenMinting) error { return e.Replace(claims) }, nil
+}
+
+// rejected reads the decision on a password or a factor. Only reject counts.
+func rejected[E any](no hooks.Denied, always bool) func(members) (func(*E) error, error) {
+	return func(m members) (func(*E) error, error) {
+		if m.text("decision") != "reject" {
+			return nil, nil
+		}
+		no := no
+		if message := m.text("message"); message != "" {
+			no.Message = message
+		}
+		no.EndSessions = always || m.yes("should_logout_user")
+		return nil, &no
+	}
+}
+
+// vouched reads who knows a password that nobody has here.
+func vouched(m members) (func(*hooks.PasswordUnknown) error, error) {
+	switch m.text("decision") {
+	case "vouch":
+	case "reject":
+		return nil, &hooks.Denied{Status: 400, Code: "invalid_credentials", Message: m.text("message")}
+	default:
+		return nil, nil
+	}
+	var v hooks.Vouched
+	if raw, there := m["user"]; there {
+		var who struct {
+			Verified *bool          `json:"email_verified"`
+			Name     *string        `json:"display_name"`
+			Metadata map[string]any `json:"user_metadata"`
+		}
+		if err := json.Unmarshal(raw, &who); err != nil {
+			return nil, hooks.BadAnswer{Why: "its user is no object with email_verified, display_name and user_metadata"}
+		}
+		v.Metadata = who.Metadata
+		if who.Verified != nil {
+			v.EmailVerified = *who.Verified
+		}
+		if who.Name != nil {
+			v.DisplayName = *who.Name
+		}
+	}
+	return func(e *hooks.PasswordUnknown) error { return e.Vouch(v) }, nil
+}
+
+// understood gives what an error of a runner means. A function in the database refuses by raising an
+// error with a state such as PT403, as PostgREST has it.
+func understood(err error) error {
+	var raised hooks.Raised
+	if errors.As(err, &raised) && raised.Status() >= 400 {
+		return &hooks.Denied{Status: raised.Status(), Code: "unknown", Message: raised.Message}
+	}
+	return err
+}

@@ -1,0 +1,61 @@
+package supabase
+
+import (
+	"postern/auth"
+	"postern/hooks"
+)
+
+// action is what one of our mails is with Supabase.
+type action struct {
+	word   string
+	factor string
+}
+
+// actions are those by our templates. Those of ours that Supabase has no word for have one in its style.
+var actions = map[string]action{
+	"email-verify":           {word: "signup"},
+	"email-confirm-change":   {word: "email_change"},
+	"signin-passwordless":    {word: "magiclink"},
+	"signin-otp":             {word: "magiclink"},
+	"password-reset":         {word: "recovery"},
+	"password-changed":       {word: "password_changed_notification"},
+	"email-changed":          {word: "email_changed_notification"},
+	"phone-changed":          {word: "phone_changed_notification"},
+	"identity-linked":        {word: "identity_linked_notification"},
+	"identity-unlinked":      {word: "identity_unlinked_notification"},
+	"totp-enabled":           {word: "mfa_factor_enrolled_notification", factor: "totp"},
+	"totp-disabled":          {word: "mfa_factor_unenrolled_notification", factor: "totp"},
+	"passkey-added":          {word: "mfa_factor_enrolled_notification", factor: "webauthn"},
+	"passkey-removed":        {word: "mfa_factor_unenrolled_notification", factor: "webauthn"},
+	"recovery-code-used":     {word: "recovery_code_used_notification"},
+	"recovery-codes-renewed": {word: "recovery_codes_renewed_notification"},
+	"token-created":          {word: "token_created_notification"},
+}
+
+// actionOf is what a mail is with Supabase.
+func actionOf(e hooks.MailDue) action {
+	if e.Purpose == auth.ElevateByEmail {
+		return action{word: "reauthentication"}
+	}
+	return actions[e.Template]
+}
+
+// mailDue tells of a mail. A change of address is confirmed at the new one alone, so the members for
+// the current one stay empty.
+func mailDue(site string) func(metadata, hooks.MailDue) any {
+	return func(m metadata, e hooks.MailDue) any {
+		a := actionOf(e)
+		u := known(e.User, "")
+		if a.word == "email_change" {
+			u.NewEmail = e.To
+		}
+		factor := e.Detail["factorType"]
+		if factor == "" {
+			factor = a.factor
+		}
+		return mailPayload{m, u, mail{
+			Token: e.Code.Reveal(), TokenHash: e.Ticket.Reveal(), RedirectTo: e.RedirectTo, Action: a.word, SiteURL: site,
+			OldEmail: e.Detail["oldEmail"], OldPhone: bare(e.Detail["oldPhone"]), Provider: e.Detail["provider"], FactorType: factor,
+		}}
+	}
+}

@@ -1,0 +1,88 @@
+package house
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"postern/config"
+	"postern/hooks"
+	"postern/hooks/httphook"
+	"postern/hooks/pghook"
+	"postern/hooks/supabase"
+)
+
+// receivers are who is asked by hooks, and how one gets to them.
+type receivers struct {
+	client *http.Client
+	pool   *pghook.Pool // nil while no function is asked
+}
+
+// bindReceivers has the receivers of the settings asked at their moments.
+func bindReceivers(ctx context.Context, c *config.Config, o Options, h *hooks.Hooks) (*receivers, error) {
+	r := &receivers{client: httphook.NewClient()}
+	for _, hook := range c.Hooks.Supabase.Enabled() {
+		runner, err := r.runner(ctx, c, o, hook)
+		if err == nil {
+			err = supabase.Bind(h, hook.Name, runner, c.Flow.ServerURL)
+		}
+		if err != nil {
+			r.close()
+			return nil, fmt.Errorf("%s: %w", hook.Variable(), err)
+		}
+	}
+	return r, nil
+}
+
+// runner makes the way to one receiver.
+func (r *receivers) runner(ctx context.Context, c *config.Config, o Options, hook supabase.Hook) (hooks.Runner, error) {
+	if pghook.IsURI(hook.URI) {
+		return r.function(ctx, c, o, hook)
+	}
+	address, err := httphook.ParseAddress(hook.URI, false)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := hook.Keys()
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		o.Log.WarnContext(ctx, "hook without a secret: its receiver cannot tell our questions from those of others", slog.String("hook", hook.Name))
+	}
+	return httphook.New(httphook.Options{URL: address, Keys: keys, Rules: httphook.Supabase(), Client: r.client, Now: o.Now})
+}
+
+// function makes the way to a function in the database, and warns when it is not there.
+func (r *receivers) function(ctx context.Context, c *config.Config, o Options, hook supabase.Hook) (hooks.Runner, error) {
+	function, err := pghook.ParseURI(hook.URI)
+	if err != nil {
+		return nil, err
+	}
+	if r.pool == nil {
+		if r.pool, err = pghook.Open(ctx, c.PgHooks, c.Store.URL()); err != nil {
+			return nil, err
+		}
+	}
+	runner := r.pool.Runner(function)
+	problems, err := runner.Check(ctx)
+	if err != nil {
+		problems = []string{"could not be looked at: " + err.Error()}
+	}
+	for _, p := range problems {
+		o.Log.WarnContext(ctx, "the function of a hook is not as it should be", slog.String("hook", hook.Name), slog.String("function", function.String()), slog.String("reason", p))
+	}
+	return runner, nil
+}
+
+// close leaves the receivers.
+func (r *receivers) close() {
+	if r == nil {
+		return
+	}
+	r.client.CloseIdleConnections()
+	if r.pool != nil {
+		r.pool.Close()
+	}
+}
