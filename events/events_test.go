@@ -132,6 +132,9 @@ func keys(e ast.Expr, facts map[string]bool) {
 	if !ok {
 		return
 	}
+	if m, ok := lit.Type.(*ast.MapType); !ok || fmt.Sprint(m.Value) != "any" {
+		return // of something else that has details
+	}
 	for _, elt := range lit.Elts {
 		if kv, ok := elt.(*ast.KeyValueExpr); ok {
 			if key, ok := kv.Key.(*ast.BasicLit); ok {
