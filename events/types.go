@@ -69,6 +69,7 @@ func Types() []Type {
 		{"session.ended", "A session ended before its time: by sign-out, by the user from elsewhere, by a limit. Sessions that expire are not told.", map[string]Field{
 			"sessionId": session("The session; missing where all ended."),
 			"all":       {"boolean", "All sessions of the user ended.", true},
+			"hook":      {"string", "The hook that refused and wanted them ended.", true},
 			"reason":    {"string", "user, limit or pat-revoked; missing where the session signed itself out.", true},
 		}},
 		{"session.replayed", "A session was ended since two parties held its refresh token.", map[string]Field{"sessionId": session("The session.")}},
