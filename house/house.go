@@ -186,6 +186,10 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	}
 	mapper.Failed = (&failures{store: db, log: o.Log, now: o.Now, told: map[string]time.Time{}}).note
 	moments := openHooks(o)
+	asked, err := bindReceivers(ctx, c, o, moments)
+	if err != nil {
+		return nil, err
+	}
 	kit := flow.Kit{
 		Claims: mapper, Hooks: moments,
 		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
@@ -214,13 +218,10 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		kit.AdoptedUntil = adoption.AdoptedAt.Add(adoptedTicketLife)
 	}
 	h := &House{
-		Store: db, Kit: kit, settings: c.Server, log: o.Log, stopping: o.Stopping,
+		Store: db, Kit: kit, receivers: asked, settings: c.Server, log: o.Log, stopping: o.Stopping,
 		Carriers: &deliver.Carriers{Settings: c.Deliver, Events: c.Events, Store: db, Mailer: mailer, SMS: gateway, Keys: keys, Log: o.Log, Now: o.Now},
 	}
 	if err := h.Carriers.OpenRoutes(ctx); err != nil {
-		return nil, err
-	}
-	if h.receivers, err = bindReceivers(ctx, c, o, kit.Hooks); err != nil {
 		return nil, err
 	}
 	h.Engine = flow.NewEngine(kit, c.Webhook)
