@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 
 	"postern/hooks/supabase"
@@ -27,6 +28,9 @@ func TestSendSMS(t *testing.T) {
 	t.Parallel()
 	r := listen(t, supabase.SendSMS)
 	h := testhouse.Open(t, texting(hook(supabase.SendSMS, r.URL)))
+	if strings.Contains(h.Log.String(), "no gateway for text messages") {
+		t.Error("a warning that there is nobody to send")
+	}
 	for _, tt := range []struct {
 		answer        http.HandlerFunc
 		status        int
