@@ -15,7 +15,8 @@ import (
 
 func signUp(t *testing.T, h *testhouse.House, address string) {
 	t.Helper()
-	_, body := h.Do(t, "POST", "/signup/email-password", `{"email":"`+address+`","password":"correct horse"}`)
+	res, body := h.Do(t, "POST", "/signup/email-password", `{"email":"`+address+`","password":"correct horse"}`)
+	_ = res.Body.Close()
 	if strings.TrimSpace(body) != "{}" { // anything else is a refusal
 		t.Fatalf("sign-up: %s", body)
 	}
