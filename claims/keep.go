@@ -132,15 +132,20 @@ func (m *Mapper) Keep(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var told *verdict
+	backingOff := false // the next look comes soon already
 	for wait := waitFirst; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-m.broken:
-			timer.Reset(wait)
+			if !backingOff {
+				timer.Reset(wait)
+				backingOff = true
+			}
 			continue
 		case <-m.asker.broken:
 			m.probe(ctx)
+			timer.Reset(0) // to say what was found
 			continue
 		case <-timer.C:
 		}
@@ -157,9 +162,10 @@ func (m *Mapper) Keep(ctx context.Context) {
 		if err != nil || report.forbids(true) != nil { // tokens are refused meanwhile
 			timer.Reset(wait)
 			wait = min(2*wait, waitMost)
+			backingOff = true
 			continue
 		}
-		wait = waitFirst
+		wait, backingOff = waitFirst, false
 		timer.Reset(m.settings.SchemaRefresh)
 	}
 }
