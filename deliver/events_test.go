@@ -404,8 +404,10 @@ func TestSixHoursWithoutAReceiver(t *testing.T) {
 	if n := value[int](t, h, `select count(*) from auth.event_letters`); n != 0 {
 		t.Errorf("%d dead letters", n)
 	}
-	if wrong := r.Wrong(); len(wrong) > 0 {
-		t.Error(wrong)
+	for _, wrong := range r.Wrong() {
+		if !strings.Contains(wrong.Error(), "too far from now") { // an attempt may be under way while the clock is moved
+			t.Error(wrong)
+		}
 	}
 	if n := len(r.Taken()); n != users*18 {
 		t.Errorf("%d duplicates though no server died", n-users*18)
