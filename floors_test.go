@@ -83,6 +83,7 @@ var floors = map[string]int{
 	"hooks/jshook":   rooms,
 
 	"webhooks":     ground, // rooms and verbs sign alike
+	"spelling":     ground, // rooms and the roof suggest alike
 	"auth":         ground,
 	"migrations":   ground,
 	"templates":    ground,

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"postern/spelling"
 )
 
 // prefixes begin the names that are meant for an auth service. A name with one of them that
@@ -220,33 +222,9 @@ func suggestion(name string, known []string, prefix string) string {
 func Nearest(mistyped string, known []string) string {
 	best, least := "", max(2, len(mistyped)/4)+1
 	for _, candidate := range slices.Sorted(slices.Values(known)) {
-		if d := distance(mistyped, candidate); d < least {
+		if d := spelling.Distance(mistyped, candidate); d < least {
 			best, least = candidate, d
 		}
 	}
 	return best
-}
-
-// distance counts the letters to insert, delete, replace or swap with their neighbour to turn one
-// word into the other.
-func distance(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			replace := last[j-1]
-			if a[i-1] != b[j-1] {
-				replace++
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, replace)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
 }

@@ -71,30 +71,6 @@ func TestSecretsAreTakenOutOfMessages(t *testing.T) {
 	}
 }
 
-func TestNearestName(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0},
-		{"", "abc", 3},
-		{"abc", "abc", 0},
-		{"abc", "acb", 1},
-		{"abcd", "acbd", 1},
-		{"kitten", "sitting", 3},
-		{"AUTH_PROT", "AUTH_PORT", 1},
-	}
-	for _, tt := range tests {
-		if got := distance(tt.a, tt.b); got != tt.want {
-			t.Errorf("from %q to %q it is %d, want %d", tt.a, tt.b, got, tt.want)
-		}
-		if got := distance(tt.b, tt.a); got != tt.want {
-			t.Errorf("from %q to %q it is %d, want %d", tt.b, tt.a, got, tt.want)
-		}
-	}
-}
-
 func FuzzDuration(f *testing.F) {
 	for _, seed := range []string{"0", "900", "15m", "-1", "1h0m0s", "9223372036854775807", "1.5h", "x", "+5", "1e3"} {
 		f.Add(seed)

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/blues/jsonata-go/jparse"
+
+	"postern/spelling"
 )
 
 // nearest is the function that somebody probably meant, with its dollar sign, or nothing.
@@ -14,7 +16,7 @@ func (in *interpreter) nearest(name string) string {
 	best, least := "", max(1, len(word)/3)+1
 	for _, known := range slices.Sorted(maps.Keys(in.rows)) {
 		other := strings.ToLower(known)
-		d := distance(word, other)
+		d := spelling.Distance(word, other)
 		if len(word) >= 4 && strings.HasPrefix(other, word) {
 			d = min(d, 1)
 		}
@@ -34,25 +36,4 @@ func (in *interpreter) meantBy(node jparse.Node) string {
 		return in.nearest(name.Value)
 	}
 	return ""
-}
-
-// distance counts the bytes to add, drop or change to turn one word into the other.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := corner
-			if a[i] != b[j] {
-				change++
-			}
-			corner = row[j+1]
-			row[j+1] = min(change, row[j]+1, corner+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -3,6 +3,8 @@ package schema
 import (
 	"slices"
 	"strings"
+
+	"postern/spelling"
 )
 
 // Nearest are the known names that a mistyped one was probably meant to be, at most three, the
@@ -16,7 +18,7 @@ func Nearest(mistyped string, known []string) []string {
 	word := fold(mistyped)
 	for _, name := range known {
 		other := fold(name)
-		d := distance(word, other)
+		d := spelling.Distance(word, other)
 		if len(word) >= 4 && (strings.HasPrefix(other, word) || strings.HasPrefix(word, other) && len(other) >= 4) {
 			d = min(d, 2)
 		}
@@ -41,28 +43,4 @@ func Nearest(mistyped string, known []string) []string {
 func fold(name string) string {
 	name = name[:min(len(name), 64)]
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
-}
-
-// distance counts the letters to insert, delete, replace or swap with their neighbour to turn one
-// word into the other.
-func distance(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			replace := last[j-1]
-			if a[i-1] != b[j-1] {
-				replace++
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, replace)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"postern/spelling"
 )
 
 // wanted finds what a relationship of the settings means, or says why it means nothing.
@@ -88,7 +90,7 @@ func (m *model) tableNames() []string {
 func nearest(name string, candidates []string) string {
 	best, at := "", len(name)/2+1
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < at {
+		if d := spelling.Distance(strings.ToLower(name), strings.ToLower(c)); d < at {
 			best, at = c, d
 		}
 	}
@@ -96,25 +98,4 @@ func nearest(name string, candidates []string) string {
 		return ""
 	}
 	return fmt.Sprintf("; the nearest is %s", best)
-}
-
-// distance counts the letters to add, drop or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := corner
-			if a[i] != b[j] {
-				change++
-			}
-			corner = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
