@@ -84,6 +84,7 @@ var floors = map[string]int{
 
 	"webhooks":     ground, // rooms and verbs sign alike
 	"spelling":     ground, // rooms and the roof suggest alike
+	"pause":        ground, // from the rooms to the roof, everybody waits now and then
 	"auth":         ground,
 	"migrations":   ground,
 	"templates":    ground,

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"postern/claims/schema"
+
+	"postern/pause"
 )
 
 const (
@@ -177,7 +179,7 @@ const nobodysID = "00000000-0000-0000-0000-000000000000"
 // may come to find out.
 func (m *Mapper) probe(ctx context.Context) {
 	for m.asker.down() {
-		if !pause(ctx, breakFor) {
+		if pause.For(ctx, breakFor) != nil {
 			return
 		}
 		if p := m.plan.Load(); p != nil {
@@ -187,18 +189,6 @@ func (m *Mapper) probe(ctx context.Context) {
 		} else if _, err := m.Check(ctx); err == nil {
 			return
 		}
-	}
-}
-
-// pause waits, and tells whether the context still goes on.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

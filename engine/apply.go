@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"postern/pause"
 )
 
 // An Outcome is what was found in the engine's metadata, and what was done about it.
@@ -121,7 +123,7 @@ const (
 // change while the engine is down, so they are asked for each time.
 func (e *Engine) Keep(ctx context.Context, tables func(context.Context) (Tables, error), told func(context.Context, Outcome, error)) {
 	last := ""
-	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, longestPause) {
+	for wait := firstPause; ctx.Err() == nil; wait = min(2*wait, longestPause) {
 		outcome, err := e.settleWith(ctx, tables)
 		switch {
 		case ctx.Err() != nil:
@@ -133,12 +135,7 @@ func (e *Engine) Keep(ctx context.Context, tables func(context.Context) (Tables,
 			last = err.Error()
 			told(ctx, outcome, err)
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		_ = pause.For(ctx, wait) // the loop asks the context itself
 	}
 }
 

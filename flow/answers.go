@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"postern/pause"
 )
 
 // Answers make those answers take as long as each other that must not tell whether an address is
@@ -50,12 +52,5 @@ func (a *Answers) settle(ctx context.Context, start time.Time, now func() time.T
 	if wait <= 0 {
 		return nil
 	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return pause.For(ctx, wait)
 }

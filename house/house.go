@@ -35,6 +35,8 @@ import (
 	"postern/server/hasura"
 	"postern/store"
 	"postern/tokens"
+
+	"postern/pause"
 )
 
 // adoptedTicketLife is how long the longest-lived ticket of Hasura Auth lives: links in mails that
@@ -316,7 +318,7 @@ func (h *House) Start(ctx context.Context) {
 				break
 			}
 			h.log.ErrorContext(ctx, "background work cannot start, trying again", slog.String("reason", err.Error()))
-			pause(ctx, time.Second)
+			_ = pause.For(ctx, time.Second) // the loop asks the context itself
 		}
 		kinds, err := h.Store.HashKinds(ctx)
 		if err == nil {
@@ -396,19 +398,10 @@ func waitFor(ctx context.Context, log *slog.Logger, f func() error) error {
 		if i == 0 {
 			log.InfoContext(ctx, "waiting for the database", slog.String("reason", err.Error()))
 		}
-		pause(ctx, time.Second)
+		_ = pause.For(ctx, time.Second) // the loop asks the context itself
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 	return err
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"postern/auth"
+
+	"postern/pause"
 )
 
 const (
@@ -43,14 +45,7 @@ func (p *Pacer) Refuse(ctx context.Context, start time.Time) error {
 	if wait <= 0 {
 		return ctx.Err()
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return pause.For(ctx, wait)
 }
 
 // Target is how long a refusal takes at present: a quarter more than the slowest comparison of the

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"postern/pause"
 )
 
 // Listener is told of users about whom something changed that an answer may have been remembered of:
@@ -44,7 +46,7 @@ func (db *DB) Listen(ctx context.Context, l Listener) {
 			wait = listenFirstWait
 		}
 		l.Lost(err, wait)
-		pause(ctx, wait)
+		_ = pause.For(ctx, wait) // the loop asks the context itself
 		wait = min(2*wait, listenMostWait)
 	}
 }
@@ -98,13 +100,4 @@ func alive(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"postern/hooks"
+	"postern/pause"
 	"postern/webhooks"
 )
 
@@ -77,7 +78,7 @@ func New(o Options) (*Runner, error) {
 	client := *o.Client
 	client.CheckRedirect = stay
 	client.Jar = nil
-	return &Runner{Options: o, client: &client, pause: pause}, nil
+	return &Runner{Options: o, client: &client, pause: wait}, nil
 }
 
 // Host is whom it asks, for logs.
@@ -134,17 +135,8 @@ func tooLate(ctx context.Context, wait time.Duration) bool {
 	return ok && wait > 0 && time.Until(end) <= wait
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
+// wait waits, or ends with the context: the next try then finds that out.
+func wait(ctx context.Context, d time.Duration) { _ = pause.For(ctx, d) }
 
 // again tells whether the question may be put again, and after how long.
 func (r *Runner) again(err error, answer hooks.Answer) (wait time.Duration, again bool) {
