@@ -17,12 +17,8 @@ func (c *compiler) aggregate(f *selected, t *table, r *relation, row, path strin
 	if r != nil {
 		args.where = append([]string{r.on(row, to)}, args.where...)
 	}
-	path += ".selectionSet"
 	typeName := t.gql + "_aggregate"
-	if len(f.sets) == 0 {
-		return "", invalid(path, "missing selection set for '%s'", typeName)
-	}
-	list, err := c.collect(typeName, path, f.sets)
+	path, list, err := c.within(f, typeName, path)
 	if err != nil {
 		return "", err
 	}
@@ -72,12 +68,8 @@ func (c *compiler) aggregateFields(f *selected, t *table, row, path string) (str
 	if err := onlyArguments(f, path, func(string) bool { return false }); err != nil {
 		return "", err
 	}
-	path += ".selectionSet"
 	typeName := t.gql + "_aggregate_fields"
-	if len(f.sets) == 0 {
-		return "", invalid(path, "missing selection set for '%s'", typeName)
-	}
-	list, err := c.collect(typeName, path, f.sets)
+	path, list, err := c.within(f, typeName, path)
 	if err != nil {
 		return "", err
 	}
@@ -119,12 +111,8 @@ func (c *compiler) function(f *selected, t *table, row, path string) (string, er
 	if err := onlyArguments(f, path, func(string) bool { return false }); err != nil {
 		return "", err
 	}
-	path += ".selectionSet"
 	typeName := t.gql + "_" + f.name + "_fields"
-	if len(f.sets) == 0 {
-		return "", invalid(path, "missing selection set for '%s'", typeName)
-	}
-	list, err := c.collect(typeName, path, f.sets)
+	path, list, err := c.within(f, typeName, path)
 	if err != nil {
 		return "", err
 	}
@@ -192,4 +180,14 @@ func (c *compiler) countOf(f *selected, t *table, row, path string) (string, err
 		return "pg_catalog.count(" + distinct + columns[0] + ")", nil
 	}
 	return "pg_catalog.count(" + distinct + "(" + strings.Join(columns, ", ") + "))", nil
+}
+
+// within collects what is selected of a field that has fields of its own, and gives their path.
+func (c *compiler) within(f *selected, typeName, path string) (string, []*selected, error) {
+	path += ".selectionSet"
+	if len(f.sets) == 0 {
+		return path, nil, invalid(path, "missing selection set for '%s'", typeName)
+	}
+	list, err := c.collect(typeName, path, f.sets)
+	return path, list, err
 }

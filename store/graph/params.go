@@ -31,12 +31,7 @@ func (p *plan) bind(variables map[string]any) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if one.list {
-			values[i], err = c.texts(in, one.typ, one.path)
-		} else {
-			values[i], err = c.value(in, one.typ, one.path)
-		}
-		if err != nil {
+		if values[i], err = c.read(in, one); err != nil {
 			return nil, err
 		}
 	}
@@ -48,54 +43,48 @@ func (p *plan) bind(variables map[string]any) ([]any, error) {
 func (c *compiler) param(in input, s *scalar, nonNull bool, path string) (string, error) {
 	expected := typeOf(s)
 	expected.NonNull = nonNull
-	if in.value != nil && in.value.Kind == ast.Variable {
-		def, err := c.variable(in.value.Raw, expected, path)
-		if err != nil {
-			return "", err
-		}
-		if always(def) {
-			return c.place(param{variable: def.Variable, path: path, typ: s}), nil
-		}
-	}
-	in, err := c.open(in, expected, path)
-	switch {
-	case err != nil:
-		return "", err
-	case in.isNull():
-		return "", invalid(path, "unexpected null value for type '%s'", s.gql)
-	}
-	v, err := c.value(in, s, path)
-	if err != nil {
-		return "", err
-	}
-	return c.place(param{value: v, typ: s}), nil
+	return c.given(in, param{path: path, typ: s}, expected)
 }
 
 // paramList is a list of values of a type, as an array of Postgres.
 func (c *compiler) paramList(in input, s *scalar, path string) (string, error) {
 	expected := ast.ListType(typeOf(s), nil)
 	expected.Elem.NonNull = true
+	return c.given(in, param{path: path, typ: s, list: true}, expected)
+}
+
+// given makes the SQL of a value that stands in the query, or comes with a variable.
+func (c *compiler) given(in input, p param, expected *ast.Type) (string, error) {
 	if in.value != nil && in.value.Kind == ast.Variable {
-		def, err := c.variable(in.value.Raw, expected, path)
+		def, err := c.variable(in.value.Raw, expected, p.path)
 		if err != nil {
 			return "", err
 		}
 		if always(def) {
-			return c.place(param{variable: def.Variable, path: path, typ: s, list: true}), nil
+			p.variable = def.Variable
+			return c.place(p), nil
 		}
 	}
-	in, err := c.open(in, expected, path)
+	in, err := c.open(in, expected, p.path)
 	switch {
 	case err != nil:
 		return "", err
 	case in.isNull():
-		return "", invalid(path, "unexpected null value for type '%s'", s.gql)
+		return "", invalid(p.path, "unexpected null value for type '%s'", p.typ.gql)
 	}
-	v, err := c.texts(in, s, path)
+	v, err := c.read(in, p)
 	if err != nil {
 		return "", err
 	}
-	return c.place(param{value: v, typ: s, list: true}), nil
+	return c.place(param{value: v, typ: p.typ, list: p.list}), nil
+}
+
+// read is the value of a parameter.
+func (c *compiler) read(in input, p param) (any, error) {
+	if p.list {
+		return c.texts(in, p.typ, p.path)
+	}
+	return c.value(in, p.typ, p.path)
 }
 
 // value is a text, or for an array the texts of its elements.
