@@ -105,6 +105,16 @@ func (in *interpreter) callee(node jparse.Node, context value, names *scope) ([]
 	return v.functions, nil
 }
 
+// called are the functions that a call may mean, and what they are given.
+func (in *interpreter) called(n *jparse.FunctionCallNode, context value, names *scope) ([]function, []value, error) {
+	functions, err := in.callee(n.Func, context, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	args, err := in.arguments(n.Args, context, names)
+	return functions, args, err
+}
+
 func (in *interpreter) call(n *jparse.FunctionCallNode, context value, names *scope, step bool) (value, error) {
 	if name, ok := literalKey(n, 2, names); ok {
 		v, err := in.eval(n.Args[0], context, names)
@@ -113,11 +123,7 @@ func (in *interpreter) call(n *jparse.FunctionCallNode, context value, names *sc
 	if name, ok := literalKey(n, 1, names); ok {
 		return context.name(name), nil
 	}
-	functions, err := in.callee(n.Func, context, names)
-	if err != nil {
-		return value{}, err
-	}
-	args, err := in.arguments(n.Args, context, names)
+	functions, args, err := in.called(n, context, names)
 	if err != nil {
 		return value{}, err
 	}
@@ -224,11 +230,7 @@ func (in *interpreter) apply(left value, right jparse.Node, context value, names
 		if name, ok := literalKey(r, 1, names); ok {
 			return left.name(name), nil
 		}
-		functions, err := in.callee(r.Func, context, names)
-		if err != nil {
-			return value{}, err
-		}
-		args, err := in.arguments(r.Args, context, names)
+		functions, args, err := in.called(r, context, names)
 		if err != nil {
 			return value{}, err
 		}
