@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"postern/auth"
@@ -30,14 +31,15 @@ type Refresh struct {
 // it.
 func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error) {
 	now := f.Now()
-	say, asked, err := f.askAgain(ctx, in, now)
+	related := sync.OnceValue(func() kin { return kinOf(in.Token, f.Keys.Peppers()) }) // costs hundreds of hashes, and most need none
+	say, asked, err := f.askAgain(ctx, in, related, now)
 	if err != nil {
 		return nil, err
 	}
 	next := tokens.NextRefresh(f.Keys.Peppers()[0], in.Token, 0)
 	s, err := f.Store.Rotate(ctx, f.rotation(in, next, now))
 	if errors.Is(err, store.ErrNotFound) {
-		s, next, err = f.judge(ctx, in, now)
+		s, next, err = f.judge(ctx, in, related(), now)
 	}
 	if err == nil && asked != s.SessionID && (!f.Claims.None() || f.asksOfTokens()) { // enabled between the two looks
 		err = errNotAsked
@@ -50,14 +52,14 @@ func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error)
 
 // askAgain computes the custom claims for whoever a refresh token, or one related to it, is of, and asks
 // the hooks of tokens about them. For those who are given no token anyway, nothing is asked.
-func (f *Sessions) askAgain(ctx context.Context, in Refresh, now time.Time) (say speech, sessionID string, err error) {
+func (f *Sessions) askAgain(ctx context.Context, in Refresh, related func() kin, now time.Time) (say speech, sessionID string, err error) {
 	say = speech{now: now}
 	if f.Claims.None() && !f.asksOfTokens() {
 		return say, "", nil
 	}
 	s, err := f.Store.SessionOfTokens(ctx, []string{tokens.HashRefresh(in.Token)})
 	if errors.Is(err, store.ErrNotFound) {
-		s, err = f.Store.SessionOfTokens(ctx, kinOf(in.Token, f.Keys.Peppers()).hashes)
+		s, err = f.Store.SessionOfTokens(ctx, related().hashes)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -82,8 +84,7 @@ func (f *Sessions) rotation(in Refresh, next string, now time.Time) store.Rotati
 }
 
 // judge decides about a token that is not the current one of a session that may go on.
-func (f *Sessions) judge(ctx context.Context, in Refresh, now time.Time) (s store.Refreshed, next string, err error) {
-	kin := kinOf(in.Token, f.Keys.Peppers())
+func (f *Sessions) judge(ctx context.Context, in Refresh, kin kin, now time.Time) (s store.Refreshed, next string, err error) {
 	var refusal error // given after the commit, since what led to it must be kept
 	err = f.inTx(ctx, func(tx *store.DB) error {
 		refusal = nil
