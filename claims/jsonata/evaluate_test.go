@@ -180,6 +180,8 @@ func TestRefusals(t *testing.T) {
 		{"a[?(@.x =~ /b/)]", "not understood"},
 		{"a[?(@.x == 'b'", "no end"},
 		{"a[?()]", "no end"},
+		{`a[?("")]`, "compares nothing"},
+		{`a[?(@."x")]`, "compares nothing"},
 		{"a.b.", "unexpected end"},
 		{"(a", "at character 3"},
 		{"a ~ b", "~"},

@@ -115,6 +115,9 @@ func (t *translation) condition(first, last int) (lone bool, err error) {
 	if lone {
 		t.replace(t.tokens[first].at, t.tokens[first].at, "$exists(")
 	}
+	if last-1 >= first && t.tokens[last-1].kind == text && t.roots(first, last-1) {
+		return lone, refuse(t.tokens[last-1].at, "a text alone in a filter compares nothing", `list[name = "value"]`)
+	}
 	for i := first; i < last; i++ {
 		token := t.tokens[i]
 		if token.kind != sign {
@@ -140,4 +143,14 @@ func (t *translation) condition(first, last int) (lone bool, err error) {
 		}
 	}
 	return lone, nil
+}
+
+// roots tells whether there is nothing but the element's own sign, or not even that.
+func (t *translation) roots(first, last int) bool {
+	for i := first; i < last; i++ {
+		if !t.is(i, "@") && !t.is(i, ".") {
+			return false
+		}
+	}
+	return true
 }
