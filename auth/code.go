@@ -78,6 +78,14 @@ const (
 	ClaimsUnavailable    Code = "claims-unavailable"    // a claim that every token must have cannot be computed; see TooSoon
 	HookDenied           Code = "hook-denied"           // an operator's own code says no; see hooks.Denied
 	HookFailed           Code = "hook-failed"           // an operator's own code did not answer as it should
+	ScriptUnknown        Code = "script-unknown"        // there is no such script of a hook
+	ScriptNameTaken      Code = "script-name-taken"     // another script has the name
+	ScriptSecretTaken    Code = "script-secret-taken"   // the script has a secret of the name
+	ScriptSecretUnknown  Code = "script-secret-unknown" // the script has no secret of the name
+	TooManyScriptSecrets Code = "too-many-script-secrets"
+	InvalidClient        Code = "invalid-client"       // a machine's id or secret is wrong: one answer for both
+	AudienceNotAllowed   Code = "audience-not-allowed" // a machine asks for a token for somebody it may not speak to
+	ScopeMissing         Code = "scope-missing"        // the machine's token does not allow this
 )
 
 // Codes lists every Code, for the tests that prove a table complete.
@@ -92,6 +100,7 @@ var codes = []Code{
 	PasswordLeaked, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
 	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
+	ScriptUnknown, ScriptNameTaken, ScriptSecretTaken, ScriptSecretUnknown, TooManyScriptSecrets, InvalidClient, AudienceNotAllowed, ScopeMissing,
 }
 
 // CodeOf finds the Code in err, or Internal when there is none. Of nil it is empty.

@@ -3,6 +3,7 @@ package hooks
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -187,8 +188,30 @@ type MailDue struct {
 // ClientTokenMinting is a token for a machine client.
 type ClientTokenMinting struct {
 	Event
-	ClientID string
-	Audience string
-	Scope    []string
-	Claims   map[string]any
+	ClientID   string
+	ClientName string
+	Metadata   map[string]string // of the client
+	Audience   string
+	Scope      []string       // what the token grants; see Rescope
+	Claims     map[string]any // what hooks have added; see Claim
+}
+
+// Rescope has the token grant something else. Of the scopes of this server's own API it gets none that
+// the client does not have.
+func (e *ClientTokenMinting) Rescope(scope []string) { e.Scope = slices.Clone(scope) }
+
+// Claim adds a claim to the token. Its name is an http(s) URL, so that no claim of ours is meant.
+func (e *ClientTokenMinting) Claim(name string, value any) error {
+	u, err := url.Parse(name)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return fmt.Errorf("claim %q: its name must be an http or https URL", name)
+	}
+	claims := map[string]any{name: value}
+	for k, v := range e.Claims {
+		if k != name {
+			claims[k] = v
+		}
+	}
+	e.Claims = claims
+	return nil
 }

@@ -259,7 +259,8 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 	rows, _ := tx.Query(ctx, `
 		select 'auth.' || relname from pg_class where relnamespace = 'auth'::regnamespace
 		and relname in ('refresh_tripwires', 'tickets', 'security_counters', 'audit_entries', 'audit_entries_default',
-		                'event_heads', 'events', 'event_endpoints', 'event_lanes', 'event_letters', 'factors', 'recovery_codes')
+		                'event_heads', 'events', 'event_endpoints', 'event_lanes', 'event_letters', 'factors', 'recovery_codes',
+		                'hook_scripts', 'hook_script_secrets', 'machine_clients')
 		union all
 		select 'auth.' || relname || '.' || attname from pg_attribute join pg_class on pg_class.oid = attrelid
 		where relnamespace = 'auth'::regnamespace and not attisdropped and (
@@ -283,7 +284,7 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 // planChanges says what the adoption does, with the count of what it touches.
 func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 	p.Changes = []string{
-		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.event_heads, auth.events, auth.event_endpoints, auth.event_lanes, auth.event_letters, auth.factors, auth.recovery_codes, auth.postern_state and auth.postern_migrations",
+		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.event_heads, auth.events, auth.event_endpoints, auth.event_lanes, auth.event_letters, auth.factors, auth.recovery_codes, auth.hook_scripts, auth.hook_script_secrets, auth.machine_clients, auth.postern_state and auth.postern_migrations",
 		"add columns to auth.refresh_tokens, each empty or with a default: aal, amr, factor_id, user_agent, address_prefix, rotated_at, ends_at; with two indexes there, and one on the tickets of auth.users",
 		"add columns to auth.user_security_keys (added_at, used_at, aaguid, backup_eligible, backed_up) and to auth.user_providers (profile, email, email_verified, signed_in_at), each empty, and an index on the user of each",
 		"add schema " + jobSchema + " for background work",

@@ -52,6 +52,30 @@ const (
 		insert into auth.events (user_id, seq, type, payload, at) select $1, head.last, $2, $3::jsonb, $4 from head`
 )
 
+// A Note is a security-relevant change that concerns no user, such as one of a script that hooks run. It
+// is in the audit log alone: events are those of users. It holds no secret either.
+type Note struct {
+	Event  string // "hook-script.created"
+	Client auth.Client
+	Facts  map[string]any
+	At     time.Time
+}
+
+// queueNote writes a note to the audit log.
+func queueNote(b *pgx.Batch, n Note) {
+	b.Queue(addNoteSQL, n.At, n.Event, nullable(n.Client.Prefix()), nullable(UserAgent(n.Client)), mustJSON(n.Facts))
+}
+
+const addNoteSQL = `insert into auth.audit_entries (at, event, address_prefix, user_agent, detail) values ($1, $2, $3, $4, $5::jsonb)`
+
+// AddNote writes a note that nothing else is written with.
+func (db *DB) AddNote(ctx context.Context, n Note) error {
+	b := &pgx.Batch{}
+	queueNote(b, n)
+	_, err := changed(ctx, db, b)
+	return err
+}
+
 // detail is the entry's detail as JSON, or nil.
 func (e Entry) detail() []byte {
 	if len(e.Detail) == 0 {

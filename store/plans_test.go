@@ -19,6 +19,8 @@ func TestQueriesUseIndexes(t *testing.T) {
 	mayScan := map[string]string{
 		"hashKindsSQL":           "asked once at the start",
 		"sharesSealedSecretsSQL": "asked once at the start",
+		"countScriptsSQL":        "an operator has a handful of scripts",
+		"listScriptsSQL":         "an operator has a handful of scripts",
 	}
 	conn, err := pgx.Connect(t.Context(), testpg.New(t))
 	if err != nil {

@@ -181,6 +181,10 @@ func refusal(err error) error {
 		return fmt.Errorf("%w: %s", ErrChanged, pg.ConstraintName)
 	case "user_security_key_credential_id_key":
 		return fmt.Errorf("%w: the authenticator's key is registered already", auth.InvalidPasskey)
+	case "hook_scripts_slug_key":
+		return fmt.Errorf("%w: %s", auth.ScriptNameTaken, pg.ConstraintName)
+	case "hook_script_secrets_pkey":
+		return fmt.Errorf("%w: %s", auth.ScriptSecretTaken, pg.ConstraintName)
 	case "email_check":
 		return auth.Invalid{Field: "email", Problem: "must be an e-mail address"}
 	}

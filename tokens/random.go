@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"time"
 )
 
 // NewUUID makes a random UUID (version 4), as lower-case text.
@@ -47,6 +48,31 @@ func IsUUID(s string) bool {
 		}
 	}
 	return true
+}
+
+// crockford are the digits of a ULID: no I, L, O, U.
+const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// NewULID makes an id of 26 upper-case letters and digits, so that ids in order are in the order of
+// their milliseconds (48 bits of time, then 80 random ones).
+func NewULID(now time.Time) string {
+	var b [16]byte
+	_, _ = rand.Read(b[6:])
+	ms := now.UnixMilli()
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i)) // #nosec G115 -- one byte of it is wanted
+	}
+	var text [26]byte
+	bits, left, at := uint(0), 2, 0 // 130 bits of text over 128 of value: two zeroes come first
+	for _, v := range b {
+		bits, left = bits<<8|uint(v), left+8
+		for left >= 5 {
+			left -= 5
+			text[at] = crockford[bits>>left&31]
+			at++
+		}
+	}
+	return string(text[:])
 }
 
 // NewCode makes a random decimal code of so many digits, every code equally likely.

@@ -55,7 +55,9 @@ an account: with ` + "`AUTH_CONCEAL_ERRORS=true`" + ` they are answered as ` + "
 `)
 	rows := []string{row(userAlreadyExists)}
 	for _, code := range auth.Codes() {
-		rows = append(rows, row(refusals[code]))
+		if no := refusals[code]; no.means != "" {
+			rows = append(rows, row(no))
+		}
 	}
 	slices.Sort(rows)
 	b.WriteString(strings.Join(rows, ""))
