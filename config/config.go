@@ -12,6 +12,7 @@ import (
 	"postern/flow"
 	"postern/hooks/pghook"
 	"postern/limits"
+	"postern/outbound"
 	"postern/passkeys"
 	"postern/passwords"
 	"postern/providers"
@@ -41,8 +42,9 @@ type Config struct {
 	Emails    emails.Settings       `title:"Mail" doc:"How mails leave the house, and what they say."`
 	SMS       sms.Settings          `title:"Text messages" doc:"How codes reach a telephone."`
 	Engine    engine.Settings       `title:"Hasura's engine" doc:"Where Hasura's GraphQL engine is, and what is told to it. HASURA_GRAPHQL_JWT_SECRET, which both must have, is among tokens and keys."`
-	Hooks     Hooks                 `title:"Hooks" doc:"Code of your own that is asked before things are done, and may refuse them or change what a token says: receivers of Supabase's Auth Hooks, over HTTP or as functions in the database."`
+	Hooks     Hooks                 `title:"Hooks" doc:"Code of your own that is asked before things are done, and may refuse them or change what a token says: receivers of Supabase's Auth Hooks, over HTTP, as functions in the database, or as scripts in JavaScript; scripts.md has more on these."`
 	PgHooks   pghook.Settings       `title:"Hooks that are functions in the database" doc:"Over which connection, as which role and for how long functions of hooks (pg-functions://postgres/schema/function) are called."`
+	Outbound  outbound.Settings     `title:"Requests to addresses that others chose" doc:"Where requests may go whose address came through an API or out of a script."`
 	Webhook   flow.EngineSettings   `title:"Hasura's webhook mode" doc:"What Hasura's GraphQL engine is told when it asks whose a request is; hasura-webhook.md says how to set it up."`
 	Deliver   deliver.Settings      `title:"Background work" doc:"How queued mails and text messages are carried out, and how what expired is swept."`
 	Events    deliver.EventSettings `title:"Events" doc:"Who is told of what happens to users; events.md lists the events and says how they are sent."`

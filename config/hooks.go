@@ -2,13 +2,15 @@ package config
 
 import (
 	"postern/hooks/httphook"
+	"postern/hooks/jshook"
 	"postern/hooks/pghook"
 	"postern/hooks/supabase"
 )
 
-// Hooks are the settings of hooks, of every dialect.
+// Hooks are the settings of hooks, of every dialect, and of those that are scripts.
 type Hooks struct {
 	Supabase supabase.Settings
+	Scripts  jshook.Settings
 }
 
 // Check reports hooks at addresses that nobody could ask. Dialects and transports do not know each
@@ -19,13 +21,26 @@ func (h Hooks) Check(report func(env, problem string)) {
 			continue
 		}
 		var err error
-		if pghook.IsURI(hook.URI) {
+		switch {
+		case pghook.IsURI(hook.URI):
 			_, err = pghook.ParseURI(hook.URI)
-		} else {
+		case jshook.IsURI(hook.URI):
+			err = h.script(hook)
+		default:
 			_, err = httphook.ParseAddress(hook.URI, false)
 		}
 		if err != nil {
 			report(hook.Variable(), "is no address of a hook: "+err.Error())
 		}
 	}
+}
+
+// script tells why a hook is no script that could be run.
+func (h Hooks) script(hook supabase.Hook) error {
+	file, err := jshook.ParseURI(hook.URI)
+	if err != nil || !hook.Enabled {
+		return err
+	}
+	_, err = h.Scripts.File(file)
+	return err
 }

@@ -9,14 +9,16 @@ import (
 	"postern/config"
 	"postern/hooks"
 	"postern/hooks/httphook"
+	"postern/hooks/jshook"
 	"postern/hooks/pghook"
 	"postern/hooks/supabase"
 )
 
 // receivers are who is asked by hooks, and how one gets to them.
 type receivers struct {
-	client *http.Client
-	pool   *pghook.Pool // nil while no function is asked
+	client  *http.Client
+	pool    *pghook.Pool // nil while no function is asked
+	scripts *jshook.Pool // nil while no script is
 }
 
 // bindReceivers has the receivers of the settings asked at their moments.
@@ -39,6 +41,9 @@ func bindReceivers(ctx context.Context, c *config.Config, o Options, h *hooks.Ho
 func (r *receivers) runner(ctx context.Context, c *config.Config, o Options, hook supabase.Hook) (hooks.Runner, error) {
 	if pghook.IsURI(hook.URI) {
 		return r.function(ctx, c, o, hook)
+	}
+	if jshook.IsURI(hook.URI) {
+		return r.script(ctx, c, o, hook.Name, hook.URI)
 	}
 	address, err := httphook.ParseAddress(hook.URI, false)
 	if err != nil {
@@ -84,5 +89,8 @@ func (r *receivers) close() {
 	r.client.CloseIdleConnections()
 	if r.pool != nil {
 		r.pool.Close()
+	}
+	if r.scripts != nil {
+		r.scripts.Close()
 	}
 }

@@ -65,6 +65,9 @@ type Options struct {
 	Providers *http.Client
 	// Hooks are moments that somebody is bound to already, as tests do; nil is none.
 	Hooks *hooks.Hooks
+	// ScriptProgram runs the scripts of hooks: one that begins with jshook.Main. Empty is the program that
+	// runs.
+	ScriptProgram string
 	// Pool changes the database pool: tests count round trips with it.
 	Pool func(*pgxpool.Config)
 }
@@ -131,9 +134,9 @@ func Build(ctx context.Context, c *config.Config, o Options) (*House, error) {
 }
 
 // furnish builds everything above the database.
-func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, signer *tokens.Signer, keys *tokens.Keyring) (*House, error) {
+func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, signer *tokens.Signer, keys *tokens.Keyring) (h *House, err error) {
 	var adoption store.Adoption
-	err := waitFor(ctx, o.Log, func() (err error) { adoption, err = db.Adoption(ctx); return err })
+	err = waitFor(ctx, o.Log, func() (err error) { adoption, err = db.Adoption(ctx); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +195,11 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			asked.close()
+		}
+	}()
 	kit := flow.Kit{
 		Claims: mapper, Hooks: moments,
 		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
@@ -219,7 +227,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if adoption.From != "" {
 		kit.AdoptedUntil = adoption.AdoptedAt.Add(adoptedTicketLife)
 	}
-	h := &House{
+	h = &House{
 		Store: db, Kit: kit, receivers: asked, settings: c.Server, log: o.Log, stopping: o.Stopping,
 		Carriers: &deliver.Carriers{Settings: c.Deliver, Events: c.Events, Store: db, Mailer: mailer, SMS: gateway, Keys: keys, Log: o.Log, Now: o.Now},
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -28,6 +29,7 @@ type bundled struct {
 	Source  string            `json:"source"` // CommonJS
 	Lines   []int             `json:"lines"`  // of the original, by the lines of Source; empty when they are the same
 	Modules map[string]string `json:"modules"`
+	Problem string            `json:"problem,omitempty"` // why it could not be read; the engine may think otherwise
 }
 
 // bundlerFiles is how many files the process may have open: packages are read in parallel.
@@ -88,6 +90,7 @@ func (b *bundled) scan() []string {
 	o.Sourcemap = api.SourceMapExternal
 	o.Outfile = "out.js"
 	r := api.Build(o)
+	b.Problem = problemOf(r.Errors)
 	var meta struct {
 		Inputs map[string]struct{ Format string }
 	}
@@ -102,6 +105,18 @@ func (b *bundled) scan() []string {
 		}
 	}
 	return names
+}
+
+// problemOf is the first error in the words of the engine.
+func problemOf(errors []api.Message) string {
+	if len(errors) == 0 {
+		return ""
+	}
+	first := errors[0]
+	if first.Location == nil {
+		return first.Text
+	}
+	return first.Text + " (" + scriptName + ":" + strconv.Itoa(first.Location.Line) + ":" + strconv.Itoa(first.Location.Column+1) + ")"
 }
 
 func options() api.BuildOptions {

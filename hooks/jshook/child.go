@@ -130,6 +130,9 @@ func (w *worker) answer(m *machine, j *job) *outcome {
 	if script == nil {
 		return &outcome{End: endCompile, Retire: true}
 	}
+	if j.Check {
+		return &outcome{End: endAnswer}
+	}
 	return m.run(j, script, w.answers)
 }
 

@@ -21,6 +21,7 @@ type job struct {
 	Key      string            `json:"key"`              // of the script
 	Script   *program          `json:"script,omitempty"` // absent when the worker has it already
 	Forget   bool              `json:"forget,omitempty"` // all scripts that came before
+	Check    bool              `json:"check,omitempty"`  // only whether it is JavaScript
 	Args     []json.RawMessage `json:"args"`
 	Secrets  []string          `json:"secrets,omitempty"` // what the console must not show
 	BudgetNS int64             `json:"budget"`

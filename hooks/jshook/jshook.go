@@ -87,23 +87,53 @@ func (r *Runner) Run(ctx context.Context, c hooks.Call) (hooks.Answer, error) {
 	if err != nil {
 		return hooks.Answer{}, err
 	}
+	ready, o, err := r.do(ctx, &job{Key: r.key, Args: args, Secrets: r.secrets})
+	if err != nil {
+		return hooks.Answer{}, err
+	}
+	a := hooks.Answer{Status: 200, ContentType: "application/json", Console: r.console(o.Console)}
+	a.Body, err = r.body(ready, o)
+	return a, err
+}
+
+// Check tells why the script is no JavaScript, without running it.
+func (r *Runner) Check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.script.Timeout)
+	defer cancel()
+	ready, o, err := r.do(ctx, &job{Key: r.key, Check: true})
+	if err != nil {
+		return err
+	}
+	if o.End == endAnswer {
+		return nil
+	}
+	thrown, err := r.thrown(ready, o)
+	if err != nil {
+		return err
+	}
+	return errors.New(describe(thrown))
+}
+
+// Timeout is how long a call may take, waiting included.
+func (r *Runner) Timeout() time.Duration { return r.script.Timeout }
+
+// do has some process do a job.
+func (r *Runner) do(ctx context.Context, j *job) (*ready, *outcome, error) {
 	ready, err := r.pool.prepare(ctx, r.key, r.script)
 	if err != nil {
-		return hooks.Answer{}, r.failed(ctx, err)
+		return nil, nil, r.failed(ctx, err)
 	}
 	select {
 	case r.turns <- struct{}{}:
 		defer func() { <-r.turns }()
 	case <-ctx.Done():
-		return hooks.Answer{}, r.failed(ctx, ctx.Err())
+		return nil, nil, r.failed(ctx, ctx.Err())
 	}
-	o, err := r.pool.run(ctx, &job{Key: r.key, Args: args, Secrets: r.secrets}, &ready.program)
+	o, err := r.pool.run(ctx, j, &ready.program)
 	if err != nil {
-		return hooks.Answer{}, r.failed(ctx, err)
+		return nil, nil, r.failed(ctx, err)
 	}
-	a := hooks.Answer{Status: 200, ContentType: "application/json", Console: r.console(o.Console)}
-	a.Body, err = r.body(ready, o)
-	return a, err
+	return ready, o, nil
 }
 
 // args are the arguments of a call.
@@ -156,14 +186,9 @@ func (r *Runner) body(ready *ready, o *outcome) ([]byte, error) {
 	default:
 		return nil, hooks.BadAnswer{Why: "the worker says " + fmt.Sprintf("%.40q", o.End)}
 	}
-	thrown := map[string]any{}
-	if err := json.Unmarshal([]byte(o.Body), &thrown); err != nil {
-		return nil, hooks.BadAnswer{Why: "an error that cannot be read"}
-	}
-	for name, v := range thrown {
-		if text, ok := v.(string); ok {
-			thrown[name] = r.hide.Replace(ready.original(text))
-		}
+	thrown, err := r.thrown(ready, o)
+	if err != nil {
+		return nil, err
 	}
 	if !callback {
 		return nil, hooks.Crashed{Why: describe(thrown)}
@@ -172,6 +197,23 @@ func (r *Runner) body(ready *ready, o *outcome) ([]byte, error) {
 		thrown = map[string]any{"name": "Error", "message": "Unable to compile the extensibility code as javascript", "error_description": thrown["message"]}
 	}
 	return []byte(encode(map[string]any{"status": "error", "data": thrown})), nil
+}
+
+// thrown is the error that a call ended in, without secrets and with the lines of the original.
+func (r *Runner) thrown(ready *ready, o *outcome) (map[string]any, error) {
+	thrown := map[string]any{}
+	if err := json.Unmarshal([]byte(o.Body), &thrown); err != nil {
+		return nil, hooks.BadAnswer{Why: "an error that cannot be read"}
+	}
+	if o.End == endCompile && ready.problem != "" { // of a module the engine only says that it is one
+		return map[string]any{"name": "SyntaxError", "message": r.hide.Replace(ready.problem)}, nil
+	}
+	for name, v := range thrown {
+		if text, ok := v.(string); ok {
+			thrown[name] = r.hide.Replace(ready.original(text))
+		}
+	}
+	return thrown, nil
 }
 
 // answerBody is what a script said. Nothing is an empty object in the modern convention.

@@ -14,7 +14,8 @@ import (
 // ready is a script as workers take it.
 type ready struct {
 	program
-	lines []int // of the original, by the lines of the program
+	lines   []int  // of the original, by the lines of the program
+	problem string // that whoever gathered its packages had with it
 }
 
 // What making a script ready may take: packages of npm are large at times, and nobody waits for them
@@ -96,7 +97,7 @@ func (p *Pool) bundle(ctx context.Context, key string, r *ready) error {
 		}
 		return errBundle
 	}
-	r.Source, r.lines, r.Modules = b.Source, b.Lines, b.Modules
+	r.Source, r.lines, r.Modules, r.problem = b.Source, b.Lines, b.Modules, b.Problem
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"postern/hooks"
 )
@@ -59,7 +60,7 @@ type event interface{ About() hooks.Event }
 // bind has the receiver asked at a moment: encode says what it is told, decode what its answer does.
 func bind[E event](m moment[E], kind hooks.Kind, c call, encode func(metadata, E) any, decode func(members) (func(*E) error, error)) error {
 	return m.Bind(hooks.Binding[E]{
-		Name: "supabase/" + c.row.name, Kind: kind,
+		Name: "supabase/" + c.row.name, Kind: kind, Timeout: c.timeout(),
 		Ask: func(ctx context.Context, e E) (func(*E) error, error) {
 			answer, err := c.ask(ctx, e.About(), encode(metadataOf(e.About(), c.row), e))
 			if err != nil {
@@ -68,6 +69,14 @@ func bind[E event](m moment[E], kind hooks.Kind, c call, encode func(metadata, E
 			return decode(answer)
 		},
 	})
+}
+
+// timeout is what the transport takes, where it has a limit of its own; 0 means that of the engine.
+func (c call) timeout() time.Duration {
+	if t, ok := c.runner.(interface{ Timeout() time.Duration }); ok {
+		return t.Timeout()
+	}
+	return 0
 }
 
 // ask puts one question.

@@ -23,7 +23,7 @@ type Settings struct {
 type Hook struct {
 	Name    string // such as send_email
 	Enabled bool
-	URI     string // https://…, or pg-functions://postgres/schema/function
+	URI     string // https://…, pg-functions://postgres/schema/function, or js:NAME.js
 	Secrets string // as webhooks.ParseAll takes them
 }
 
@@ -50,7 +50,7 @@ func (s *Settings) Declare(set []string, add func(tags reflect.StructTag, into a
 			ask += " Nothing asks it yet, so it cannot be switched on."
 		}
 		add(tags(enabled, `default:"false"`, ask), &h.Enabled)
-		add(tags(uri, `secret:"true"`, "Where "+r.name+" is: https://… (http:// on this machine), or pg-functions://postgres/schema/function for a function in the database."), &h.URI)
+		add(tags(uri, `secret:"true"`, "Where "+r.name+" is: https://… (http:// on this machine), pg-functions://postgres/schema/function for a function in the database, or js:NAME.js for a script in the folder of AUTH_HOOKS_SCRIPTS_DIR."), &h.URI)
 		add(tags(secrets, `secret:"true"`, "What signs the questions to "+r.name+" over HTTP: v1,whsec_ and base64 of 24 to 64 bytes; several are separated by |, the newest first."), &h.Secrets)
 	}
 }

@@ -1,0 +1,5 @@
+//go:build !race
+
+package testworker
+
+const raced = false
