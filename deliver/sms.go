@@ -25,6 +25,9 @@ func (w *smsWorker) Work(ctx context.Context, job *river.Job[store.SMSJob]) erro
 	if !c.Now().Before(job.Args.ExpiresAt) {
 		return c.giveUp(ctx, job.JobRow, errors.New("deliver: the code in the text message has expired"))
 	}
+	if c.Hooks != nil && c.Hooks.SMSDue.Bound() {
+		return c.handText(ctx, job)
+	}
 	if !c.SMS.Configured() {
 		return errors.New("deliver: no gateway for text messages is configured (AUTH_SMS_PROVIDER and its settings)")
 	}

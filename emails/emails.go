@@ -5,6 +5,7 @@ package emails
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/mail"
@@ -70,6 +71,9 @@ type Message struct {
 	Template  string            `json:"template"`  // one of Templates, or one of the operator's own
 	Locale    string            `json:"locale"`    // "de", "pt-BR"; empty means the default
 	Variables map[string]string `json:"variables"` // by VariableNames; what is missing is empty
+	// Due is what somebody is told who sends mails in the place of the mail server, as JSON. Templates and
+	// transports know nothing of it.
+	Due json.RawMessage `json:"due,omitempty"`
 }
 
 // Rendered is a template with its values filled in.

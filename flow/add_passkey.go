@@ -71,7 +71,7 @@ func (f *Account) AddPasskey(ctx context.Context, in NewPasskey) (auth.Passkey, 
 		if err := tx.AddPasskey(ctx, key, in.Actor.SessionID, e); err != nil {
 			return err
 		}
-		return f.notify(ctx, tx, "passkey-added", user.Email, user)
+		return f.notify(ctx, tx, notice{template: "passkey-added", to: user.Email, user: user, client: in.Client, detail: map[string]string{"factorType": "webauthn"}})
 	})
 	if errors.Is(err, store.ErrChanged) {
 		return auth.Passkey{}, fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)

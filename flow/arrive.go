@@ -137,7 +137,7 @@ func (k *Kit) arriveByEmail(ctx context.Context, a arrival, user auth.User) (out
 		if err := k.addIdentity(ctx, tx, a, identity); err != nil {
 			return err
 		}
-		if err := k.notify(ctx, tx, "identity-linked", owned.Email, owned); err != nil {
+		if err := k.notify(ctx, tx, a.linked(owned)); err != nil {
 			return err
 		}
 		out, err = k.letIn(ctx, tx, a, o)
@@ -176,7 +176,7 @@ func (k *Kit) arriveAnew(ctx context.Context, a arrival) (out arrived, err error
 			return false, nil
 		case auth.CodeOf(k.Policy.gate(user)) == auth.UserUnverified:
 			return false, k.sendLink(ctx, tx, link{
-				user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: a.redirectTo, challenge: a.challenge, now: a.now,
+				user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: a.redirectTo, challenge: a.challenge, client: a.client, now: a.now,
 			})
 		case a.challenge != "":
 			out.code, err = k.arrivalCode(ctx, tx, a, user)
@@ -296,7 +296,7 @@ func (k *Kit) linkArrival(ctx context.Context, actor auth.Actor, a arrival) erro
 		if err := k.addIdentity(ctx, tx, a, identity); err != nil {
 			return err
 		}
-		return k.notify(ctx, tx, "identity-linked", user.Email, user)
+		return k.notify(ctx, tx, a.linked(user))
 	})
 	var met again
 	switch {
@@ -306,6 +306,11 @@ func (k *Kit) linkArrival(ctx context.Context, actor auth.Actor, a arrival) erro
 		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
 	}
 	return err
+}
+
+// linked is the notice that an identity was linked.
+func (a arrival) linked(u auth.User) notice {
+	return notice{template: "identity-linked", to: u.Email, user: u, client: a.client, detail: map[string]string{"provider": a.provider}}
 }
 
 // identity is the row of an arrival.

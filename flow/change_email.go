@@ -50,7 +50,7 @@ func (f *Account) ChangeEmail(ctx context.Context, in EmailChange) error {
 			return err
 		}
 		return f.sendLink(ctx, tx, link{
-			user: user, to: in.NewEmail, purpose: auth.ConfirmEmailChange, redirectTo: redirectTo, challenge: in.CodeChallenge, now: now,
+			user: user, to: in.NewEmail, purpose: auth.ConfirmEmailChange, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: now,
 		})
 	})
 	if errors.Is(err, store.ErrChanged) {

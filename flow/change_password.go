@@ -47,7 +47,7 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 		if err := tx.SetPassword(ctx, right.user.ID, hash, right.session, f.lockoutKey(right.user.Email), e); err != nil {
 			return err
 		}
-		return f.notify(ctx, tx, "password-changed", right.user.Email, right.user)
+		return f.notify(ctx, tx, notice{template: "password-changed", to: right.user.Email, user: right.user, client: in.Client})
 	})
 	switch {
 	case err == nil:

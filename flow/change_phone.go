@@ -28,7 +28,7 @@ func (f *Account) ChangePhone(ctx context.Context, in PhoneChange) error {
 		return err
 	}
 	return f.inTx(ctx, func(tx *store.DB) error {
-		until, sent, err := f.sendCode(ctx, tx, newCode{purpose: auth.ChangePhone, user: user, account: accountOf(user), phone: number, now: now})
+		until, sent, err := f.sendCode(ctx, tx, newCode{purpose: auth.ChangePhone, user: user, account: accountOf(user), phone: number, client: in.Client, now: now})
 		if err == nil && !sent {
 			return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: until.Sub(now)}
 		}
@@ -106,7 +106,11 @@ func (f *Account) ConfirmPhone(ctx context.Context, in PhoneProof) error {
 		if err := tx.ChangePhone(ctx, user.ID, number, in.Actor.SessionID, e); err != nil {
 			return err
 		}
-		return f.notify(ctx, tx, "phone-changed", user.Email, user)
+		changed := user
+		changed.PhoneNumber, changed.PhoneNumberVerified = number, true
+		return f.notify(ctx, tx, notice{
+			template: "phone-changed", to: user.Email, user: changed, client: in.Client, detail: map[string]string{"oldPhone": user.PhoneNumber},
+		})
 	})
 	if errors.Is(err, store.ErrChanged) {
 		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)

@@ -53,6 +53,7 @@ type newCode struct {
 	email   string    // where it goes: one of the two
 	phone   string    // as sms.ValidNumber has it
 	mailed  *link     // that comes in the same mail, where there is one
+	client  auth.Client
 	now     time.Time
 }
 
@@ -99,7 +100,7 @@ func (k *Kit) sendCode(ctx context.Context, tx *store.DB, c newCode) (until time
 		return until, sent, err
 	}
 	if c.phone != "" {
-		return until, true, k.queueSMS(ctx, tx, t.ExpiresAt, text{to: c.phone, code: digits, user: c.user, purpose: c.purpose})
+		return until, true, k.queueSMS(ctx, tx, t.ExpiresAt, text{to: c.phone, code: digits, user: c.user, purpose: c.purpose, client: c.client})
 	}
 	return until, true, k.mailCode(ctx, tx, c, digits, ticket)
 }
@@ -149,11 +150,11 @@ func (k *Kit) mailCode(ctx context.Context, tx *store.DB, c newCode, digits, tic
 		variables["redirectTo"] = c.mailed.redirectTo
 		expires = c.now.Add(kind.life)
 	}
-	a := about{user: c.user, purpose: c.purpose, ticket: ticket, code: digits}
+	a := about{user: c.user, client: c.client, purpose: c.purpose, ticket: ticket, code: digits}
 	if c.mailed != nil {
 		a.challenge = c.mailed.challenge
 	}
-	return k.queueMail(ctx, tx, expires, a, emails.Message{
+	return k.sendMail(ctx, tx, expires, a, emails.Message{
 		ID: tokens.NewUUID(), To: c.email, Template: emails.SignInOTP, Locale: c.user.Locale, Variables: variables,
 	})
 }

@@ -54,7 +54,7 @@ func (f *Account) Deanonymize(ctx context.Context, in Deanonymization) error {
 			return err
 		}
 		return f.sendLink(ctx, tx, link{
-			user: user, to: user.Email, purpose: purpose, redirectTo: redirectTo, challenge: in.CodeChallenge, now: now,
+			user: user, to: user.Email, purpose: purpose, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: now,
 		})
 	})
 	return outcome(user, err)

@@ -41,7 +41,7 @@ func (f *Account) DeanonymizeByPhone(ctx context.Context, in PhoneDeanonymizatio
 		if err != nil || user.Disabled {
 			return err
 		}
-		until, sent, err := f.sendCode(ctx, tx, newCode{purpose: auth.SignInBySMS, user: user, account: accountOf(user), phone: user.PhoneNumber, now: now})
+		until, sent, err := f.sendCode(ctx, tx, newCode{purpose: auth.SignInBySMS, user: user, account: accountOf(user), phone: user.PhoneNumber, client: in.Client, now: now})
 		if err == nil && !sent {
 			return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: until.Sub(now)}
 		}

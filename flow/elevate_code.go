@@ -56,7 +56,7 @@ func (f *Account) elevationCode(ctx context.Context, in CodeElevation) (newCode,
 	if err != nil {
 		return none, err
 	}
-	c := newCode{purpose: in.By, user: user, account: accountOf(user)}
+	c := newCode{purpose: in.By, user: user, account: accountOf(user), client: in.Client}
 	if in.By == auth.ElevateBySMS {
 		if !user.PhoneNumberVerified {
 			return none, fmt.Errorf("%w: user %s has proved no number", auth.CannotSendSMS, user.ID)

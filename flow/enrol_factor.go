@@ -117,7 +117,7 @@ func (f *Account) activateFactor(ctx context.Context, in FactorChange, user auth
 		if err := tx.ActivateFactor(ctx, user.ID, store.Activation{PendingID: pending.ID, Step: step, Shared: shared, Replaces: replaces, Entry: e}); err != nil {
 			return err
 		}
-		return f.notify(ctx, tx, "totp-enabled", user.Email, user)
+		return f.notify(ctx, tx, notice{template: "totp-enabled", to: user.Email, user: user, client: in.Client, detail: map[string]string{"factorType": byTOTP}})
 	})
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -140,7 +140,7 @@ func (f *Account) deactivateFactor(ctx context.Context, in FactorChange, user au
 		if err := tx.DeactivateFactor(ctx, user.ID, f.factorEntry("factor.disabled", in, now)); err != nil {
 			return err
 		}
-		return f.notify(ctx, tx, "totp-disabled", user.Email, user)
+		return f.notify(ctx, tx, notice{template: "totp-disabled", to: user.Email, user: user, client: in.Client, detail: map[string]string{"factorType": byTOTP}})
 	})
 	if errors.Is(err, store.ErrChanged) {
 		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)

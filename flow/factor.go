@@ -133,7 +133,7 @@ func (k *Kit) useProof(ctx context.Context, tx *store.DB, p proof) error {
 	if p.recovery != nil {
 		err = tx.UseRecoveryCode(ctx, p.user.ID, p.recovery, k.entry("recovery_code.used", p.user.ID, p.client, p.now))
 		if err == nil {
-			err = k.notify(ctx, tx, "recovery-code-used", p.user.Email, p.user)
+			err = k.notify(ctx, tx, notice{template: "recovery-code-used", to: p.user.Email, user: p.user, client: p.client})
 		}
 	} else {
 		if p.factor.ID == "" {

@@ -162,8 +162,13 @@ func (k *Kit) add(ctx context.Context, tx *store.DB, u store.NewUser, e store.En
 	if k.Hooks == nil || !k.Hooks.UserInserted.Bound() {
 		return nil
 	}
+	about := event(e.Client, e.At)
+	var err error
+	if about.ID, err = draw(tx, about.ID); err != nil { // the transaction may be run twice, and is kept once
+		return err
+	}
 	method, _ := e.Detail["method"].(string)
-	return k.Hooks.UserInserted.In(ctx, tx, hooks.UserInserted{Event: event(e.Client, e.At), User: u.User, Method: method})
+	return k.Hooks.UserInserted.In(ctx, tx, hooks.UserInserted{Event: about, User: u.User, Method: method})
 }
 
 // asksOfUsers tells whether somebody has to be told of users once they are there.

@@ -42,6 +42,10 @@ func (f *Account) Unlink(ctx context.Context, in Unlinking) error {
 	if err != nil {
 		return err
 	}
+	provider, err := f.providerOf(ctx, user, in.IdentityID)
+	if err != nil {
+		return err
+	}
 	err = f.inTx(ctx, func(tx *store.DB) error {
 		e := f.entry("identity.unlinked", user.ID, in.Client, now)
 		e.SessionID = in.Actor.SessionID
@@ -52,10 +56,26 @@ func (f *Account) Unlink(ctx context.Context, in Unlinking) error {
 		if err := f.stillGetsIn(ctx, tx, user.ID); err != nil {
 			return err
 		}
-		return f.notify(ctx, tx, "identity-unlinked", user.Email, user)
+		return f.notify(ctx, tx, notice{
+			template: "identity-unlinked", to: user.Email, user: user, client: in.Client, detail: map[string]string{"provider": provider},
+		})
 	})
 	if errors.Is(err, store.ErrChanged) {
 		return fmt.Errorf("%w: user %s has no such identity", auth.NotFound, user.ID)
 	}
 	return err
+}
+
+// providerOf finds where an identity is from.
+func (f *Account) providerOf(ctx context.Context, user auth.User, identityID string) (string, error) {
+	identities, err := f.Store.Identities(ctx, user.ID)
+	if err != nil {
+		return "", err
+	}
+	for _, i := range identities {
+		if i.ID == identityID {
+			return i.Provider, nil
+		}
+	}
+	return "", fmt.Errorf("%w: user %s has no such identity", auth.NotFound, user.ID)
 }

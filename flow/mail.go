@@ -36,6 +36,7 @@ type link struct {
 	purpose    auth.Purpose
 	redirectTo string
 	challenge  string
+	client     auth.Client // that asked for it
 	now        time.Time
 }
 
@@ -54,7 +55,8 @@ func (k *Kit) sendLink(ctx context.Context, tx *store.DB, l link) error {
 	if err != nil || !added {
 		return err
 	}
-	return k.queueMail(ctx, tx, l.now.Add(kind.life), about{user: l.user, purpose: l.purpose, challenge: l.challenge, ticket: ticket}, emails.Message{
+	a := about{user: l.user, client: l.client, purpose: l.purpose, challenge: l.challenge, ticket: ticket}
+	return k.sendMail(ctx, tx, l.now.Add(kind.life), a, emails.Message{
 		ID: tokens.NewUUID(), To: l.to, Template: kind.template, Locale: l.user.Locale,
 		Variables: map[string]string{
 			"link": k.linkURL(ticket, kind.linkType, l), "ticket": ticket, "redirectTo": l.redirectTo,
@@ -73,11 +75,22 @@ func (k *Kit) linkURL(ticket, linkType string, l link) string {
 	return k.Policy.ServerURL + "/verify?" + q.Encode()
 }
 
+// sendMail sends a mail that somebody waits for: by whoever sends mails in the place of the mail server,
+// within the request, or by the queue.
+func (k *Kit) sendMail(ctx context.Context, tx *store.DB, expires time.Time, a about, m emails.Message) error {
+	taken, err := k.carriesMail(tx, k.mailDue(m, a))
+	if taken || err != nil {
+		return err
+	}
+	return k.queueMail(ctx, tx, expires, a, m)
+}
+
 // queueMail makes the mail a job of the transaction. Its content is sealed, since a queue is no
 // place for a link that signs somebody in.
 func (k *Kit) queueMail(ctx context.Context, tx *store.DB, expires time.Time, a about, m emails.Message) error {
-	if k.carriesMail(tx, m, a) {
-		return nil
+	var err error
+	if m.Due, err = k.mailDue(m, a).Waiting(); err != nil {
+		return fmt.Errorf("flow: %w", err)
 	}
 	plain, err := json.Marshal(m)
 	if err != nil {
@@ -90,13 +103,24 @@ func (k *Kit) queueMail(ctx context.Context, tx *store.DB, expires time.Time, a 
 	return tx.Enqueue(ctx, store.MailJob{ID: m.ID, Sealed: sealed, UserID: a.user.ID, Template: m.Template, ExpiresAt: expires}, nil)
 }
 
-// notify queues a mail that tells somebody of a change, when mails can be sent.
-func (k *Kit) notify(ctx context.Context, tx *store.DB, template, to string, u auth.User) error {
-	if !k.MailReady || to == "" {
+// notice is a mail that tells somebody of a change.
+type notice struct {
+	template string
+	to       string
+	user     auth.User // as the change leaves them
+	client   auth.Client
+	detail   map[string]string // see hooks.MailDue
+}
+
+// notify queues a notice, when mails can be sent. Nobody waits for it, so it goes through the queue
+// whoever sends mails: that they do not answer stops no change.
+func (k *Kit) notify(ctx context.Context, tx *store.DB, n notice) error {
+	if !k.MailReady || n.to == "" {
 		return nil
 	}
-	return k.queueMail(ctx, tx, time.Time{}, about{user: u}, emails.Message{
-		ID: tokens.NewUUID(), To: to, Template: template, Locale: u.Locale,
+	u := n.user
+	return k.queueMail(ctx, tx, time.Time{}, about{user: u, client: n.client, detail: n.detail}, emails.Message{
+		ID: tokens.NewUUID(), To: n.to, Template: n.template, Locale: u.Locale,
 		Variables: map[string]string{
 			"displayName": u.DisplayName, "email": u.Email, "newEmail": u.NewEmail, "locale": u.Locale,
 			"serverUrl": k.Policy.ServerURL, "clientUrl": k.Policy.ClientURL,

@@ -67,7 +67,7 @@ func (f *Account) RemovePasskey(ctx context.Context, in PasskeyChange) error {
 		if err := f.stillGetsIn(ctx, tx, user.ID); err != nil {
 			return err
 		}
-		return f.notify(ctx, tx, "passkey-removed", user.Email, user)
+		return f.notify(ctx, tx, notice{template: "passkey-removed", to: user.Email, user: user, client: in.Client, detail: map[string]string{"factorType": "webauthn"}})
 	})
 	if errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%w: the session, the user or the key is gone", auth.Unauthorized)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"postern/auth"
 	"postern/emails"
@@ -17,10 +18,15 @@ import (
 // Such a transaction is rehearsed and rolled back first. Then, while none is open, the hooks are asked
 // to send what it would have queued; and only when they have is it run again and kept. So a message
 // that cannot be sent leaves nothing half written, its error reaches the client, and what is drawn at
-// random is the same both times.
+// random is the same both times. Functions that take part in the transaction refuse in the rehearsal,
+// before anything is sent, and are told of the same event when it is run again.
+//
+// What nobody waits for, and what must not be told apart from nothing at all, goes through the queue
+// all the same: see notify and quietly.
 type post struct {
 	drawn    []string
 	next     int  // of drawn, when it is run again
+	sent     int  // of mails and texts, when it is run again
 	repeated bool // it is run again
 	mails    []hooks.MailDue
 	texts    []hooks.SMSDue
@@ -64,9 +70,28 @@ func (k *Kit) inTx(ctx context.Context, f func(tx *store.DB) error) error {
 	}
 	p.repeated = true
 	return k.Store.InTx(ctx, func(tx *store.DB) error {
-		p.next = 0
-		return f(tx.Carrying(p))
+		p.next, p.sent = 0, 0
+		err := f(tx.Carrying(p))
+		if err == nil && p.sent != len(p.mails)+len(p.texts) {
+			err = errUnlike
+		}
+		return err
 	})
+}
+
+// quietly is inTx for an answer that is the same whether or not there is anything to send. What
+// there is goes through the queue, whoever sends it: neither that they refuse nor how long they take may
+// reach the client.
+func (k *Kit) quietly(ctx context.Context, f func(tx *store.DB) error) error {
+	return k.Store.InTx(ctx, f)
+}
+
+// inTxFor is one of the two.
+func (k *Kit) inTxFor(ctx context.Context, quiet bool, f func(tx *store.DB) error) error {
+	if quiet {
+		return k.quietly(ctx, f)
+	}
+	return k.inTx(ctx, f)
 }
 
 // draw gives what was drawn in the rehearsal, or the fresh one.
@@ -88,43 +113,60 @@ func draw(tx *store.DB, fresh string) (string, error) {
 // about is what a mail is about, for hooks.
 type about struct {
 	user      auth.User
+	client    auth.Client
 	purpose   auth.Purpose
 	challenge string
 	ticket    string // that the link carries
 	code      string // to type
+	detail    map[string]string
+}
+
+// mailDue is a mail as hooks are told of it.
+func (k *Kit) mailDue(m emails.Message, a about) hooks.MailDue {
+	return hooks.MailDue{
+		Event: hooks.Event{ID: m.ID, At: k.Now(), Client: a.client}, User: a.user, To: m.To, Template: m.Template, Purpose: a.purpose, Challenge: a.challenge,
+		Ticket: hooks.Secret(a.ticket), Link: hooks.Secret(m.Variables["link"]), Code: hooks.Secret(a.code),
+		RedirectTo: m.Variables["redirectTo"], Detail: a.detail,
+	}
+}
+
+// textDue is a text message as hooks are told of it.
+func (k *Kit) textDue(t text) hooks.SMSDue {
+	return hooks.SMSDue{
+		Event: hooks.Event{ID: tokens.NewUUID(), At: k.Now(), Client: t.client}, User: t.user, Phone: t.to, Code: hooks.Secret(t.code), Purpose: t.purpose,
+	}
 }
 
 // carriesMail takes a mail in the place of the queue, where hooks do.
-func (k *Kit) carriesMail(tx *store.DB, m emails.Message, a about) bool {
+func (k *Kit) carriesMail(tx *store.DB, due hooks.MailDue) (bool, error) {
 	p, ok := tx.Carried().(*post)
-	if !ok || !k.takesMails() {
-		return false
+	switch {
+	case !ok || !k.takesMails():
+		return false, nil
+	case !p.repeated:
+		p.mails = append(p.mails, due)
+		return true, nil
+	case !slices.ContainsFunc(p.mails, func(sent hooks.MailDue) bool {
+		return sent.To == due.To && sent.Template == due.Template && sent.Ticket == due.Ticket && sent.Code == due.Code
+	}):
+		return false, errUnlike
 	}
-	if p.repeated {
-		return true
-	}
-	due := hooks.MailDue{
-		Event: hooks.Event{ID: m.ID, At: k.Now()}, User: a.user, To: m.To, Template: m.Template, Purpose: a.purpose, Challenge: a.challenge,
-		Ticket: hooks.Secret(a.ticket), Link: hooks.Secret(m.Variables["link"]), Code: hooks.Secret(a.code),
-		RedirectTo: m.Variables["redirectTo"],
-	}
-	if m.Template == "email-changed" {
-		due.Detail = map[string]string{"oldEmail": m.To}
-	}
-	p.mails = append(p.mails, due)
-	return true
+	p.sent++
+	return true, nil
 }
 
 // carriesText takes a text message in the place of the queue, where hooks do.
-func (k *Kit) carriesText(tx *store.DB, t text) bool {
+func (k *Kit) carriesText(tx *store.DB, due hooks.SMSDue) (bool, error) {
 	p, ok := tx.Carried().(*post)
-	if !ok || !k.takesTexts() {
-		return false
+	switch {
+	case !ok || !k.takesTexts():
+		return false, nil
+	case !p.repeated:
+		p.texts = append(p.texts, due)
+		return true, nil
+	case !slices.ContainsFunc(p.texts, func(sent hooks.SMSDue) bool { return sent.Phone == due.Phone && sent.Code == due.Code }):
+		return false, errUnlike
 	}
-	if !p.repeated {
-		p.texts = append(p.texts, hooks.SMSDue{
-			Event: hooks.Event{ID: tokens.NewUUID(), At: k.Now()}, User: t.user, Phone: t.to, Code: hooks.Secret(t.code), Purpose: t.purpose,
-		})
-	}
-	return true
+	p.sent++
+	return true, nil
 }

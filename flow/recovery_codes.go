@@ -62,7 +62,7 @@ func (f *Account) RenewRecoveryCodes(ctx context.Context, in RecoveryCodes) ([]s
 		if err := tx.RenewRecoveryCodes(ctx, user.ID, ids, hashes, e); err != nil {
 			return err
 		}
-		return f.notify(ctx, tx, "recovery-codes-renewed", user.Email, user)
+		return f.notify(ctx, tx, notice{template: "recovery-codes-renewed", to: user.Email, user: user, client: in.Client})
 	})
 	if errors.Is(err, store.ErrChanged) {
 		return nil, fmt.Errorf("%w: the session, the user or the factor is gone", auth.Unauthorized)

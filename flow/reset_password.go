@@ -36,9 +36,9 @@ func (f *Account) ResetPassword(ctx context.Context, in Ask) error {
 	case f.Policy.gateByEmail(user) != nil:
 		return f.Answers.settle(ctx, start, f.Now)
 	}
-	err = f.inTx(ctx, func(tx *store.DB) error {
+	err = f.quietly(ctx, func(tx *store.DB) error {
 		return f.sendLink(ctx, tx, link{
-			user: user, to: user.Email, purpose: auth.ResetPassword, redirectTo: redirectTo, challenge: in.CodeChallenge, now: start,
+			user: user, to: user.Email, purpose: auth.ResetPassword, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: start,
 		})
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ func (f *Account) SendVerification(ctx context.Context, in Ask) error {
 	}
 	return f.inTx(ctx, func(tx *store.DB) error {
 		return f.sendLink(ctx, tx, link{
-			user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: redirectTo, challenge: in.CodeChallenge, now: f.Now(),
+			user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: f.Now(),
 		})
 	})
 }

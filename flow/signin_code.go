@@ -30,6 +30,7 @@ func (f *SignIn) SendCode(ctx context.Context, in CodeSignIn) error {
 	if err != nil {
 		return err
 	}
+	ask.quiet = f.Policy.DisableAutoSignUp
 	user, err := f.ownerOf(ctx, ask)
 	switch {
 	case err == nil:
@@ -62,6 +63,7 @@ func (f *SignUp) SendCode(ctx context.Context, in CodeSignIn) error {
 	if f.Policy.DisableSignUp {
 		return auth.SignUpDisabled
 	}
+	ask.quiet = true
 	user, err := f.ownerOf(ctx, ask)
 	if errors.Is(err, store.ErrNotFound) {
 		if err = f.addByCode(ctx, ask); !isTaken(err) {
@@ -87,6 +89,7 @@ type askedCode struct {
 	newcomer   auth.User // who they would be, if they are new
 	account    string    // whose guesses are counted, if they are nobody
 	redirectTo string
+	quiet      bool // to those who are known, or to those who are not, nothing is sent
 	start      time.Time
 }
 
@@ -155,11 +158,11 @@ func (k *Kit) ownerOf(ctx context.Context, ask askedCode) (auth.User, error) {
 // code is the code for a user.
 func (ask askedCode) code(user auth.User) newCode {
 	if ask.number != "" {
-		return newCode{purpose: auth.SignInBySMS, user: user, account: accountOf(user), phone: ask.number, now: ask.start}
+		return newCode{purpose: auth.SignInBySMS, user: user, account: accountOf(user), phone: ask.number, client: ask.Client, now: ask.start}
 	}
 	return newCode{
-		purpose: auth.SignInByEmailCode, user: user, account: accountOf(user), email: user.Email, now: ask.start,
-		mailed: &link{user: user, to: user.Email, purpose: auth.SignInByEmail, redirectTo: ask.redirectTo, challenge: ask.CodeChallenge, now: ask.start},
+		purpose: auth.SignInByEmailCode, user: user, account: accountOf(user), email: user.Email, client: ask.Client, now: ask.start,
+		mailed: &link{user: user, to: user.Email, purpose: auth.SignInByEmail, redirectTo: ask.redirectTo, challenge: ask.CodeChallenge, client: ask.Client, now: ask.start},
 	}
 }
 
@@ -188,7 +191,7 @@ func (k *Kit) answeredCode(ctx context.Context, ask askedCode, c newCode) error 
 			return k.settled(ctx, ask.start, err)
 		}
 	}
-	err := k.inTx(ctx, func(tx *store.DB) error {
+	err := k.inTxFor(ctx, ask.quiet, func(tx *store.DB) error {
 		_, _, err := k.sendCode(ctx, tx, c)
 		return err
 	})
@@ -213,7 +216,7 @@ func (k *Kit) addByCode(ctx context.Context, ask askedCode) error {
 		return err
 	}
 	ask.newcomer = b.user
-	err = k.inTx(ctx, func(tx *store.DB) error {
+	err = k.inTxFor(ctx, ask.quiet, func(tx *store.DB) error {
 		created := k.entry("user.created", ask.newcomer.ID, ask.Client, ask.start)
 		created.Detail = map[string]any{"method": method}
 		if err := k.add(ctx, tx, store.NewUser{User: ask.newcomer}, created); err != nil || ask.newcomer.Disabled {

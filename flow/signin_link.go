@@ -26,6 +26,7 @@ func (f *SignIn) WithLink(ctx context.Context, in LinkSignIn) error {
 	if err != nil {
 		return err
 	}
+	ask.quiet = f.Policy.DisableAutoSignUp
 	user, err := f.Store.UserByEmail(ctx, in.Email)
 	switch {
 	case err == nil:
@@ -56,6 +57,7 @@ func (f *SignUp) WithLink(ctx context.Context, in LinkSignIn) error {
 	if err != nil {
 		return err
 	}
+	ask.quiet = true
 	switch _, err := f.Store.UserByEmail(ctx, in.Email); {
 	case err == nil:
 		return f.Answers.settle(ctx, ask.start, f.Now)
@@ -74,6 +76,7 @@ type askedLink struct {
 	LinkSignIn
 	newcomer   auth.User // who they would be, if they are new
 	redirectTo string
+	quiet      bool // to those who are known, or to those who are not, nothing is sent
 	start      time.Time
 }
 
@@ -110,7 +113,7 @@ func (k *Kit) addByLink(ctx context.Context, ask askedLink) error {
 		return err
 	}
 	ask.newcomer = b.user
-	err = k.inTx(ctx, func(tx *store.DB) error {
+	err = k.inTxFor(ctx, ask.quiet, func(tx *store.DB) error {
 		created := k.entry("user.created", ask.newcomer.ID, ask.Client, ask.start)
 		created.Detail = map[string]any{"method": "link"}
 		if err := k.add(ctx, tx, store.NewUser{User: ask.newcomer}, created); err != nil || ask.newcomer.Disabled {
@@ -132,7 +135,7 @@ func (k *Kit) addByLink(ctx context.Context, ask askedLink) error {
 
 // mailLink mails the link to somebody who is known.
 func (k *Kit) mailLink(ctx context.Context, ask askedLink, user auth.User) error {
-	err := k.inTx(ctx, func(tx *store.DB) error { return k.sendLink(ctx, tx, ask.link(user)) })
+	err := k.inTxFor(ctx, ask.quiet, func(tx *store.DB) error { return k.sendLink(ctx, tx, ask.link(user)) })
 	if err != nil {
 		return err
 	}
@@ -142,6 +145,6 @@ func (k *Kit) mailLink(ctx context.Context, ask askedLink, user auth.User) error
 func (ask askedLink) link(user auth.User) link {
 	return link{
 		user: user, to: user.Email, purpose: auth.SignInByEmail,
-		redirectTo: ask.redirectTo, challenge: ask.CodeChallenge, now: ask.start,
+		redirectTo: ask.redirectTo, challenge: ask.CodeChallenge, client: ask.Client, now: ask.start,
 	}
 }

@@ -112,7 +112,7 @@ func (f *SignUp) WithPasskey(ctx context.Context, in PasskeySignUpAnswer) (admis
 			return false, nil
 		case f.Policy.RequireVerifiedEmail:
 			return false, f.sendLink(ctx, tx, link{
-				user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: redirectTo, challenge: in.CodeChallenge, now: now,
+				user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: now,
 			})
 		}
 		return true, nil

@@ -62,7 +62,7 @@ func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (*auth.Gra
 		case f.Policy.RequireVerifiedEmail:
 			return false, f.sendLink(ctx, tx, link{
 				user: user, to: user.Email, purpose: auth.VerifyEmail,
-				redirectTo: redirectTo, challenge: in.CodeChallenge, now: now,
+				redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: now,
 			})
 		}
 		return true, nil

@@ -9,7 +9,6 @@ import (
 	"postern/auth"
 	"postern/emails"
 	"postern/store"
-	"postern/tokens"
 )
 
 // text is a text message with a code that somebody asked for.
@@ -19,22 +18,30 @@ type text struct {
 	user auth.User
 
 	purpose auth.Purpose
+	client  auth.Client // that asked for it
 }
 
-// queueSMS makes the text message a job of the transaction. Its content is sealed, since a queue is
+// queueSMS sends a text message: by whoever does so in the place of the gateway, within the request, or as
+// a job of the transaction. Its content is sealed, since a queue is
 // no place for a code that signs somebody in. After expires, when the code is worth nothing any
 // more, it is not sent.
 func (k *Kit) queueSMS(ctx context.Context, tx *store.DB, expires time.Time, t text) error {
-	if k.carriesText(tx, t) {
-		return nil
+	due := k.textDue(t)
+	taken, err := k.carriesText(tx, due)
+	if taken || err != nil {
+		return err
 	}
-	id := tokens.NewUUID()
+	waiting, err := due.Waiting()
+	if err != nil {
+		return fmt.Errorf("flow: %w", err)
+	}
 	plain, err := json.Marshal(emails.Message{
-		ID: id, To: t.to, Template: emails.SignInSMS, Locale: t.user.Locale,
+		ID: due.ID, To: t.to, Template: emails.SignInSMS, Locale: t.user.Locale,
 		Variables: map[string]string{
 			"code": t.code, "displayName": t.user.DisplayName, "email": t.user.Email, "locale": t.user.Locale,
 			"serverUrl": k.Policy.ServerURL, "clientUrl": k.Policy.ClientURL,
 		},
+		Due: waiting,
 	})
 	if err != nil {
 		return fmt.Errorf("flow: %w", err)
@@ -43,5 +50,5 @@ func (k *Kit) queueSMS(ctx context.Context, tx *store.DB, expires time.Time, t t
 	if err != nil {
 		return fmt.Errorf("flow: %w", err)
 	}
-	return tx.Enqueue(ctx, store.SMSJob{ID: id, Sealed: sealed, UserID: t.user.ID, Template: emails.SignInSMS, ExpiresAt: expires}, nil)
+	return tx.Enqueue(ctx, store.SMSJob{ID: due.ID, Sealed: sealed, UserID: t.user.ID, Template: emails.SignInSMS, ExpiresAt: expires}, nil)
 }

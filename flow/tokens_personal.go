@@ -52,7 +52,7 @@ func (f *Account) CreatePAT(ctx context.Context, in PATRequest) (CreatedPAT, err
 		if !added {
 			return auth.Invalid{Field: "personal access tokens", Problem: fmt.Sprintf("must not be more than %d: delete some", maxPATs)}
 		}
-		return f.notify(ctx, tx, "token-created", user.Email, user)
+		return f.notify(ctx, tx, notice{template: "token-created", to: user.Email, user: user, client: in.Client})
 	})
 	if errors.Is(err, store.ErrChanged) {
 		return CreatedPAT{}, fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)

@@ -34,6 +34,10 @@ func (d *Denied) HTTPStatus() int {
 	return d.Status
 }
 
+// MayPass tells whether the status stands for trouble that may be over at another time, and not for a
+// decision.
+func (d *Denied) MayPass() bool { return d.HTTPStatus() == 429 || d.HTTPStatus() >= 500 }
+
 // maxMessage is how many bytes of a hook's message reach a client.
 const maxMessage = 1000
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"postern/config"
 	"postern/hooks"
@@ -35,6 +36,11 @@ func bindReceivers(ctx context.Context, c *config.Config, o Options, h *hooks.Ho
 		}
 	}
 	return r, nil
+}
+
+// isOn tells whether a hook is switched on.
+func isOn(c *config.Config, name string) bool {
+	return slices.ContainsFunc(c.Hooks.Supabase.Enabled(), func(h supabase.Hook) bool { return h.Name == name })
 }
 
 // runner makes the way to one receiver.

@@ -27,6 +27,7 @@ import (
 	"postern/emails"
 	"postern/flow"
 	"postern/hooks"
+	"postern/hooks/supabase"
 	"postern/limits"
 	"postern/passkeys"
 	"postern/passwords"
@@ -158,7 +159,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if err != nil {
 		return nil, err
 	}
-	if !mailer.Configured() {
+	if !mailer.Configured() && !isOn(c, supabase.SendEmail) {
 		o.Log.WarnContext(ctx, "no mail server: AUTH_SMTP_HOST and AUTH_SMTP_SENDER are not set, so whatever needs mail answers mail-not-configured")
 	}
 	table, err := providers.Open(c.Providers, o.Providers, o.Now)
@@ -229,7 +230,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	}
 	h = &House{
 		Store: db, Kit: kit, receivers: asked, settings: c.Server, log: o.Log, stopping: o.Stopping,
-		Carriers: &deliver.Carriers{Settings: c.Deliver, Events: c.Events, Store: db, Mailer: mailer, SMS: gateway, Keys: keys, Log: o.Log, Now: o.Now},
+		Carriers: &deliver.Carriers{Settings: c.Deliver, Events: c.Events, Store: db, Hooks: moments, Mailer: mailer, SMS: gateway, Keys: keys, Log: o.Log, Now: o.Now},
 	}
 	if err := h.Carriers.OpenRoutes(ctx); err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package house
 import (
 	"context"
 	"log/slog"
-	"slices"
 
 	"postern/config"
 	"postern/hooks/supabase"
@@ -24,7 +23,7 @@ func openSMS(ctx context.Context, c *config.Config, o Options) (*sms.Gateway, er
 		return nil, err
 	}
 	switch {
-	case !c.SMS.Enabled, slices.ContainsFunc(c.Hooks.Supabase.Enabled(), func(h supabase.Hook) bool { return h.Name == supabase.SendSMS }):
+	case !c.SMS.Enabled, isOn(c, supabase.SendSMS):
 	case !gateway.Configured():
 		o.Log.WarnContext(ctx, "no gateway for text messages: AUTH_SMS_PASSWORDLESS_ENABLED is true, but AUTH_SMS_TWILIO_ACCOUNT_SID and the other settings of a gateway are not set, so whatever needs a text message answers sms-not-configured")
 	case c.SMS.Provider == sms.Dev && !o.Development && o.CatchSMS == nil && c.SMS.DevOutputDir == "":
