@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,10 @@ const codeLife = 5 * time.Minute
 type Visit struct {
 	Ticket        string
 	CodeChallenge string // of the link; the one that counts is stored with the ticket
-	Client        auth.Client
+	// For are the purposes that the link says it may be for; none means that it leaves that to the
+	// ticket.
+	For    []auth.Purpose
+	Client auth.Client
 }
 
 // Visited says what opening the link led to: whoever opened it is signed in, or there is a code that
@@ -53,6 +57,9 @@ func (f *Links) Look(ctx context.Context, in Visit) (Looked, error) {
 	purpose, ok := PurposeOf(in.Ticket)
 	if !ok {
 		return Looked{}, fmt.Errorf("%w: no purpose of that name", auth.InvalidTicket)
+	}
+	if len(in.For) > 0 && !slices.Contains(in.For, purpose) {
+		return Looked{}, fmt.Errorf("%w: it is for %s, and the link says something else", auth.InvalidTicket, purpose)
 	}
 	found, err := f.findTicket(ctx, purpose, in.Ticket, f.Now())
 	if err != nil {
@@ -157,7 +164,9 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 			if err := tx.ChangeEmail(ctx, user.ID, found.TicketEmail, k.entry("email.changed", user.ID, c, now)); err != nil {
 				return err
 			}
-			if err := k.notify(ctx, tx, "email-changed", user.Email, o.user); err != nil {
+			if err := k.notify(ctx, tx, notice{
+				template: "email-changed", to: user.Email, user: o.user, client: c, detail: map[string]string{"oldEmail": user.Email},
+			}); err != nil {
 				return err
 			}
 		default:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postern/internal/testhouse"
+	"postern/internal/testmail"
 	"postern/tokens"
 )
 
@@ -93,18 +94,20 @@ func TestVerifyLinks(t *testing.T) {
 			t.Parallel()
 			d := openDoor(t, map[string]string{"AUTH_LINK_CONFIRMATION": mode})
 			for _, k := range linkKinds() {
-				t.Run(k.template, func(t *testing.T) { k.openWithoutPKCE(t, d, mode) })
-				t.Run(k.template+" with PKCE", func(t *testing.T) { k.openWithPKCE(t, d) })
+				for form, path := range map[string]func(testing.TB, testmail.Message) string{"": pathOf, " built by a receiver": builtByReceiver} {
+					t.Run(k.template+form, func(t *testing.T) { k.openWithoutPKCE(t, d, mode, path) })
+					t.Run(k.template+form+" with PKCE", func(t *testing.T) { k.openWithPKCE(t, d, path) })
+				}
 			}
 		})
 	}
 }
 
-func (k linkKind) openWithoutPKCE(t *testing.T, d doorway, mode string) {
+func (k linkKind) openWithoutPKCE(t *testing.T, d doorway, mode string, path func(testing.TB, testmail.Message) string) {
 	back := clientURL + "/back?keep=me&a=1"
 	email, to := k.get(t, d, back, "")
 	m := d.mail(t, to, k.template, 1)
-	link := pathOf(t, m)
+	link := path(t, m)
 	if !regexp.MustCompile(`^` + k.ticketType + `:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`).MatchString(m.Ticket) {
 		t.Errorf("ticket %q", m.Ticket)
 	}
@@ -183,10 +186,10 @@ func (k linkKind) isPage(t *testing.T, a answer, ticket string) {
 	}
 }
 
-func (k linkKind) openWithPKCE(t *testing.T, d doorway) {
+func (k linkKind) openWithPKCE(t *testing.T, d doorway, path func(testing.TB, testmail.Message) string) {
 	verifier, challenge := testhouse.Verifier()
 	email, to := k.get(t, d, "", challenge)
-	link := pathOf(t, d.mail(t, to, k.template, 1))
+	link := path(t, d.mail(t, to, k.template, 1))
 	var codes []string
 	for _, more := range [][]with{{}, {browser()}, {header("Sec-Purpose", "prefetch")}} {
 		where, q := d.ask(t, "GET", link, nil, more...).redirect(t, 302)

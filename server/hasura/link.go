@@ -88,11 +88,15 @@ type visitRequest struct {
 }
 
 func (d *Door) visitIn(w http.ResponseWriter, r *http.Request) (visitRequest, error) {
-	q, err := url.ParseQuery(r.URL.RawQuery)
+	raw, literal := cutTarget(r.URL.RawQuery)
+	q, err := url.ParseQuery(raw)
 	if err != nil {
 		return visitRequest{}, auth.Invalid{Field: "query", Problem: "must be percent-encoded"}
 	}
-	for _, name := range []string{"ticket", "redirectTo", "type", "codeChallenge"} {
+	if literal != "" {
+		q["redirect_to"] = []string{literal}
+	}
+	for _, name := range []string{"ticket", "redirectTo", "type", "codeChallenge", "token", "redirect_to"} {
 		if len(q[name]) > 1 {
 			return visitRequest{}, auth.Invalid{Field: name, Problem: "must not appear twice"}
 		}
@@ -103,14 +107,12 @@ func (d *Door) visitIn(w http.ResponseWriter, r *http.Request) (visitRequest, er
 			return visitRequest{}, auth.Invalid{Field: name, Problem: "must be valid UTF-8"}
 		}
 	}
-	in := visitRequest{Visit: flow.Visit{Ticket: q.Get("ticket"), CodeChallenge: q.Get("codeChallenge"), Client: server.Client(w)}}
-	if in.Ticket == "" || len(in.Ticket) > maxTicket {
-		return in, auth.Invalid{Field: "ticket", Problem: "must be the ticket of a mail, such as verifyEmail:<uuid>"}
+	in, target, err := d.linkOf(q)
+	if err != nil {
+		return in, err
 	}
-	if q.Get("redirectTo") == "" {
-		return in, auth.Invalid{Field: "redirectTo", Problem: "must be the address to go on to"}
-	}
-	in.redirectTo, err = d.Policy.Redirect(q.Get("redirectTo"))
+	in.Client = server.Client(w)
+	in.redirectTo, err = d.Policy.Redirect(target)
 	if err != nil {
 		if d.Policy.ClientURL == "" {
 			return in, err
@@ -118,6 +120,21 @@ func (d *Door) visitIn(w http.ResponseWriter, r *http.Request) (visitRequest, er
 		in.blocked = d.Policy.ClientURL
 	}
 	return in, nil
+}
+
+// linkOf reads a link: as mails of ours have it, or as receivers of Supabase's hook send_email build it.
+func (d *Door) linkOf(q url.Values) (in visitRequest, target string, err error) {
+	if q.Has("token") {
+		return d.receiversLink(q)
+	}
+	in = visitRequest{Visit: flow.Visit{Ticket: q.Get("ticket"), CodeChallenge: q.Get("codeChallenge")}}
+	if in.Ticket == "" || len(in.Ticket) > maxTicket {
+		return in, "", auth.Invalid{Field: "ticket", Problem: "must be the ticket of a mail, such as verifyEmail:<uuid>"}
+	}
+	if q.Get("redirectTo") == "" {
+		return in, "", auth.Invalid{Field: "redirectTo", Problem: "must be the address to go on to"}
+	}
+	return in, q.Get("redirectTo"), nil
 }
 
 // asksFirst tells whether whoever opens the link gets the page with the button.
