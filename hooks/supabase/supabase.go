@@ -34,7 +34,7 @@ var rows = []row{
 	{name: MFAVerification, metadata: "mfa-verification", doc: "is told whether the code of a second factor was right, and may refuse"},
 	{name: PasswordUnknown, metadata: "password-unknown", doc: "may vouch for the password of somebody who has none here, who then has it from now on: so users move from an older system, one sign-in at a time", own: true, waiting: true},
 	{name: SendSMS, metadata: "send-sms", doc: "sends text messages in the place of the gateway"},
-	{name: SendEmail, metadata: "send-email", doc: "sends mails in the place of the mail server", waiting: true},
+	{name: SendEmail, metadata: "send-email", doc: "sends mails in the place of the mail server"},
 }
 
 // Names are those of the hooks.
