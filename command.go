@@ -31,6 +31,7 @@ type commands struct {
 	Claims      claimsCmds     `cmd:"" help:"Check, explain and try custom claims."`
 	Emails      emailsCmds     `cmd:"" help:"Look at mails and send a test."`
 	Events      eventsCmds     `cmd:"" help:"List events, and have them sent again."`
+	Hooks       hooksCmds      `cmd:"" help:"List, check and try hooks, and begin one."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running server whether it is healthy; for containers."`
 	Version     versionCmd     `cmd:"" help:"Say which version this is."`
 }
@@ -117,6 +118,8 @@ func (a *app) fail(err error) int {
 	switch {
 	case errors.Is(err, errSaid):
 		return exitError
+	case errors.Is(err, errRefused):
+		return exitRefused
 	case errors.As(err, &usage):
 		a.complain(usage.text, "'postern --help' lists the commands")
 		return exitUsage

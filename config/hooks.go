@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+
 	"postern/hooks/httphook"
 	"postern/hooks/jshook"
 	"postern/hooks/pghook"
@@ -28,6 +30,9 @@ func (h Hooks) Check(report func(env, problem string)) {
 			err = h.script(hook)
 		default:
 			_, err = httphook.ParseAddress(hook.URI, false)
+		}
+		if hook.Joins() && !pghook.IsURI(hook.URI) {
+			err = errors.New("that hook takes part in a transaction, which only a function in the database can; it must be pg-functions://postgres/schema/function")
 		}
 		if err != nil {
 			report(hook.Variable(), "is no address of a hook: "+err.Error())

@@ -16,6 +16,12 @@ type Transaction interface {
 	CallFunction(ctx context.Context, schema, name string, argument []byte, limit time.Duration) ([]byte, error)
 }
 
+// Joiner is a runner that can put its question inside a transaction.
+type Joiner interface {
+	Runner
+	Join(ctx context.Context, tx Transaction, c Call, limit time.Duration) (Answer, error)
+}
+
 // Joining has a Postgres function take part in the transaction of an event. There is no carrying on: a
 // function that fails has spoilt the transaction.
 type Joining[E any] struct {

@@ -20,6 +20,7 @@ type receivers struct {
 	client  *http.Client
 	pool    *pghook.Pool // nil while no function is asked
 	scripts *jshook.Pool // nil while no script is
+	own     *pghook.Pool // as the server itself; nil while no function joins
 }
 
 // bindReceivers has the receivers of the settings asked at their moments.
@@ -71,12 +72,11 @@ func (r *receivers) function(ctx context.Context, c *config.Config, o Options, h
 	if err != nil {
 		return nil, err
 	}
-	if r.pool == nil {
-		if r.pool, err = pghook.Open(ctx, c.PgHooks, c.Store.URL()); err != nil {
-			return nil, err
-		}
+	pool, err := r.functions(ctx, c, hook.Joins())
+	if err != nil {
+		return nil, err
 	}
-	runner := r.pool.Runner(function)
+	runner := pool.Runner(function)
 	problems, err := runner.Check(ctx)
 	if err != nil {
 		problems = []string{"could not be looked at: " + err.Error()}
@@ -87,14 +87,33 @@ func (r *receivers) function(ctx context.Context, c *config.Config, o Options, h
 	return runner, nil
 }
 
+// functions are the connections that functions are asked over. One that joins a transaction runs over the
+// server's own connection and as its role, so that these are looked at.
+func (r *receivers) functions(ctx context.Context, c *config.Config, joins bool) (*pghook.Pool, error) {
+	var err error
+	switch {
+	case joins && r.own == nil:
+		s := pghook.Settings{MaxConnections: 1, Timeout: c.PgHooks.Timeout}
+		r.own, err = pghook.Open(ctx, s, c.Store.URL())
+	case !joins && r.pool == nil:
+		r.pool, err = pghook.Open(ctx, c.PgHooks, c.Store.URL())
+	}
+	if joins {
+		return r.own, err
+	}
+	return r.pool, err
+}
+
 // close leaves the receivers.
 func (r *receivers) close() {
 	if r == nil {
 		return
 	}
 	r.client.CloseIdleConnections()
-	if r.pool != nil {
-		r.pool.Close()
+	for _, pool := range []*pghook.Pool{r.pool, r.own} {
+		if pool != nil {
+			pool.Close()
+		}
 	}
 	if r.scripts != nil {
 		r.scripts.Close()

@@ -8,6 +8,13 @@ import (
 	"postern/hooks"
 )
 
+// Join calls the function inside a transaction, as the function Join does, within the time of functions.
+func (r *Runner) Join(ctx context.Context, tx hooks.Transaction, c hooks.Call, limit time.Duration) (hooks.Answer, error) {
+	return Join(ctx, tx, r.Function, c, min(limit, r.pool.timeout))
+}
+
+var _ hooks.Joiner = (*Runner)(nil)
+
 // Join calls a function inside the transaction of an event: it sees what the transaction wrote, and
 // what it writes is kept or lost with the transaction. It runs as the server's own role over the
 // server's own connection, so the role and the connection of the settings are no boundary here, and it

@@ -82,10 +82,14 @@ func (p *Pool) Close() { p.pool.Close() }
 type Runner struct {
 	Function
 	pool *Pool
+	dry  bool
 }
 
 // Runner gives the runner of a function, which need not be there yet.
 func (p *Pool) Runner(f Function) *Runner { return &Runner{Function: f, pool: p} }
+
+// Dry is the same runner, except that nothing is kept of what the function writes.
+func (r *Runner) Dry() *Runner { return &Runner{Function: r.Function, pool: r.pool, dry: true} }
 
 // Run asks the function, in one round trip. Null, and what a function that returns nothing returns, is an
 // answer with the status 204 and without a body, as it would be over HTTP. Errors are those of package hooks.
@@ -157,7 +161,12 @@ func (r *Runner) ask(ctx context.Context, body []byte) (*string, error) {
 		batch.Queue(becomeRole, r.pool.role)
 	}
 	batch.Queue(r.call(), string(body), maxAnswer).Query(result.read)
-	batch.Queue("commit")
+	if r.dry {
+		batch.Queue("set constraints all immediate") // what a commit would have found
+		batch.Queue("rollback")
+	} else {
+		batch.Queue("commit")
+	}
 	batch.Queue(forgetCall)
 	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
 		switch {

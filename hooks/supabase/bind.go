@@ -24,6 +24,8 @@ func Bind(h *hooks.Hooks, name string, runner hooks.Runner, site string) error {
 		return bind(&h.TokenMinting, hooks.Mutator, c, tokenMinting, replaced)
 	case BeforeUserCreated:
 		return bind(&h.UserCreating, hooks.Vetoer, c, userCreating, nothing)
+	case UserInserted:
+		return joins(&h.UserInserted, c)
 	case AfterUserCreated:
 		return bind(&h.UserCreated, hooks.Observer, c, userCreated, nothing)
 	case PasswordVerification:

@@ -85,6 +85,9 @@ func (s *Settings) strangers(nearest near, report func(env, problem string)) {
 	known := map[string]bool{}
 	for _, r := range rows {
 		for _, ending := range endings {
+			if r.joins && ending == secrets {
+				continue
+			}
 			for _, name := range r.variables(ending) {
 				known[name] = true
 				known[name+"_FILE"] = ending != enabled

@@ -66,6 +66,10 @@ func userCreating(m metadata, e hooks.UserCreating) any {
 	return userPayload{m, coming(e.User, providerOf(e.Provider, e.Method))}
 }
 
+func userInserted(m metadata, e hooks.UserInserted) any {
+	return userPayload{m, known(e.User, providerOf("", e.Method))}
+}
+
 func userCreated(m metadata, e hooks.UserCreated) any {
 	return userPayload{m, known(e.User, providerOf(e.Provider, e.Method))}
 }

@@ -11,7 +11,7 @@ func Points(site string) []hooks.Point {
 	points := make([]hooks.Point, 0, len(rows))
 	for _, r := range rows {
 		points = append(points, hooks.Point{
-			Name: r.name, Doc: r.doc, Transports: []hooks.Transport{hooks.HTTP, hooks.Function, hooks.Script}, Own: r.own, Waiting: r.waiting,
+			Name: r.name, Doc: r.doc, Transports: r.transports(), Own: r.own, Waiting: r.waiting,
 			Settings: []string{r.variable(uri), r.variable(enabled), r.variable(secrets)},
 			Sample:   func() []byte { return Sample(r.name) },
 			Schema:   func() []byte { return Schema(r.name) },
@@ -19,6 +19,14 @@ func Points(site string) []hooks.Point {
 		})
 	}
 	return points
+}
+
+// transports are those that can carry a hook.
+func (r row) transports() []hooks.Transport {
+	if r.joins {
+		return []hooks.Transport{hooks.Function}
+	}
+	return []hooks.Transport{hooks.HTTP, hooks.Function, hooks.Script}
 }
 
 // Origin is the setting that says where a hook is: the name of a variable, or AUTH_HOOKS_CONFIG for

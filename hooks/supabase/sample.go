@@ -11,6 +11,8 @@ func samplePayload(r row) any {
 		return tokenMinting(m, e.TokenMinting)
 	case BeforeUserCreated:
 		return userCreating(m, e.UserCreating)
+	case UserInserted:
+		return userInserted(m, e.UserInserted)
 	case AfterUserCreated:
 		return userCreated(m, e.UserCreated)
 	case PasswordVerification:

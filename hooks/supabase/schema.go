@@ -49,7 +49,7 @@ func payloadMembers(name string) map[string]schema {
 	switch name {
 	case CustomAccessToken:
 		return map[string]schema{"user_id": uuid(), "claims": claimsSchema(), "authentication_method": text("how the person proved who they are just now, as in amr, or token_refresh")}
-	case BeforeUserCreated, AfterUserCreated:
+	case BeforeUserCreated, UserInserted, AfterUserCreated:
 		return map[string]schema{"user": userSchema()}
 	case PasswordVerification:
 		return map[string]schema{"user_id": uuid(), "valid": {"type": "boolean", "description": "whether the password was right"}}

@@ -50,7 +50,14 @@ func (s *Settings) Declare(set []string, add func(tags reflect.StructTag, into a
 			ask += " Nothing asks it yet, so it cannot be switched on."
 		}
 		add(tags(enabled, `default:"false"`, ask), &h.Enabled)
-		add(tags(uri, `secret:"true"`, "Where "+r.name+" is: https://… (http:// on this machine), pg-functions://postgres/schema/function for a function in the database, or js:NAME.js for a script in the folder of AUTH_HOOKS_SCRIPTS_DIR."), &h.URI)
+		where := "https://… (http:// on this machine), pg-functions://postgres/schema/function for a function in the database, or js:NAME.js for a script in the folder of AUTH_HOOKS_SCRIPTS_DIR."
+		if r.joins {
+			where = "pg-functions://postgres/schema/function. The function is called as the server's own role, over its own connection."
+		}
+		add(tags(uri, `secret:"true"`, "Where "+r.name+" is: "+where), &h.URI)
+		if r.joins {
+			continue
+		}
 		add(tags(secrets, `secret:"true"`, "What signs the questions to "+r.name+" over HTTP: v1,whsec_ and base64 of 24 to 64 bytes; several are separated by |, the newest first."), &h.Secrets)
 	}
 }

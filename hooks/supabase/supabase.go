@@ -13,6 +13,7 @@ const (
 	PasswordVerification = "password_verification_attempt"
 	BeforeUserCreated    = "before_user_created"
 	AfterUserCreated     = "after_user_created"
+	UserInserted         = "user_inserted"    // ours
 	PasswordUnknown      = "password_unknown" // ours
 )
 
@@ -23,12 +24,14 @@ type row struct {
 	doc      string
 	own      bool // Supabase does not have it
 	waiting  bool // nothing asks it yet
+	joins    bool // takes part in a transaction
 }
 
 // rows are the hooks, in the order of the documentation.
 var rows = []row{
 	{name: CustomAccessToken, metadata: "customize-access-token", doc: "says what an access token says: asked for every one, of sign-ins and refreshes"},
 	{name: BeforeUserCreated, metadata: "before-user-created", doc: "may refuse a new user"},
+	{name: UserInserted, metadata: "user-inserted", doc: "takes part in the transaction that writes a new user: what it writes is kept or lost with the user", own: true, joins: true},
 	{name: AfterUserCreated, metadata: "after-user-created", doc: "is told of every new user, within the request"},
 	{name: PasswordVerification, metadata: "password-verification", doc: "is told whether a password was right, and may refuse"},
 	{name: MFAVerification, metadata: "mfa-verification", doc: "is told whether the code of a second factor was right, and may refuse"},
