@@ -6,13 +6,42 @@ import (
 	"postern/hooks/httphook"
 	"postern/hooks/jshook"
 	"postern/hooks/pghook"
+	"postern/hooks/platform"
 	"postern/hooks/supabase"
 )
 
 // Hooks are the settings of hooks, of every dialect, and of those that are scripts.
 type Hooks struct {
+	File string `env:"AUTH_HOOKS_CONFIG" doc:"File with hooks, TOML or YAML by its ending (.toml, .yaml, .yml). Tables such as [auth.hook.send_email], as Supabase's config.toml has them: enabled, uri and secrets, where a text env(NAME) stands for a variable. And, as Hasura's platform had them in auth.yaml, authorizationHooks with preSignupHook and preLoginHook, and defaultProviders with the defaultRoles of each. What else is in the file does not count."`
+
 	Supabase supabase.Settings
+	Platform platform.Settings
 	Scripts  jshook.Settings
+}
+
+// Read takes in the file, if there is one, and gives each dialect its part. It finds variables of hooks that do
+// not exist, too.
+func (h *Hooks) Read(r reading) {
+	h.Supabase.Strangers(r.nearest, r.report)
+	h.Platform.Strangers(r.nearest, r.report)
+	if h.File == "" {
+		return
+	}
+	say := func(problem string) { r.report("AUTH_HOOKS_CONFIG", problem) }
+	all, err := hooksFile(h.File, r.file)
+	if err != nil {
+		say(err.Error())
+		return
+	}
+	part := func(names ...string) map[string]any {
+		table, err := within(all, names...)
+		if err != nil {
+			say("names a file that is wrong: " + err.Error())
+		}
+		return table
+	}
+	h.Supabase.Read(part("auth", "hook"), r.variable, r.nearest, r.report)
+	h.Platform.Read(platform.File{Hooks: part("authorizationHooks"), Providers: part("defaultProviders")}, r.nearest, r.report, r.warn)
 }
 
 // Check reports hooks at addresses that nobody could ask. Dialects and transports do not know each
@@ -35,6 +64,11 @@ func (h Hooks) Check(report func(env, problem string)) {
 			err = errors.New("that hook takes part in a transaction, which only a function in the database can; it must be pg-functions://postgres/schema/function")
 		}
 		if err != nil {
+			report(hook.Variable(), "is no address of a hook: "+err.Error())
+		}
+	}
+	for _, hook := range h.Platform.Known() {
+		if _, err := httphook.ParseAddress(hook.URL, true); err != nil {
 			report(hook.Variable(), "is no address of a hook: "+err.Error())
 		}
 	}

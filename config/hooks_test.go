@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/base64"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"postern/config"
+	"postern/hooks/platform"
 	"postern/hooks/supabase"
 )
 
@@ -21,10 +23,13 @@ func hooked(t *testing.T, file string, env map[string]string) (*config.Config, [
 	t.Helper()
 	if file != "" {
 		env["AUTH_HOOKS_CONFIG"] = "/etc/hooks.toml"
+		if strings.HasPrefix(file, "auth:") || strings.HasPrefix(file, "authorizationHooks:") || strings.HasPrefix(file, "defaultProviders:") {
+			env["AUTH_HOOKS_CONFIG"] = "/etc/hooks.yaml"
+		}
 	}
 	c, report := config.Load(config.Source{Env: env, ReadFile: func(name string) ([]byte, error) {
 		switch {
-		case name == "/etc/hooks.toml" && file != "":
+		case name == env["AUTH_HOOKS_CONFIG"] && strings.HasPrefix(name, "/etc/hooks.") && file != "":
 			return []byte(file), nil
 		case name == "/run/secret":
 			return []byte(secret + "\n"), nil
@@ -96,6 +101,88 @@ func TestHooksComeFromVariablesAndFile(t *testing.T) {
 	}
 }
 
+func TestPlatformHooksComeFromVariablesAndFile(t *testing.T) {
+	t.Parallel()
+	const yaml = "auth:\n  hook: {}\nauthorizationHooks:\n  preSignupHook: http://signup.shop/?key=hunter2\n  preLoginHook: http://login.shop\n"
+	want := []platform.Hook{{Name: "preSignupHook", URL: "http://signup.shop/?key=hunter2"}, {Name: "preLoginHook", URL: "http://login.shop"}}
+	tests := map[string]struct {
+		file string
+		env  map[string]string
+	}{
+		"variables": {"", map[string]string{"AUTH_HOOK_PRE_SIGNUP_URL": want[0].URL, "AUTH_HOOK_PRE_LOGIN_URL": want[1].URL}},
+		"a file":    {yaml, map[string]string{}},
+		"both":      {yaml, map[string]string{"AUTH_HOOK_PRE_SIGNUP_URL": want[0].URL}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, wrong := hooked(t, tt.file, tt.env)
+			if diff := cmp.Diff(want, c.Hooks.Platform.Known()); len(wrong) > 0 || diff != "" {
+				t.Errorf("%q %s", wrong, diff)
+			}
+		})
+	}
+}
+
+// Members that were meant to be others are told of: one that would set a hook is wrong, the rest gets a notice.
+func TestPlatformHooksThatCannotWork(t *testing.T) {
+	t.Parallel()
+	const file, pre = "AUTH_HOOKS_CONFIG names a file with ", "AUTH_HOOK_PRE_SIGNUP_URL"
+	tests := map[string]struct {
+		file string
+		env  map[string]string
+		want []string
+	}{
+		"a hook misspelt":       {"authorizationHooks: {preSignUpHook: 'http://a'}", nil, []string{file + "preSignUpHook of authorizationHooks, and there is no such hook; did you mean preSignupHook?"}},
+		"a hook that is no URL": {"authorizationHooks: {preSignupHook: 'file:///hunter2', preLoginHook: [1]}", nil, []string{pre + " is no address of a hook: it does not begin with https://", file + "preLoginHook of authorizationHooks, which is no text"}},
+		"hooks that are none":   {"authorizationHooks: hunter2\ndefaultProviders: 1", nil, []string{"AUTH_HOOKS_CONFIG names a file that is wrong: authorizationHooks is no table", "AUTH_HOOKS_CONFIG names a file that is wrong: defaultProviders is no table"}},
+		"set twice":             {"authorizationHooks: {preSignupHook: 'http://a'}", map[string]string{pre: "http://b/hunter2"}, []string{pre + " and preSignupHook of authorizationHooks in the file of AUTH_HOOKS_CONFIG are both set and differ"}},
+		"a variable misspelt":   {"", map[string]string{"AUTH_HOOK_PRE_SIGN_UP_URL": "http://a"}, []string{"AUTH_HOOK_PRE_SIGN_UP_URL is of no hook; did you mean " + pre + "?"}},
+		"roles that are none":   {"defaultProviders: {email: {defaultRoles: shopper}, mobile: {defaultRoles: ['a b']}, github: 7}", nil, []string{file + "defaultRoles of defaultProviders.email, which is no list of texts", file + "defaultRoles of defaultProviders.mobile, which has a role that nobody can have", file + "github of defaultProviders, which is no table"}},
+		"the role admin":        {"defaultProviders: {email: {defaultRoles: [admin]}}", nil, []string{file + "defaultRoles of defaultProviders.email, which has the role admin"}},
+		"a role not allowed":    {"defaultProviders: {email: {defaultRoles: [a, b]}}", map[string]string{"AUTH_HOOKS_PLATFORM_ALLOWED_ROLES": "a"}, []string{file + "defaultRoles of defaultProviders.email, which has the role b"}},
+		"allowed roles":         {"", map[string]string{"AUTH_HOOKS_PLATFORM_ALLOWED_ROLES": "a, {b}"}, []string{"AUTH_HOOKS_PLATFORM_ALLOWED_ROLES has a role \"{b}\""}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if tt.env == nil {
+				tt.env = map[string]string{}
+			}
+			_, wrong := hooked(t, tt.file, tt.env)
+			if len(wrong) != len(tt.want) {
+				t.Fatalf("wrong: %q", wrong)
+			}
+			for _, want := range tt.want {
+				if !slices.ContainsFunc(wrong, func(w string) bool { return strings.HasPrefix(w, want) }) {
+					t.Errorf("%q is not among %q", want, wrong)
+				}
+			}
+		})
+	}
+	_, report := config.Load(config.Source{Env: map[string]string{"AUTH_HOOKS_CONFIG": "auth.yaml"}, ReadFile: func(name string) ([]byte, error) {
+		if name != "auth.yaml" {
+			return nil, os.ErrNotExist
+		}
+		return []byte("defaultProviders: {email: {enabled: 'false', defaultRole: [a]}, emial: {defaultRoles: [b]}, mine: {}}\ncustomProviders: {x: {hooks: {}}}\nsession: {cookieName: x}"), nil
+	}})
+	if !report.OK() {
+		t.Error(report)
+	}
+	var got []string
+	for _, p := range report.Warnings {
+		got = append(got, p.What)
+	}
+	want := []string{
+		"names a file with defaultRole of defaultProviders.email, which has no effect; did you mean defaultRoles?",
+		"names a file with enabled of defaultProviders.email, which has no effect: each way to sign in has a setting of its own",
+		"names a file with emial of defaultProviders; did you mean email?",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestHooksThatCannotWork(t *testing.T) {
 	t.Parallel()
 	const token, file = "AUTH_HOOK_CUSTOM_ACCESS_TOKEN_", "AUTH_HOOKS_CONFIG"
@@ -135,7 +222,7 @@ func TestHooksThatCannotWork(t *testing.T) {
 		"no TOML":        {"[auth\nhunter2", map[string]string{}, []string{file + " names a file that is wrong: line 2 is no TOML"}},
 		"no table":       {"[auth]\nhook = 'hunter2'", map[string]string{}, []string{file + " names a file that is wrong: hook is no table"}},
 		"no such file":   {"", map[string]string{file: "/elsewhere.toml"}, []string{file + " names a file that cannot be read"}},
-		"another format": {"", map[string]string{file: "/etc/hooks.yaml"}, []string{file + " names a file whose name does not end in .toml"}},
+		"another format": {"", map[string]string{file: "/etc/hooks.json"}, []string{file + " names a file whose name does not end in .toml, .yaml or .yml"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

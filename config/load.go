@@ -269,9 +269,15 @@ func (l *loader) check() {
 		l.report.fail(Problem{Name: env, Origin: cmp.Or(origins[env], l.origin(env)), What: problem})
 	}
 	for _, r := range l.tree.readers {
-		r.Read(l.src.ReadFile, l.value, Nearest, func(env, problem string) {
-			l.read[env] = true
-			report(env, problem)
+		r.Read(reading{
+			file: l.src.ReadFile, variable: l.value, nearest: Nearest,
+			report: func(env, problem string) {
+				l.read[env] = true
+				report(env, problem)
+			},
+			warn: func(env, problem string) {
+				l.report.warn(Problem{Name: env, Origin: cmp.Or(origins[env], l.origin(env)), What: problem})
+			},
 		})
 	}
 	for _, c := range l.tree.checkers {

@@ -54,11 +54,15 @@ type checker interface {
 }
 
 // reader is what a room's Settings may have: settings that stand in a file of their own. It is called
-// when all others are known, and before rules are checked. file reads a file, variable gives what a
-// source has under a name, and nearest finds the known word that a mistyped one was meant to be.
-type reader interface {
-	Read(file func(name string) ([]byte, error), variable func(name string) string,
-		nearest func(mistyped string, known []string) string, report func(env, problem string))
+// when all others are known, and before rules are checked.
+type reader interface{ Read(r reading) }
+
+// reading is what a reader reads by.
+type reading struct {
+	file         func(name string) ([]byte, error)
+	variable     func(name string) string                     // what a source has under a name
+	nearest      func(mistyped string, known []string) string // the known word that a mistyped one was meant to be
+	report, warn func(env, problem string)
 }
 
 // declarer is what a room's Settings may have: settings that follow from a table, and such as the

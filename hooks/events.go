@@ -38,11 +38,17 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("[hidden]"), nil }
 // Reveal gives the text.
 func (s Secret) Reveal() string { return string(s) }
 
-// Requested is a sign-up or sign-in that was parsed, before anything is checked.
+// Requested is a sign-up or sign-in that was parsed, before anything is checked. It has secrets in it, such as
+// the password.
 type Requested struct {
 	Event
-	Provider string          // "email-password", "github", …
-	Data     json.RawMessage // the client's JSON as it came
+	Method   string            // "password", "link", "otp", "sms", "anonymous", "webauthn", "oauth", "idtoken", "pat"
+	Provider string            // that is to vouch for them; empty when none is
+	Data     json.RawMessage   // the client's JSON as it came; nil when the request has none
+	Whole    json.RawMessage   // the request that Data is the member "data" of, where it is; otherwise nil
+	Email    string            // where Data does not have it
+	Phone    string            // E.164; where it proves who they are
+	Claims   map[string]string // what the provider said, once it has
 	roles    []string
 }
 

@@ -36,6 +36,10 @@ func bindReceivers(ctx context.Context, c *config.Config, o Options, h *hooks.Ho
 			return nil, fmt.Errorf("%s: %w", hook.Variable(), err)
 		}
 	}
+	if err := r.bindPlatform(c, o, h); err != nil {
+		r.close()
+		return nil, err
+	}
 	return r, nil
 }
 

@@ -1,42 +1,20 @@
 package supabase
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/BurntSushi/toml"
 )
 
 // near finds the known word that a mistyped one was meant to be, if one is near.
 type near = func(mistyped string, known []string) string
 
-// Read takes in the file, if there is one, and finds variables of hooks that do not exist. What the
-// file and the variables both say must be the same.
-func (s *Settings) Read(file func(name string) ([]byte, error), variable func(name string) string, nearest near, report func(env, problem string)) {
-	s.strangers(nearest, report)
-	if s.File == "" {
-		return
-	}
+// Read takes in what a file says of hooks. What the file and the variables both say must be the same.
+func (s *Settings) Read(tables map[string]any, variable func(name string) string, nearest near, report func(env, problem string)) {
 	say := func(problem string) { report("AUTH_HOOKS_CONFIG", problem) }
-	if !strings.HasSuffix(strings.ToLower(s.File), ".toml") {
-		say("names a file whose name does not end in .toml")
-		return
-	}
-	text, err := file(s.File)
-	if err != nil {
-		say("names a file that cannot be read")
-		return
-	}
-	tables, err := parse(string(text))
-	if err != nil {
-		say("names a file that is wrong: " + err.Error())
-		return
-	}
 	for _, name := range slices.Sorted(maps.Keys(tables)) {
 		r, known := rowOf(name)
 		if !known {
@@ -54,34 +32,9 @@ func (s *Settings) Read(file func(name string) ([]byte, error), variable func(na
 	}
 }
 
-// parse reads what the file says of hooks. Errors repeat nothing of it, since it may have secrets in it.
-func parse(text string) (map[string]any, error) {
-	var all map[string]any
-	_, err := toml.Decode(text, &all)
-	var wrong toml.ParseError
-	switch {
-	case errors.As(err, &wrong):
-		return nil, fmt.Errorf("line %d is no TOML", wrong.Position.Line)
-	case err != nil:
-		return nil, errors.New("it is no TOML")
-	}
-	for _, name := range []string{"auth", "hook"} {
-		inner, there := all[name]
-		if !there {
-			return nil, nil
-		}
-		table, ok := inner.(map[string]any)
-		if !ok {
-			return nil, errors.New(name + " is no table")
-		}
-		all = table
-	}
-	return all, nil
-}
-
-// strangers reports variables that look like those of a hook, and are of none. A hook that was meant
+// Strangers reports variables that look like those of a hook, and are of none. A hook that was meant
 // to refuse, and is never asked, would let everybody in.
-func (s *Settings) strangers(nearest near, report func(env, problem string)) {
+func (s *Settings) Strangers(nearest near, report func(env, problem string)) {
 	known := map[string]bool{}
 	for _, r := range rows {
 		for _, ending := range endings {
@@ -192,8 +145,8 @@ var fromVariable = regexp.MustCompile(`^env\(([A-Za-z_][A-Za-z0-9_]*)\)$`)
 
 // text reads a text, which may come from a variable. One that is not set is wrong where it is needed.
 func (e entry) text(member string, needed bool) (text string, there bool) {
-	v, there := e.table[member]
-	if !there {
+	v := e.table[member]
+	if v == nil { // in YAML also a member without a value
 		return "", false
 	}
 	text, ok := v.(string)

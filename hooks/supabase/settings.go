@@ -13,8 +13,6 @@ import (
 // Settings say which hooks there are. They stand in variables, and in a file such as Supabase's command
 // line tool has.
 type Settings struct {
-	File string `env:"AUTH_HOOKS_CONFIG" doc:"TOML file with hooks in tables such as [auth.hook.send_email], as Supabase's config.toml has them: enabled, uri and secrets. A text env(NAME) there stands for a variable. What else is in the file does not count."`
-
 	hooks map[string]*Hook
 	set   []string // names of variables that are set
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -242,22 +241,6 @@ func FuzzAnswer(f *testing.F) {
 		e := hooks.TokenMinting{Settle: settle}
 		if err := effect(&e); err != nil || len(violations(e.Claims)) > 0 {
 			t.Fatalf("%v", e.Claims)
-		}
-	})
-}
-
-func FuzzFile(f *testing.F) {
-	f.Add("[auth.hook.send_sms]\nenabled = true\nuri = 'env(A)'\nsecrets = \"hunter2\"")
-	f.Add("auth = 1")
-	f.Add("[auth.hook]\nsend_sms = []")
-	f.Fuzz(func(t *testing.T, text string) {
-		s := Settings{File: "x.toml"}
-		s.Declare(nil, func(_ reflect.StructTag, _ any) {})
-		s.Read(func(string) ([]byte, error) { return []byte(text), nil }, func(string) string { return "" }, func(string, []string) string { return "" }, func(string, string) {})
-		for _, h := range s.Enabled() {
-			if !strings.Contains(text, h.Name[:3]) && !strings.Contains(text, `\`) {
-				t.Fatalf("%s is switched on", h.Name)
-			}
 		}
 	})
 }
