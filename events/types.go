@@ -56,7 +56,9 @@ func Types() []Type {
 		}},
 		{"passkey.removed", "A passkey was removed.", map[string]Field{"passkeyId": passkey, "sessionId": asking}},
 		{"passkey.renamed", "A passkey got another name.", map[string]Field{"passkeyId": passkey, "sessionId": asking}},
-		{"password.changed", "The password was set, changed or reset.", map[string]Field{"sessionId": asking}},
+		{"password.changed", "The password was set, changed or reset.", map[string]Field{
+			"sessionId": asking, "vouched": {"boolean", "A hook knew the password of the user, who had none.", true},
+		}},
 		{"pat.created", "A personal access token was made.", map[string]Field{
 			"patId": {"uuid", "The token's id.", false}, "expiresAt": {"time", "When it ends.", false}, "sessionId": asking,
 		}},
@@ -79,6 +81,7 @@ func Types() []Type {
 		{"user.created", "A user came into being.", map[string]Field{
 			"method": method, "provider": {"string", "The sign-in provider, where one vouched.", true},
 			"passkeyId": {"uuid", "The passkey, where the user signed up with one.", true},
+			"vouched":   {"boolean", "A hook knew their password, at a sign-in.", true},
 		}},
 		{"user.deanonymized", "An anonymous user became a known one.", map[string]Field{"method": method, "sessionId": asking}},
 		{"user.deleted", "A user was deleted by Postern itself.", map[string]Field{"reason": {"string", "claims: an anonymous user who could get no token.", false}}},

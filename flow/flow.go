@@ -101,6 +101,7 @@ type Kit struct {
 	SMS             *sms.Gateway
 	Providers       *providers.Table
 	Refusals        *Answers // what a refused sign-in asks of the database, beside its hash
+	Questions       *Answers // what it asks of hooks
 	AccessTokenLife time.Duration
 	MailReady       bool      // there is a mail server to send through
 	SMSReady        bool      // there is a gateway to send text messages through

@@ -183,19 +183,47 @@ func (k *Kit) created(ctx context.Context, b birth) error {
 	return k.Hooks.UserCreated.Ask(ctx, &e)
 }
 
+// asksOfPasswords tells whether somebody has a say in passwords at sign-ins.
+func (k *Kit) asksOfPasswords() bool {
+	return k.Hooks != nil && (k.Hooks.PasswordChecked.Bound() || k.Hooks.PasswordUnknown.Bound())
+}
+
+// asksOfUnknown tells whether somebody may know passwords of people who have none here.
+func (k *Kit) asksOfUnknown() bool { return k.Hooks != nil && k.Hooks.PasswordUnknown.Bound() }
+
 // passwordChecked has hooks asked about a password that was compared with the one of a user. check is
 // what that came to. What a hook says of a wrong one is worth a refusal, too, but its failure is not:
-// it must not tell that there is such a user.
+// it must not tell that there is such a user. Nor must its time, so it is noted.
 func (k *Kit) passwordChecked(ctx context.Context, u auth.User, c auth.Client, check error) error {
 	if k.Hooks == nil || !k.Hooks.PasswordChecked.Bound() || check != nil && auth.CodeOf(check) != auth.InvalidCredentials {
 		return check
 	}
 	e := hooks.PasswordChecked{Event: event(c, k.Now()), User: u, Valid: check == nil}
+	asked := k.Now()
 	err := k.endedBy(ctx, u, c, k.Hooks.PasswordChecked.Ask(ctx, &e))
+	k.Questions.worked(asked, k.Now())
 	if err == nil || check != nil && auth.CodeOf(err) == auth.HookFailed {
 		return check
 	}
 	return err
+}
+
+// passwordUnknown has hooks asked about a password of somebody who has none here. Whoever does not
+// vouch for it leaves the refusal as it is, and so does a hook that fails: it must not tell that the
+// address is unknown, by words or by time.
+func (k *Kit) passwordUnknown(ctx context.Context, a attempt, u *auth.User, refusal error) (hooks.Vouched, error) {
+	e := hooks.PasswordUnknown{Event: event(a.Client, k.Now()), Email: a.Email, User: u, Password: hooks.Secret(a.Password)}
+	asked := k.Now()
+	err := k.Hooks.PasswordUnknown.Ask(ctx, &e)
+	k.Questions.worked(asked, k.Now())
+	v := e.Vouched()
+	switch {
+	case auth.CodeOf(err) == auth.HookFailed, err == nil && v == nil:
+		return hooks.Vouched{}, refusal
+	case err != nil:
+		return hooks.Vouched{}, err
+	}
+	return *v, nil
 }
 
 // factorChecked has hooks asked about a code of a second factor that was compared.

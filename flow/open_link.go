@@ -212,6 +212,14 @@ func (k *Kit) confirmEmail(ctx context.Context, tx *store.DB, u auth.User, email
 // one, for a provider may have let its maker in, who enrolled the factor and would have the address of
 // whoever reads the mail. Nothing changes there, and the factor is asked for.
 func (k *Kit) claimEmail(ctx context.Context, tx *store.DB, u auth.User, email string, c auth.Client, now time.Time) error {
+	e := k.entry("user.disowned", u.ID, c, now)
+	e.Detail = map[string]any{"method": "email"}
+	return k.claimBy(ctx, tx, u, email, e)
+}
+
+// claimBy is claimEmail by any proof that an address is somebody's; disowned is the entry that would tell
+// of it.
+func (k *Kit) claimBy(ctx context.Context, tx *store.DB, u auth.User, email string, disowned store.Entry) error {
 	switch {
 	case u.EmailVerified, u.ActiveMFAType != "":
 		return nil
@@ -221,12 +229,10 @@ func (k *Kit) claimEmail(ctx context.Context, tx *store.DB, u auth.User, email s
 			return err
 		}
 		if other {
-			e := k.entry("user.disowned", u.ID, c, now)
-			e.Detail = map[string]any{"method": "email"}
-			return tx.Disown(ctx, u.ID, email, e)
+			return tx.Disown(ctx, u.ID, email, disowned)
 		}
 	}
-	return k.confirmEmail(ctx, tx, u, email, c, now)
+	return k.confirmEmail(ctx, tx, u, email, disowned.Client, disowned.At)
 }
 
 // claimed is the user as claimEmail leaves them. Who has no other way in has nothing that disowning

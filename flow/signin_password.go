@@ -18,32 +18,58 @@ type PasswordSignIn struct {
 	Client   auth.Client
 }
 
+// attempt is a PasswordSignIn under way.
+type attempt struct {
+	PasswordSignIn
+	guards  []store.Guard
+	begun   time.Time
+	looking time.Duration // at the database, so far
+	counted bool          // as a wrong password, before anybody was asked about it
+}
+
+// passwordTries is how often a sign-in is looked at again that met another one of the same person.
+const passwordTries = 3
+
 // WithPassword signs a person in. A wrong password, an unknown address, an account without a
 // password and a locked one are refused alike and after the same time; the state of an account is
-// told only to whoever knows its password.
+// told only to whoever knows its password. Where hooks know passwords of people who have none here,
+// they are asked, and who is vouched for has the password from then on.
 func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admission, error) {
-	guards := f.passwordGuards(in.Email, in.Client)
-	begun := f.Now()
-	login, known, err := f.Store.LoginByEmail(ctx, in.Email, guards, begun)
-	looking := f.Now().Sub(begun)
+	a := attempt{PasswordSignIn: in, guards: f.passwordGuards(in.Email, in.Client), begun: f.Now()}
+	for range passwordTries {
+		admission, err := f.withPassword(ctx, a)
+		var met again
+		if !errors.As(err, &met) {
+			return admission, err
+		}
+	}
+	return auth.Admission{}, auth.TooSoon{Code: auth.Overloaded, RetryAfter: time.Second}
+}
+
+func (f *SignIn) withPassword(ctx context.Context, a attempt) (auth.Admission, error) {
+	looked := f.Now()
+	login, known, err := f.Store.LoginByEmail(ctx, a.Email, a.guards, looked)
+	a.looking = f.Now().Sub(looked)
 	if auth.CodeOf(err) == auth.TooManyRequests {
-		return auth.Admission{}, f.refuse(ctx, begun, err)
+		return auth.Admission{}, f.refuse(ctx, a.begun, err)
 	}
 	if err != nil {
 		return auth.Admission{}, err
 	}
-	o := opening{user: login.User, method: "password", client: in.Client, guards: guards, clears: f.lockoutKey(in.Email), checkedHash: login.PasswordHash}
+	o := f.passwordOpening(a, login.User)
+	o.checkedHash = login.PasswordHash
 	asked := f.asking(ctx, o)
 	defer asked.cancel()
-	newHash, err := f.checkPassword(ctx, login, known, in.Password, asked.begin)
+	newHash, err := f.checkPassword(ctx, login, known, a.Password, asked.begin)
 	wrong := auth.CodeOf(err) == auth.InvalidCredentials
-	if known && login.PasswordHash != "" {
-		checked := f.Now()
-		err = f.passwordChecked(ctx, login.User, in.Client, err)
-		looking += f.Now().Sub(checked)
+	switch {
+	case known && login.PasswordHash != "":
+		err = f.passwordChecked(ctx, login.User, a.Client, err)
+	case wrong && f.asksOfUnknown():
+		return f.withUnknownPassword(ctx, a, login.User, known, err)
 	}
 	if wrong {
-		return auth.Admission{}, f.refusePassword(ctx, begun, looking, guards, err)
+		return auth.Admission{}, f.refusePassword(ctx, a, err)
 	}
 	if err == nil {
 		err = ctx.Err() // who hung up learns nothing of the account
@@ -61,10 +87,20 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admi
 	if o, err = f.askSession(ctx, o); err != nil {
 		return auth.Admission{}, err
 	}
-	admission, err := f.enter(ctx, f.Store, o)
+	return f.entered(ctx, a, func() (auth.Admission, error) { return f.enter(ctx, f.Store, o) })
+}
+
+// passwordOpening begins the session of a password sign-in.
+func (f *SignIn) passwordOpening(a attempt, u auth.User) opening {
+	return opening{user: u, method: "password", client: a.Client, guards: a.guards, clears: f.lockoutKey(a.Email), now: f.Now()}
+}
+
+// entered ends a sign-in by a right password. Where the guards were used up by others meanwhile, the
+// answer must not be another than theirs.
+func (f *SignIn) entered(ctx context.Context, a attempt, enter func() (auth.Admission, error)) (auth.Admission, error) {
+	admission, err := enter()
 	if auth.CodeOf(err) == auth.InvalidCredentials {
-		// The guards were used up by others meanwhile: the answer must not be another than theirs.
-		return auth.Admission{}, f.refusePassword(ctx, begun, looking, guards, err)
+		return auth.Admission{}, f.refusePassword(ctx, a, err)
 	}
 	return admission, err
 }
@@ -101,26 +137,37 @@ const countTime = 5 * time.Second
 // refusePassword counts a wrong password and answers when its time has come, with the wait of a
 // spent guard where there is one. It is counted even when the client has hung up: the guess was
 // made.
-func (f *SignIn) refusePassword(ctx context.Context, begun time.Time, looking time.Duration, guards []store.Guard, refusal error) error {
-	counting, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTime)
-	defer cancel()
+func (f *SignIn) refusePassword(ctx context.Context, a attempt, refusal error) error {
 	before := f.Now()
-	err := f.Store.CountFailure(counting, guards, before)
-	var wait auth.TooSoon
-	switch {
-	case errors.As(err, &wait):
-		refusal = wait
-	case err != nil:
-		return err // a guess that could not be counted gets no answer
+	if !a.counted {
+		err := f.countPassword(ctx, a)
+		var wait auth.TooSoon
+		switch {
+		case errors.As(err, &wait):
+			refusal = wait
+		case err != nil:
+			return err // a guess that could not be counted gets no answer
+		}
 	}
-	f.Refusals.worked(before.Add(-looking), f.Now())
-	return f.refuse(ctx, begun, refusal)
+	f.Refusals.worked(before.Add(-a.looking), f.Now())
+	return f.refuse(ctx, a.begun, refusal)
 }
 
-// refuse answers as long after begun as the slowest refusal takes: what it asks of the database,
-// and the hash.
+// countPassword counts a wrong password, or one that is taken for wrong until somebody vouches for it.
+func (f *SignIn) countPassword(ctx context.Context, a attempt) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTime)
+	defer cancel()
+	return f.Store.CountFailure(ctx, a.guards, f.Now())
+}
+
+// refuse answers as long after begun as the slowest refusal takes: what it asks of the database and of
+// hooks, and the hash.
 func (f *SignIn) refuse(ctx context.Context, begun time.Time, refusal error) error {
-	if err := f.Pacer.Refuse(ctx, begun.Add(f.Refusals.target())); err != nil {
+	due := begun.Add(f.Refusals.target())
+	if f.asksOfPasswords() {
+		due = due.Add(f.Questions.target())
+	}
+	if err := f.Pacer.Refuse(ctx, due); err != nil {
 		return err
 	}
 	return refusal

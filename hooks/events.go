@@ -119,13 +119,20 @@ type PasswordUnknown struct {
 
 // Vouched is what whoever knows the person says of them.
 type Vouched struct {
-	EmailVerified bool
-	DisplayName   string
-	Metadata      map[string]any
+	EmailVerified bool           // whoever has the password has the address, too
+	DisplayName   string         // of a user who is made
+	Metadata      map[string]any // the same
 }
 
 // Vouch says that the password is right: the user is made, if there is none, and has it from now on.
 func (e *PasswordUnknown) Vouch(v Vouched) error {
+	var m metadata
+	if err := m.ReplaceMetadata(v.Metadata); err != nil {
+		return err
+	}
+	if v.Metadata = m.patch; len(m.patch) == 0 {
+		v.Metadata = nil
+	}
 	e.vouched = &v
 	return nil
 }

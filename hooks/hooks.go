@@ -107,7 +107,6 @@ func New() *Hooks {
 	h.UserCreated.at("user created", h)
 	h.PasswordChecked.at("password checked", h)
 	h.PasswordUnknown.at("password unknown", h)
-	h.PasswordUnknown.idle = true
 	h.FactorChecked.at("factor checked", h)
 	h.SessionOpening.at("session opening", h)
 	h.TokenMinting.at("token minting", h)

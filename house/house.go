@@ -206,6 +206,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,
 		Passwords: hasher, PasswordPolicy: passwordPolicy, Pacer: passwords.NewPacer(hasher, o.Now), Answers: &flow.Answers{Least: 60 * time.Millisecond, Most: 3 * time.Second},
 		Refusals:        &flow.Answers{Least: 5 * time.Millisecond, Most: time.Second},
+		Questions:       &flow.Answers{Least: 250 * time.Millisecond, Most: 15 * time.Second},
 		TOTP:            c.TOTP,
 		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured() || moments.MailDue.Bound(), HandBack: adoption.MayHandBack(),
 		SMS: gateway, SMSReady: gateway.Configured() || moments.SMSDue.Bound(), Providers: table,

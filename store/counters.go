@@ -69,6 +69,17 @@ const countFailureSQL = `
 const spentGuardsSQL = `select max(c.window_ends_at) from auth.security_counters c
 	join unnest($1::text[], $2::int[]) as g(key, most) using (key) where c.count >= g.most and c.window_ends_at > $3`
 
+// UncountFailure takes back what CountFailure counted, of an attempt that did not fail after all.
+func (db *DB) UncountFailure(ctx context.Context, guards []Guard) error {
+	keys, _ := spread(guards)
+	_, err := db.Exec(ctx, uncountFailureSQL, keys)
+	return err
+}
+
+const uncountFailureSQL = `
+	with held as (select key from auth.security_counters where key = any($1::text[]) order by key for update)
+	update auth.security_counters c set count = greatest(c.count - 1, 0) from held where c.key = held.key`
+
 func spread(guards []Guard) (keys []string, most []int32) {
 	keys, most = make([]string, len(guards)), make([]int32, len(guards))
 	for i, g := range guards {

@@ -129,6 +129,19 @@ const (
 	dropCounterSQL = `delete from auth.security_counters where key = $1`
 )
 
+// GivePassword gives a password to a user who has none, and still has the address. Nothing ends by it.
+// Of several that come at once, one is written; for the others it is ErrChanged. It must run in a
+// transaction.
+func (db *DB) GivePassword(ctx context.Context, userID, email, hash string, e Entry) error {
+	b := &pgx.Batch{}
+	b.Queue(givePasswordSQL, userID, email, hash)
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b, 1)
+}
+
+const givePasswordSQL = `update auth.users set password_hash = $3
+	where id = $1 and email = $2::text::public.citext and not disabled and coalesce(password_hash, '') = ''`
+
 // AskEmailChange notes the address a user wants to change to. Nothing else changes until the new
 // address is confirmed. It must run in a transaction.
 func (db *DB) AskEmailChange(ctx context.Context, userID, newEmail string, e Entry) error {

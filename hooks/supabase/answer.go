@@ -110,34 +110,35 @@ func rejected[E any](no hooks.Denied, always bool) func(members) (func(*E) error
 	}
 }
 
-// vouched reads who knows a password that nobody has here.
+// vouched reads who knows a password that nobody has here. Only vouch counts: whoever does not know it
+// must be answered like anybody with a wrong password.
 func vouched(m members) (func(*hooks.PasswordUnknown) error, error) {
-	switch m.text("decision") {
-	case "vouch":
-	case "reject":
-		return nil, &hooks.Denied{Status: 400, Code: "invalid_credentials", Message: m.text("message")}
-	default:
+	if m.text("decision") != "vouch" {
 		return nil, nil
 	}
+	who, err := m.object("user")
+	if err != nil {
+		return nil, hooks.BadAnswer{Why: err.Error()}
+	}
 	var v hooks.Vouched
-	if raw, there := m["user"]; there {
-		var who struct {
-			Verified *bool          `json:"email_verified"`
-			Name     *string        `json:"display_name"`
-			Metadata map[string]any `json:"user_metadata"`
-		}
-		if err := json.Unmarshal(raw, &who); err != nil {
-			return nil, hooks.BadAnswer{Why: "its user is no object with email_verified, display_name and user_metadata"}
-		}
-		v.Metadata = who.Metadata
-		if who.Verified != nil {
-			v.EmailVerified = *who.Verified
-		}
-		if who.Name != nil {
-			v.DisplayName = *who.Name
-		}
+	var known [3]bool
+	v.EmailVerified, known[0] = memberOf[bool](who, "email_verified")
+	v.DisplayName, known[1] = memberOf[string](who, "display_name")
+	v.Metadata, known[2] = memberOf[map[string]any](who, "user_metadata")
+	if known != [3]bool{true, true, true} {
+		return nil, hooks.BadAnswer{Why: "its user has other members than a boolean email_verified, a text display_name and an object user_metadata"}
 	}
 	return func(e *hooks.PasswordUnknown) error { return e.Vouch(v) }, nil
+}
+
+// memberOf is a member that may be missing or null, and must be of its type otherwise.
+func memberOf[T any](o map[string]any, name string) (value T, ok bool) {
+	member := o[name]
+	if member == nil {
+		return value, true
+	}
+	value, ok = member.(T)
+	return value, ok
 }
 
 // understood gives what an error of a runner means. A function in the database refuses by raising an

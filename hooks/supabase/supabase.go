@@ -35,7 +35,7 @@ var rows = []row{
 	{name: AfterUserCreated, metadata: "after-user-created", doc: "is told of every new user, within the request"},
 	{name: PasswordVerification, metadata: "password-verification", doc: "is told whether a password was right, and may refuse"},
 	{name: MFAVerification, metadata: "mfa-verification", doc: "is told whether the code of a second factor was right, and may refuse"},
-	{name: PasswordUnknown, metadata: "password-unknown", doc: "may vouch for the password of somebody who has none here, who then has it from now on: so users move from an older system, one sign-in at a time", own: true, waiting: true},
+	{name: PasswordUnknown, metadata: "password-unknown", doc: "may vouch for the password of somebody who has none here, who then has it from now on: so users move from an older system, one sign-in at a time", own: true},
 	{name: SendSMS, metadata: "send-sms", doc: "sends text messages in the place of the gateway"},
 	{name: SendEmail, metadata: "send-email", doc: "sends mails in the place of the mail server"},
 }

@@ -150,31 +150,23 @@ func TestDecisions(t *testing.T) {
 
 func TestVouching(t *testing.T) {
 	t.Parallel()
+	const noUser = "the answer makes no sense: its user has other members than a boolean email_verified, a text display_name and an object user_metadata"
 	tests := map[string]outcome{
-		`{"decision":"continue"}`: {}, `{}`: {}, `null`: {}, `{"decision":"reject","message":"No"}`: {Denied: &hooks.Denied{Status: 400, Code: "invalid_credentials", Message: "No"}},
-		`{"decision":"vouch"}`: {Vouched: &hooks.Vouched{}},
-		`{"decision":"vouch","user":{"email_verified":true,"display_name":"Jane","user_metadata":{"a":1}}}`: {Vouched: &hooks.Vouched{EmailVerified: true, DisplayName: "Jane", Metadata: map[string]any{"a": 1.0}}},
-		`{"decision":"vouch","user":{"email_verified":"true"}}`:                                             {Failed: "the answer makes no sense: its user is no object with email_verified, display_name and user_metadata"},
+		`{"decision":"continue"}`: {}, `{}`: {}, `null`: {}, ``: {}, `{"decision":"reject","message":"No"}`: {}, `{"decision":"VOUCH"}`: {}, `{"decision":true,"user":7}`: {},
+		`{"decision":"vouch"}`: {Vouched: &hooks.Vouched{}}, `{"decision":"vouch","user":null}`: {Vouched: &hooks.Vouched{}},
+		`{"decision":"vouch","user":{"email_verified":null,"display_name":null,"user_metadata":null}}`: {Vouched: &hooks.Vouched{}},
+		`{"decision":"vouch","user":{"email_verified":true,"display_name":"Jane","user_metadata":{"a":9007199254740993,"providers":["x"]},"id":"other"}}`: {
+			Vouched: &hooks.Vouched{EmailVerified: true, DisplayName: "Jane", Metadata: map[string]any{"a": json.Number("9007199254740993")}},
+		},
+		`{"decision":"vouch","user":{"email_verified":"true"}}`: {Failed: noUser}, `{"decision":"vouch","user":{"email_verified":1}}`: {Failed: noUser},
+		`{"decision":"vouch","user":{"display_name":7}}`: {Failed: noUser}, `{"decision":"vouch","user":{"user_metadata":[]}}`: {Failed: noUser},
+		`{"decision":"vouch","user":"jane"}`:                               {Failed: "the answer makes no sense: user is no object"},
+		`{"decision":"vouch","error":{"http_code":429,"message":"Later"}}`: {Denied: &hooks.Denied{Status: 429, Code: "unknown", Message: "Later"}},
 	}
 	for answer, want := range tests {
 		t.Run(answer, func(t *testing.T) {
 			t.Parallel()
-			// Nothing fires the moment yet, so nobody can be bound to it.
-			var got outcome
-			var e hooks.PasswordUnknown
-			m, err := call{rows[0], says{body: answer}}.ask(t.Context(), hooks.Event{}, passwordUnknown(metadata{}, e))
-			if err != nil {
-				t.Fatal(err)
-			}
-			effect, err := vouched(m)
-			if err != nil && !errors.As(err, &got.Denied) {
-				got.Failed = err.Error()
-			}
-			if effect != nil {
-				if err := effect(&e); err != nil {
-					t.Fatal(err)
-				}
-			}
+			e, got := put(t, &hooks.New().PasswordUnknown, hooks.Mutator, PasswordUnknown, says{body: answer}, passwordUnknown, vouched, hooks.PasswordUnknown{})
 			got.Vouched = e.Vouched()
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("outcome: %s", diff)
