@@ -160,7 +160,7 @@ func (hooksCheckCmd) Run(ctx context.Context, a *app) error {
 			found.Warnings = append(found.Warnings, p)
 		}
 	}
-	attendant := house.NewAttendant(c, time.Now)
+	attendant := house.NewAttendant(c, house.Options{Now: time.Now})
 	defer attendant.Close()
 	looked, problems := attendant.Check(ctx)
 	for _, p := range problems {
@@ -220,7 +220,7 @@ func (cmd hooksGrantCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	attendant := house.NewAttendant(c, time.Now)
+	attendant := house.NewAttendant(c, house.Options{Now: time.Now})
 	defer attendant.Close()
 	plan, err := attendant.Plan(ctx, h)
 	switch {

@@ -55,7 +55,7 @@ func (cmd hooksTestCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	attendant := house.NewAttendant(c, time.Now)
+	attendant := house.NewAttendant(c, house.Options{Now: time.Now})
 	defer attendant.Close()
 	tried, err := attendant.Try(ctx, h, payload)
 	if err != nil {

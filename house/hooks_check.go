@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"time"
 
 	"postern/config"
 	"postern/hooks"
@@ -26,10 +25,13 @@ type Attendant struct {
 }
 
 // NewAttendant makes an attendant of the hooks of the settings. Somebody closes it.
-func NewAttendant(c *config.Config, now func() time.Time) *Attendant {
+func NewAttendant(c *config.Config, o Options) *Attendant {
 	defaults(&c.Flow, c.Server)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	return &Attendant{
-		config: c, options: Options{Log: slog.New(slog.DiscardHandler), Now: now}, dialects: Dialects(c),
+		config: c, options: o, dialects: Dialects(c),
 		receivers: &receivers{client: httphook.NewClient()},
 	}
 }

@@ -12,8 +12,10 @@ const noRows = `do $$ begin if exists (select from app.profiles) then raise exce
 
 func TestUserInserted(t *testing.T) {
 	t.Parallel()
-	h := testhouse.Open(t, map[string]string{"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false", "AUTH_HOOKS_POSTGRES_TIMEOUT": "300ms",
-		"AUTH_HOOK_USER_INSERTED_ENABLED": "true", "AUTH_HOOK_USER_INSERTED_URI": "pg-functions://postgres/app/hook"})
+	h := testhouse.Open(t, map[string]string{
+		"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false", "AUTH_HOOKS_POSTGRES_TIMEOUT": "300ms",
+		"AUTH_HOOK_USER_INSERTED_ENABLED": "true", "AUTH_HOOK_USER_INSERTED_URI": "pg-functions://postgres/app/hook",
+	})
 	if !strings.Contains(h.Log.String(), "the function of a hook is not as it should be") {
 		t.Error("no warning of a function that is missing")
 	}

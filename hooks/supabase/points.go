@@ -15,6 +15,7 @@ func Points(site string) []hooks.Point {
 			Settings: []string{r.variable(uri), r.variable(enabled), r.variable(secrets)},
 			Sample:   func() []byte { return Sample(r.name) },
 			Schema:   func() []byte { return Schema(r.name) },
+			Starters: func() map[string]string { return starters(r) },
 			Bind:     func(h *hooks.Hooks, runner hooks.Runner) error { return Bind(h, r.name, runner, site) },
 		})
 	}
