@@ -1,5 +1,5 @@
-// Package deliver carries what the house owes to the outside: queued mail and text messages, and events. It
-// also sweeps what expired. Jobs are rows of River's tables, inserted in the transaction that caused
+// Package deliver carries what the house owes to the outside: queued mail and text messages, events, and word to hooks
+// that are told later. It also sweeps what expired. Jobs are rows of River's tables, inserted in the transaction that caused
 // them, so a crash at any moment loses none; a mail may go out twice when the crash comes between
 // the mail server's yes and the job's end, then with the same Message-ID.
 package deliver
@@ -41,7 +41,7 @@ type Carriers struct {
 	Settings
 	Events EventSettings
 	Store  *store.DB
-	Hooks  *hooks.Hooks // who sends messages in the place of the mail server and the gateway; nil is nobody
+	Hooks  *hooks.Hooks // who sends messages in the place of the mail server and the gateway, and who is told later; nil is nobody
 	Mailer *emails.Mailer
 	SMS    *sms.Gateway
 	Keys   *tokens.Keyring
@@ -62,6 +62,9 @@ func (c *Carriers) Start(ctx context.Context) error {
 	if err := river.AddWorkerSafely(workers, &smsWorker{carriers: c}); err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
+	if err := river.AddWorkerSafely(workers, &hookWorker{carriers: c}); err != nil {
+		return fmt.Errorf("deliver: %w", err)
+	}
 	if err := river.AddWorkerSafely(workers, &sweepWorker{carriers: c}); err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
@@ -71,6 +74,7 @@ func (c *Carriers) Start(ctx context.Context) error {
 		Queues: map[string]river.QueueConfig{
 			river.QueueDefault: {MaxWorkers: c.Workers},
 			store.SMSQueue:     {MaxWorkers: c.SMSWorkers},
+			store.HookQueue:    {MaxWorkers: hookWorkers},
 		},
 		Workers:                     workers,
 		FetchCooldown:               20 * time.Millisecond, // a mail is attempted at once

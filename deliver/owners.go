@@ -27,22 +27,27 @@ func (c *Carriers) handMail(ctx context.Context, job *river.Job[store.MailJob], 
 	return c.unless(ctx, job.JobRow, c.Hooks.MailDue.Ask(ctx, &e))
 }
 
-// handText asks whoever sends text messages in the place of the gateway to send one that was queued.
-func (c *Carriers) handText(ctx context.Context, job *river.Job[store.SMSJob]) error {
+// handText asks whoever sends text messages in the place of the gateway to send one that was queued. Where
+// they send only some, the others are the gateway's.
+func (c *Carriers) handText(ctx context.Context, job *river.Job[store.SMSJob]) (taken bool, err error) {
 	m, err := c.unseal(store.SMSSeal, job.Args.Sealed)
 	if err != nil {
-		return c.giveUp(ctx, job.JobRow, err)
+		return false, c.giveUp(ctx, job.JobRow, err)
 	}
 	w, user, err := c.waited(ctx, m, job.Args.UserID)
 	if err == nil && w.Code == "" {
 		err = fmt.Errorf("deliver: the gateway was to make the code, and now a hook sends text messages: %w", errInVain)
 	}
+	if errors.Is(err, errInVain) && !c.Hooks.SMSDue.TakesAll() {
+		return false, nil
+	}
 	if err != nil {
-		return c.unless(ctx, job.JobRow, err)
+		return false, c.unless(ctx, job.JobRow, err)
 	}
 	e := w.SMS(m.ID)
 	e.User, e.Phone = user, m.To
-	return c.unless(ctx, job.JobRow, c.Hooks.SMSDue.Ask(ctx, &e))
+	taken, err = c.Hooks.SMSDue.Take(ctx, &e)
+	return taken, c.unless(ctx, job.JobRow, err)
 }
 
 // waited reads what hooks are told of a message that waited: what was known when it was queued, and its

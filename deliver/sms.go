@@ -26,7 +26,9 @@ func (w *smsWorker) Work(ctx context.Context, job *river.Job[store.SMSJob]) erro
 		return c.giveUp(ctx, job.JobRow, errors.New("deliver: the code in the text message has expired"))
 	}
 	if c.Hooks != nil && c.Hooks.SMSDue.Bound() {
-		return c.handText(ctx, job)
+		if taken, err := c.handText(ctx, job); taken || err != nil {
+			return err
+		}
 	}
 	if !c.SMS.Configured() {
 		return errors.New("deliver: no gateway for text messages is configured (AUTH_SMS_PROVIDER and its settings)")

@@ -119,7 +119,7 @@ func (k *Kit) elevationMethods(ctx context.Context, u auth.User) ([]string, erro
 	if k.Policy.SignInByEmailCode && k.MailReady && u.Email != "" && u.EmailVerified {
 		methods = append(methods, ElevateByEmail)
 	}
-	if k.Policy.SignInBySMS && k.SMSReady && u.PhoneNumber != "" && u.PhoneNumberVerified {
+	if k.Policy.SignInBySMS && k.textsReady(auth.ElevateBySMS) && u.PhoneNumber != "" && u.PhoneNumberVerified {
 		methods = append(methods, ElevateBySMS)
 	}
 	return methods, nil

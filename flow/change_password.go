@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/hooks"
 	"postern/store"
 )
 
@@ -33,6 +34,7 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 	if err != nil {
 		return err
 	}
+	changed := hooks.PasswordChanged{Event: event(in.Client, now), User: right.user}
 	err = f.inTx(ctx, func(tx *store.DB) error {
 		if right.ticket != nil {
 			if err := tx.TakeTicket(ctx, *right.ticket, in.Ticket); err != nil {
@@ -47,11 +49,14 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 		if err := tx.SetPassword(ctx, right.user.ID, hash, right.session, f.lockoutKey(right.user.Email), e); err != nil {
 			return err
 		}
+		if err := f.tellOfPassword(ctx, tx, changed); err != nil {
+			return err
+		}
 		return f.notify(ctx, tx, notice{template: "password-changed", to: right.user.Email, user: right.user, client: in.Client})
 	})
 	switch {
 	case err == nil:
-		f.passwordChanged(ctx, right.user, in.Client, now)
+		f.passwordChanged(ctx, changed)
 		return nil
 	case !errors.Is(err, store.ErrChanged):
 		return err

@@ -44,7 +44,7 @@ func (f *Account) ChangePhone(ctx context.Context, in PhoneChange) error {
 // mayChangePhone finds who asks, and the number as it is kept. A number that somebody else has proved
 // is not to be had.
 func (f *Account) mayChangePhone(ctx context.Context, a auth.Actor, typed string) (auth.User, string, error) {
-	if err := f.textsOn(); err != nil {
+	if err := f.textsOn(auth.ChangePhone); err != nil {
 		return auth.User{}, "", err
 	}
 	user, err := f.member(ctx, a)

@@ -72,7 +72,7 @@ func (k *Kit) sendCode(ctx context.Context, tx *store.DB, c newCode) (until time
 	if err != nil {
 		return until, false, err
 	}
-	held := c.phone != "" && k.SMS.HoldsCodes() && !k.takesTexts()
+	held := c.phone != "" && k.SMS.HoldsCodes() && !k.takesText(tx)
 	t := store.TypedCode{Ticket: store.Ticket{
 		ID: tokens.CodeID(c.purpose, c.account), Purpose: c.purpose, UserID: c.user.ID, Email: c.email, PhoneNumber: c.phone,
 		Attempts: codeTries, CreatedAt: c.now, ExpiresAt: c.now.Add(k.codeLife(c)),

@@ -52,7 +52,7 @@ func (f *Account) DeanonymizeByPhone(ctx context.Context, in PhoneDeanonymizatio
 
 // outOfGuestByPhone decides as whom a guest goes on, or refuses the number.
 func (k *Kit) outOfGuestByPhone(ctx context.Context, guest auth.User, in PhoneDeanonymization, now time.Time) (auth.User, error) {
-	if err := k.textsOn(); err != nil {
+	if err := k.textsOn(auth.SignInBySMS); err != nil {
 		return guest, err
 	}
 	number, err := phoneNumber(in.PhoneNumber)

@@ -45,7 +45,7 @@ func (f *Account) elevationCode(ctx context.Context, in CodeElevation) (newCode,
 		return none, auth.EndpointDisabled
 	}
 	if in.By == auth.ElevateBySMS {
-		if err := f.textsOn(); err != nil {
+		if err := f.textsOn(auth.ElevateBySMS); err != nil {
 			return none, err
 		}
 	}

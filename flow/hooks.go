@@ -94,11 +94,10 @@ func (k *Kit) askConfirmed(ctx context.Context, o opening, was auth.User) error 
 }
 
 // passwordChanged tells hooks of a password that is another one now. What they say changes nothing.
-func (k *Kit) passwordChanged(ctx context.Context, u auth.User, c auth.Client, now time.Time) {
+func (k *Kit) passwordChanged(ctx context.Context, e hooks.PasswordChanged) {
 	if k.Hooks == nil || !k.Hooks.PasswordChanged.Bound() {
 		return
 	}
-	e := hooks.PasswordChanged{Event: event(c, now), User: u}
 	_ = k.Hooks.PasswordChanged.Ask(ctx, &e) // the engine has told of a failure
 }
 
@@ -157,6 +156,9 @@ func (k *Kit) stillFree(ctx context.Context, email string) error {
 // add writes a user, and has Postgres functions take part in the transaction that does.
 func (k *Kit) add(ctx context.Context, tx *store.DB, u store.NewUser, e store.Entry) error {
 	if err := tx.AddUser(ctx, u, e); err != nil {
+		return err
+	}
+	if err := k.tellOfUser(ctx, tx, u, e); err != nil {
 		return err
 	}
 	if k.Hooks == nil || !k.Hooks.UserInserted.Bound() {

@@ -26,10 +26,12 @@ import (
 type post struct {
 	drawn    []string
 	next     int  // of drawn, when it is run again
-	sent     int  // of mails and texts, when it is run again
+	sent     int  // of mails, when it is run again
 	repeated bool // it is run again
 	mails    []hooks.MailDue
 	texts    []hooks.SMSDue
+	taken    []bool // by somebody who sends them, of the texts; what is not is queued
+	text     int    // as next, of texts
 }
 
 // errRehearsed rolls a rehearsal back.
@@ -64,15 +66,20 @@ func (k *Kit) inTx(ctx context.Context, f func(tx *store.DB) error) error {
 		}
 	}
 	for i := range p.texts {
-		if err := k.Hooks.SMSDue.Ask(ctx, &p.texts[i]); err != nil {
+		taken, err := k.Hooks.SMSDue.Take(ctx, &p.texts[i])
+		switch {
+		case err != nil:
 			return err
+		case !taken && !k.SMSReady:
+			return fmt.Errorf("%w: no hook wants the message either", auth.SMSNotConfigured)
 		}
+		p.taken = append(p.taken, taken)
 	}
 	p.repeated = true
 	return k.Store.InTx(ctx, func(tx *store.DB) error {
-		p.next, p.sent = 0, 0
+		p.next, p.sent, p.text = 0, 0, 0
 		err := f(tx.Carrying(p))
-		if err == nil && p.sent != len(p.mails)+len(p.texts) {
+		if err == nil && p.sent+p.text != len(p.mails)+len(p.texts) {
 			err = errUnlike
 		}
 		return err
@@ -164,9 +171,28 @@ func (k *Kit) carriesText(tx *store.DB, due hooks.SMSDue) (bool, error) {
 	case !p.repeated:
 		p.texts = append(p.texts, due)
 		return true, nil
-	case !slices.ContainsFunc(p.texts, func(sent hooks.SMSDue) bool { return sent.Phone == due.Phone && sent.Code == due.Code }):
+	case p.text == len(p.texts):
 		return false, errUnlike
 	}
-	p.sent++
-	return true, nil
+	was, taken := p.texts[p.text], p.taken[p.text]
+	if was.Phone != due.Phone || taken && was.Code != due.Code {
+		return false, errUnlike
+	}
+	p.text++
+	return taken, nil
+}
+
+// takesText tells whether a hook sends the next text message of the transaction. While it is rehearsed
+// nobody knows yet; out of the queue only they do who send all.
+func (k *Kit) takesText(tx *store.DB) bool {
+	p, ok := tx.Carried().(*post)
+	switch {
+	case !k.takesTexts():
+		return false
+	case !ok:
+		return k.Hooks.SMSDue.TakesAll()
+	case p.repeated:
+		return p.text < len(p.taken) && p.taken[p.text]
+	}
+	return true
 }

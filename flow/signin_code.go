@@ -128,7 +128,7 @@ func (k *Kit) askMailedCode(ask *askedCode) error {
 }
 
 func (k *Kit) askTextedCode(ask *askedCode) (err error) {
-	if err = k.textsOn(); err != nil {
+	if err = k.textsOn(auth.SignInBySMS); err != nil {
 		return err
 	}
 	ask.number, err = phoneNumber(ask.PhoneNumber)
@@ -136,15 +136,21 @@ func (k *Kit) askTextedCode(ask *askedCode) (err error) {
 	return err
 }
 
-// textsOn refuses where the operator has not turned text messages on, or has no gateway for them.
-func (k *Kit) textsOn() error {
+// textsOn refuses where the operator has not turned text messages on, or nobody would send them.
+func (k *Kit) textsOn(p auth.Purpose) error {
 	switch {
 	case !k.Policy.SignInBySMS:
 		return auth.EndpointDisabled
-	case !k.SMSReady:
+	case !k.textsReady(p):
 		return auth.SMSNotConfigured
 	}
 	return nil
+}
+
+// textsReady tells whether there is anybody to send text messages. There may be a hook that sends those for
+// fresh proofs alone.
+func (k *Kit) textsReady(p auth.Purpose) bool {
+	return k.SMSReady || p == auth.ElevateBySMS && k.takesTexts()
 }
 
 // ownerOf finds whose address or number it is.

@@ -16,12 +16,18 @@ type Denied struct {
 	Code        string // of the dialect, for doors that have a place for it
 	Message     string // for the client; empty means the door's own words
 	Body        []byte // where the dialect says that it reaches the client raw: JSON
+	Reason      string // for the log alone
 	EndSessions bool   // all sessions of the user end; PasswordChecked and FactorChecked heed it
 	Hook        string // name of the binding
 }
 
 // Error is for the log. The message is for the client and may say anything, so it is not in it.
-func (d *Denied) Error() string { return fmt.Sprintf("%s: %s says no", auth.HookDenied, d.Hook) }
+func (d *Denied) Error() string {
+	if d.Reason == "" {
+		return fmt.Sprintf("%s: %s says no", auth.HookDenied, d.Hook)
+	}
+	return fmt.Sprintf("%s: %s says no: %s", auth.HookDenied, d.Hook, oneLine(d.Reason))
+}
 
 // Unwrap gives auth.HookDenied.
 func (d *Denied) Unwrap() error { return auth.HookDenied }
@@ -42,8 +48,11 @@ func (d *Denied) MayPass() bool { return d.HTTPStatus() == 429 || d.HTTPStatus()
 const maxMessage = 1000
 
 // Words are the message as it may reach a client: valid text in one line, of bounded length.
-func (d *Denied) Words() string {
-	text := strings.ToValidUTF8(d.Message, "\uFFFD")
+func (d *Denied) Words() string { return oneLine(d.Message) }
+
+// oneLine is a text as it may be shown.
+func oneLine(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
 	text = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):

@@ -53,6 +53,11 @@ type Binding[E any] struct {
 	Order   int           // breaks ties, the smallest first; then the order of binding
 	CarryOn bool          // when the hook fails; otherwise what was asked about is refused
 	Timeout time.Duration // of one event, retries and all; 0 means DefaultTimeout
+	// Later has an observer told after the transaction, out of the queue, by Tell: nobody waits for it,
+	// and it is told again when it could not be reached.
+	Later bool
+	// Partly leaves some events to others, at moments that have one owner: its Ask gives Declined for them.
+	Partly bool
 
 	// Ask puts the question and decodes the answer, whole, before it returns an effect. The effect says
 	// what is to change, by the methods of the event; nil means nothing. A Denied refuses, any other

@@ -1,6 +1,9 @@
 package hooks
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Transport is a way in which a question travels.
 type Transport string
@@ -72,9 +75,9 @@ func (m *Moment[E]) called() string { return m.name }
 func (m *Moment[E]) unfired() bool  { return m.idle }
 
 func (m *Moment[E]) bound() []Bound {
-	all := make([]Bound, 0, len(m.bindings))
-	for _, b := range m.bindings {
-		all = append(all, Bound{Moment: m.name, Hook: b.Name, Kind: b.Kind, CarryOn: b.CarryOn, Timeout: b.Timeout})
+	all := make([]Bound, 0, len(m.bindings)+len(m.later))
+	for _, b := range slices.Concat(m.bindings, m.later) {
+		all = append(all, Bound{Moment: m.name, Hook: b.Name, Kind: b.Kind, CarryOn: b.CarryOn || b.Later, Timeout: b.Timeout})
 	}
 	return all
 }

@@ -209,7 +209,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		Questions:       &flow.Answers{Least: 250 * time.Millisecond, Most: 15 * time.Second},
 		TOTP:            c.TOTP,
 		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured() || moments.MailDue.Bound(), HandBack: adoption.MayHandBack(),
-		SMS: gateway, SMSReady: gateway.Configured() || moments.SMSDue.Bound(), Providers: table,
+		SMS: gateway, SMSReady: gateway.Configured() || moments.SMSDue.TakesAll(), Providers: table,
 	}
 	if policy.Passkeys {
 		kit.Passkeys, err = passkeys.Open(c.Passkeys, policy.ClientURL)

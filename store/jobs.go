@@ -62,6 +62,29 @@ func (SMSJob) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{MaxAttempts: 100, Queue: SMSQueue}
 }
 
+// HookSeal is the purpose that the content of a HookJob is sealed for.
+const HookSeal = "hook"
+
+// HookQueue is the queue of hooks that are told later: they may take long, and nothing else is to wait
+// behind them.
+const HookQueue = "hooks"
+
+// HookJob is something that has happened and that hooks are owed to be told of, inserted in the
+// transaction that makes it true. Its content is sealed: it is about a person.
+type HookJob struct {
+	ID     string `json:"id"`     // of the event, the same over attempts
+	Moment string `json:"moment"` // as package hooks has its name
+	Sealed []byte `json:"sealed"`
+}
+
+// Kind names the job to River.
+func (HookJob) Kind() string { return "postern_hook" }
+
+// InsertOpts has a hook tried three times.
+func (HookJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: 3, Queue: HookQueue}
+}
+
 // Enqueue inserts a job into the transaction. It must run in one.
 func (db *DB) Enqueue(ctx context.Context, job river.JobArgs, opts *river.InsertOpts) error {
 	if db.tx == nil {
