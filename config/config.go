@@ -26,28 +26,29 @@ import (
 
 // Config is every setting of the house, room by room.
 type Config struct {
-	Server    server.Settings       `title:"Server" doc:"Where the service listens, whom it trusts and what it logs."`
-	Hasura    hasura.Settings       `title:"Hasura Auth dialect" doc:"How the door for clients of Hasura Auth speaks."`
-	Store     store.Settings        `title:"Database" doc:"Where users and sessions are kept."`
-	Tokens    tokens.Settings       `title:"Tokens and keys" doc:"What signs access tokens, and what seals secrets at rest."`
-	Claims    claims.Settings       `title:"Custom claims" doc:"What access tokens say about users besides who they are: session variables for Hasura's permissions."`
-	Graph     store.GraphSettings   `title:"Custom claims without Hasura" doc:"What custom claims may read, and under which names, when Postern answers their questions itself; claims-database.md says how."`
-	Flow      flow.Settings         `title:"Users and sessions" doc:"Who may sign up and in, how long a session lasts and where links may lead."`
-	TOTP      totp.Settings         `title:"Authenticator apps" doc:"The second factor that users may turn on (AUTH_MFA_ENABLED)."`
-	Passwords passwords.Settings    `title:"Passwords" doc:"What a password must be, and how it is hashed."`
-	Providers providers.Settings    `title:"Sign-in at other providers" doc:"Who may vouch for users, and who we are there. Besides the providers below, any OpenID Connect issuer becomes one: AUTH_PROVIDER_MY_CORP_ISSUER, say, makes the provider my-corp, which has the settings AUTH_PROVIDER_MY_CORP_ENABLED, _CLIENT_ID, _CLIENT_SECRET, _SCOPE and _AUDIENCE like the others (but not as flags). providers.md says how to set one up."`
-	Passkeys  passkeys.Settings     `title:"Passkeys" doc:"For whom passkeys are made, and where they may be used. AUTH_WEBAUTHN_ENABLED turns them on."`
-	Limits    limits.Settings       `title:"Rate limits" doc:"How often one client may ask: as often as the burst says within the interval."`
-	Captcha   captcha.Settings      `title:"Captcha" doc:"Who vouches that a person, and not a program, signs up or asks for a mail."`
-	Emails    emails.Settings       `title:"Mail" doc:"How mails leave the house, and what they say."`
-	SMS       sms.Settings          `title:"Text messages" doc:"How codes reach a telephone."`
-	Engine    engine.Settings       `title:"Hasura's engine" doc:"Where Hasura's GraphQL engine is, and what is told to it. HASURA_GRAPHQL_JWT_SECRET, which both must have, is among tokens and keys."`
-	Hooks     Hooks                 `title:"Hooks" doc:"Code of your own that is asked before things are done, and may refuse them or change what a token says: receivers of Supabase's Auth Hooks, over HTTP, as functions in the database, or as scripts in JavaScript; scripts.md has more on these."`
-	PgHooks   pghook.Settings       `title:"Hooks that are functions in the database" doc:"Over which connection, as which role and for how long functions of hooks (pg-functions://postgres/schema/function) are called."`
-	Outbound  outbound.Settings     `title:"Requests to addresses that others chose" doc:"Where requests may go whose address came through an API or out of a script."`
-	Webhook   flow.EngineSettings   `title:"Hasura's webhook mode" doc:"What Hasura's GraphQL engine is told when it asks whose a request is; hasura-webhook.md says how to set it up."`
-	Deliver   deliver.Settings      `title:"Background work" doc:"How queued mails and text messages are carried out, and how what expired is swept."`
-	Events    deliver.EventSettings `title:"Events" doc:"Who is told of what happens to users; events.md lists the events and says how they are sent."`
+	Server     server.Settings         `title:"Server" doc:"Where the service listens, whom it trusts and what it logs."`
+	Hasura     hasura.Settings         `title:"Hasura Auth dialect" doc:"How the door for clients of Hasura Auth speaks."`
+	Store      store.Settings          `title:"Database" doc:"Where users and sessions are kept."`
+	Tokens     tokens.Settings         `title:"Tokens and keys" doc:"What signs access tokens, and what seals secrets at rest."`
+	Claims     claims.Settings         `title:"Custom claims" doc:"What access tokens say about users besides who they are: session variables for Hasura's permissions."`
+	Graph      store.GraphSettings     `title:"Custom claims without Hasura" doc:"What custom claims may read, and under which names, when Postern answers their questions itself; claims-database.md says how."`
+	Flow       flow.Settings           `title:"Users and sessions" doc:"Who may sign up and in, how long a session lasts and where links may lead."`
+	TOTP       totp.Settings           `title:"Authenticator apps" doc:"The second factor that users may turn on (AUTH_MFA_ENABLED)."`
+	Passwords  passwords.Settings      `title:"Passwords" doc:"What a password must be, and how it is hashed."`
+	Providers  providers.Settings      `title:"Sign-in at other providers" doc:"Who may vouch for users, and who we are there. Besides the providers below, any OpenID Connect issuer becomes one: AUTH_PROVIDER_MY_CORP_ISSUER, say, makes the provider my-corp, which has the settings AUTH_PROVIDER_MY_CORP_ENABLED, _CLIENT_ID, _CLIENT_SECRET, _SCOPE and _AUDIENCE like the others (but not as flags). providers.md says how to set one up."`
+	Passkeys   passkeys.Settings       `title:"Passkeys" doc:"For whom passkeys are made, and where they may be used. AUTH_WEBAUTHN_ENABLED turns them on."`
+	Limits     limits.Settings         `title:"Rate limits" doc:"How often one client may ask: as often as the burst says within the interval."`
+	Captcha    captcha.Settings        `title:"Captcha" doc:"Who vouches that a person, and not a program, signs up or asks for a mail."`
+	Emails     emails.Settings         `title:"Mail" doc:"How mails leave the house, and what they say."`
+	SMS        sms.Settings            `title:"Text messages" doc:"How codes reach a telephone."`
+	Engine     engine.Settings         `title:"Hasura's engine" doc:"Where Hasura's GraphQL engine is, and what is told to it. HASURA_GRAPHQL_JWT_SECRET, which both must have, is among tokens and keys."`
+	Hooks      Hooks                   `title:"Hooks" doc:"Code of your own that is asked before things are done, and may refuse them or change what a token says: receivers of Supabase's Auth Hooks, over HTTP, as functions in the database, or as scripts in JavaScript; scripts.md has more on these."`
+	PgHooks    pghook.Settings         `title:"Hooks that are functions in the database" doc:"Over which connection, as which role and for how long functions of hooks (pg-functions://postgres/schema/function) are called."`
+	Outbound   outbound.Settings       `title:"Requests to addresses that others chose" doc:"Where requests may go whose address came through an API or out of a script."`
+	Management flow.ManagementSettings `title:"Management API" doc:"Programs that bring the scripts of hooks, as they do to Auth0; management.md says how to point them here."`
+	Webhook    flow.EngineSettings     `title:"Hasura's webhook mode" doc:"What Hasura's GraphQL engine is told when it asks whose a request is; hasura-webhook.md says how to set it up."`
+	Deliver    deliver.Settings        `title:"Background work" doc:"How queued mails and text messages are carried out, and how what expired is swept."`
+	Events     deliver.EventSettings   `title:"Events" doc:"Who is told of what happens to users; events.md lists the events and says how they are sent."`
 }
 
 // Load reads every setting. The Config is whole even when the report has errors, with the default

@@ -116,7 +116,6 @@ func New() *Hooks {
 	h.SessionOpening.at("session opening", h)
 	h.TokenMinting.at("token minting", h)
 	h.ClientTokenMinting.at("client token minting", h)
-	h.ClientTokenMinting.idle = true
 	h.SMSDue.at("SMS due", h)
 	h.SMSDue.owned = true
 	h.MailDue.at("mail due", h)

@@ -33,6 +33,7 @@ import (
 	"postern/passwords"
 	"postern/providers"
 	"postern/server"
+	"postern/server/auth0"
 	"postern/server/hasura"
 	"postern/store"
 	"postern/tokens"
@@ -242,7 +243,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if err := h.checkClaims(ctx, source, o.Development); err != nil {
 		return nil, err
 	}
-	h.Handler, err = h.doors(c, o, kit)
+	h.Handler, err = h.doors(ctx, c, o, kit)
 	return h, err
 }
 
@@ -256,7 +257,7 @@ func inUse(table *providers.Table) []string {
 }
 
 // doors hangs the doors into their frames.
-func (h *House) doors(c *config.Config, o Options, kit flow.Kit) (http.Handler, error) {
+func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow.Kit) (http.Handler, error) {
 	proxies, err := c.Server.ParseProxies()
 	if err != nil {
 		return nil, err
@@ -272,16 +273,24 @@ func (h *House) doors(c *config.Config, o Options, kit flow.Kit) (http.Handler, 
 		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit}, Engine: h.Engine,
 	}
 	routes := door.Routes(c.Server.Prefix())
-	if len(o.Extra) == 0 {
+	machines, err := management(ctx, c, front, kit)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.Extra) == 0 && machines == nil {
 		return routes, nil
 	}
-	// No ServeMux: it redirects unclean paths, which the door refuses.
+	// No ServeMux: it redirects unclean paths, which the doors refuse.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for path, extra := range o.Extra {
 			if r.URL.Path == path || strings.HasPrefix(r.URL.Path, path+"/") {
 				extra.ServeHTTP(w, r)
 				return
 			}
+		}
+		if machines != nil && auth0.Has(r.URL.Path) {
+			machines.ServeHTTP(w, r)
+			return
 		}
 		routes.ServeHTTP(w, r)
 	}), nil

@@ -22,6 +22,8 @@ type Settings struct {
 	BruteForceInterval time.Duration `env:"AUTH_RATE_LIMIT_BRUTE_FORCE_INTERVAL" default:"5m" min:"1s" max:"8784h" doc:"Interval of the limit on attempts at a secret."`
 	SignupsBurst       int           `env:"AUTH_RATE_LIMIT_SIGNUPS_BURST" default:"10" min:"1" doc:"Sign-ups of one client in the interval."`
 	SignupsInterval    time.Duration `env:"AUTH_RATE_LIMIT_SIGNUPS_INTERVAL" default:"5m" min:"1s" max:"8784h" doc:"Interval of the limit on sign-ups."`
+	ManagementBurst    int           `env:"AUTH_RATE_LIMIT_MANAGEMENT_BURST" default:"600" min:"1" doc:"Requests that one machine client may make to the management API in the interval."`
+	ManagementInterval time.Duration `env:"AUTH_RATE_LIMIT_MANAGEMENT_INTERVAL" default:"1m" min:"1s" max:"8784h" doc:"Interval of the limit on the management API."`
 }
 
 // Limit allows Burst takes in any Interval. The zero Limit allows everything.
@@ -44,6 +46,9 @@ func (s Settings) SMS() Limit { return s.limit(s.SMSBurst, s.SMSInterval) }
 
 // BruteForce limits attempts at a secret.
 func (s Settings) BruteForce() Limit { return s.limit(s.BruteForceBurst, s.BruteForceInterval) }
+
+// Management limits requests of machine clients to the management API.
+func (s Settings) Management() Limit { return s.limit(s.ManagementBurst, s.ManagementInterval) }
 
 // Signups limits sign-ups.
 func (s Settings) Signups() Limit { return s.limit(s.SignupsBurst, s.SignupsInterval) }

@@ -67,6 +67,25 @@ func (m *Memory) Take(bucket, key string, limit Limit, now time.Time) (retryAfte
 	return w.take(limit.Burst, now)
 }
 
+// Left tells how many takes would still pass, without taking a place.
+func (m *Memory) Left(bucket, key string, limit Limit, now time.Time) int {
+	if limit.Unlimited() {
+		return 0
+	}
+	m.once.Do(func() { m.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()} })
+	k := m.id(bucket, key)
+	s := &m.shards[k[0]%shards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.windows[k]
+	if w == nil {
+		return limit.Burst
+	}
+	copied := *w
+	copied.advance(partAt(now, copied.width))
+	return max(0, limit.Burst-int(copied.total()))
+}
+
 // Spent tells whether the next Take would be refused, and how long still, without taking a place.
 func (m *Memory) Spent(bucket, key string, limit Limit, now time.Time) (retryAfter time.Duration, spent bool) {
 	if limit.Unlimited() {

@@ -49,6 +49,21 @@ func TestBurstPassesAndTheNextIsToldWhen(t *testing.T) {
 	}
 }
 
+func TestLeftCountsDownAndUpAgain(t *testing.T) {
+	t.Parallel()
+	var m Memory
+	limit := Limit{Burst: 2, Interval: time.Minute}
+	for i, want := range []int{2, 1, 0, 0} {
+		if got := m.Left("b", "k", limit, noon); got != want {
+			t.Errorf("before take %d: %d left, want %d", i+1, got, want)
+		}
+		m.Take("b", "k", limit, noon)
+	}
+	if got := m.Left("b", "k", limit, noon.Add(2*time.Minute)); got != 2 {
+		t.Errorf("later: %d left", got)
+	}
+}
+
 func TestNoLimitLetsEverythingPass(t *testing.T) {
 	t.Parallel()
 	var m Memory
@@ -226,10 +241,12 @@ func TestSettingsGiveTheirLimits(t *testing.T) {
 	t.Parallel()
 	s := Settings{
 		Enable: true, GlobalBurst: 1, GlobalInterval: 2, EmailBurst: 3, EmailInterval: 4, SMSBurst: 5, SMSInterval: 6,
-		BruteForceBurst: 7, BruteForceInterval: 8, SignupsBurst: 9, SignupsInterval: 10,
+		BruteForceBurst: 7, BruteForceInterval: 8, SignupsBurst: 9, SignupsInterval: 10, ManagementBurst: 11, ManagementInterval: 12,
 	}
-	all := func() []Limit { return []Limit{s.Global(), s.Email(), s.SMS(), s.BruteForce(), s.Signups()} }
-	if diff := cmp.Diff([]Limit{{1, 2}, {3, 4}, {5, 6}, {7, 8}, {9, 10}}, all()); diff != "" {
+	all := func() []Limit {
+		return []Limit{s.Global(), s.Email(), s.SMS(), s.BruteForce(), s.Signups(), s.Management()}
+	}
+	if diff := cmp.Diff([]Limit{{1, 2}, {3, 4}, {5, 6}, {7, 8}, {9, 10}, {11, 12}}, all()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	s.Enable = false

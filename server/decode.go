@@ -71,6 +71,9 @@ func isJSON(h http.Header) error {
 	return nil
 }
 
+// ReadBody reads a body of any kind, as long as bodies may be.
+func ReadBody(r *http.Request) ([]byte, error) { return readBody(r) }
+
 func readBody(r *http.Request) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {

@@ -62,6 +62,7 @@ type Front struct {
 	// TrustsOrigin tells whether a web origin may send credentials. Every other origin may ask,
 	// but without them.
 	TrustsOrigin func(origin string) bool
+	Closed       bool // to web pages of other origins: the door is for programs alone
 	Refuse       Refuse
 	Timeout      time.Duration // for a request, database and all
 	// Transient tells whether an error passes by itself, so that the client should ask again.
@@ -99,7 +100,7 @@ func (f *Front) Wrap(inner http.Handler) http.Handler {
 
 // pass lets a request through to the door, or stops it at the wall.
 func (f *Front) pass(rec *recorder, r *http.Request, inner http.Handler) {
-	if f.cors(rec, r) {
+	if !f.Closed && f.cors(rec, r) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), f.Timeout)

@@ -50,19 +50,15 @@ type ScriptFilter struct {
 	Trigger string // empty for all
 	Enabled *bool  // nil for both
 	Skip    int
-	Most    int // 0 for all
+	Most    *int // nil for all
 }
 
 // Scripts lists scripts in the order of their creation, without their secrets, and tells how many there
 // are, the skipped ones included.
 func (db *DB) Scripts(ctx context.Context, f ScriptFilter) (list []HookScript, total int, err error) {
-	var most any
-	if f.Most > 0 {
-		most = f.Most
-	}
 	b := &pgx.Batch{}
 	b.Queue(countScriptsSQL, f.Trigger, f.Enabled).QueryRow(func(row pgx.Row) error { return row.Scan(&total) })
-	b.Queue(listScriptsSQL, f.Trigger, f.Enabled, f.Skip, most).Query(func(rows pgx.Rows) (err error) {
+	b.Queue(listScriptsSQL, f.Trigger, f.Enabled, f.Skip, f.Most).Query(func(rows pgx.Rows) (err error) {
 		list, err = pgx.CollectRows(rows, pgx.RowToStructByName[HookScript])
 		return err
 	})

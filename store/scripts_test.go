@@ -11,7 +11,6 @@ import (
 	"postern/auth"
 	"postern/internal/testpg"
 	"postern/store"
-	"postern/tokens"
 )
 
 func openDB(t *testing.T) *store.DB {
@@ -25,7 +24,7 @@ func openDB(t *testing.T) *store.DB {
 }
 
 func script(name, trigger string, enabled bool) store.HookScript {
-	return store.HookScript{ID: tokens.NewULID(time.Now()), Name: name, Slug: name, Trigger: trigger, Source: "module.exports = 1", Dependencies: map[string]string{"a": "1.0.0"}, Enabled: enabled}
+	return store.HookScript{ID: name + " of " + trigger, Name: name, Slug: name, Trigger: trigger, Source: "module.exports = 1", Dependencies: map[string]string{"a": "1.0.0"}, Enabled: enabled}
 }
 
 func note(event string) store.Note { return store.Note{Event: event, At: time.Now()} }
@@ -82,7 +81,8 @@ func TestScriptsAreListedInPages(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		add(t, db, script(name, "credentials-exchange", false))
 	}
-	list, total, err := db.Scripts(t.Context(), store.ScriptFilter{Skip: 2, Most: 2})
+	two := 2
+	list, total, err := db.Scripts(t.Context(), store.ScriptFilter{Skip: 2, Most: &two})
 	if err != nil || len(list) != 1 || total != 3 || list[0].Name != "c" {
 		t.Errorf("%v of %d, error %v", list, total, err)
 	}

@@ -21,6 +21,7 @@ type Keyring struct {
 	keys    []sealingKey
 	peppers [][]byte
 	codes   [][]byte      // peppers of typed codes
+	clients [][]byte      // peppers of the secrets of machine clients
 	shared  []cipher.AEAD // of the keys that were given, as Hasura Auth uses them; see SealShared
 	shares  bool          // the current key is among them
 }
@@ -102,6 +103,11 @@ func (r *Keyring) add(master []byte, derived bool) error {
 	if err != nil {
 		return err
 	}
+	clientPepper, err := hkdf.Key(sha256.New, master, nil, "postern client secret pepper 1", 32)
+	if err != nil {
+		return err
+	}
+	r.clients = append(r.clients, clientPepper)
 	r.keys = append(r.keys, sealingKey{id: sealKey[32], aead: aead, upstream: upstream})
 	r.peppers = append(r.peppers, pepper)
 	r.codes = append(r.codes, codePepper)

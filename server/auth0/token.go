@@ -1,0 +1,146 @@
+package auth0
+
+import (
+	"encoding/base64"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"postern/auth"
+	"postern/flow"
+	"postern/server"
+)
+
+// grantAsked is a request for a token: JSON from older clients, a form from newer ones.
+type grantAsked struct {
+	grantType, clientID, secret, audience, scope string
+}
+
+// errGrantType is a grant of another kind than machines get.
+var errGrantType = errors.Join(auth.BadRequest, errors.New("another grant than client_credentials"))
+
+// granted is the answer, as RFC 6749 has it.
+type granted struct {
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"`
+	ExpiresIn   int    `json:"expires_in"`
+	Scope       string `json:"scope,omitempty"`
+}
+
+func (d *Door) token(w http.ResponseWriter, r *http.Request) error {
+	client := server.Client(w)
+	if err := d.take(w, "global", client.Bucket(), d.Front.Global); err != nil {
+		return err
+	}
+	in, err := readGrant(r)
+	if err != nil {
+		return err
+	}
+	// Whoever has guessed too often from one place is not even listened to there; others are.
+	guesser := client.Bucket() + " " + in.clientID
+	if wait, spent := d.Front.Limits.Spent("client secrets", guesser, d.Limits.BruteForce(), d.Front.Now()); spent {
+		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
+	}
+	grant, err := d.Machines.Grant(r.Context(), flow.ClientCredentials{
+		ClientID: in.clientID, Secret: in.secret, Audience: in.audience, Scopes: strings.Fields(in.scope), Client: client,
+	})
+	if auth.CodeOf(err) == auth.InvalidClient {
+		d.Front.Limits.Take("client secrets", guesser, d.Limits.BruteForce(), d.Front.Now())
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Pragma", "no-cache")
+	return write(w, http.StatusOK, granted{grant.Token, "Bearer", int(grant.Life.Seconds()), strings.Join(grant.Scopes, " ")})
+}
+
+func readGrant(r *http.Request) (in grantAsked, err error) {
+	body, err := server.ReadBody(r)
+	if err != nil {
+		return in, err
+	}
+	get, err := parameters(r.Header, body)
+	if err != nil {
+		return in, err
+	}
+	in = grantAsked{get["grant_type"], get["client_id"], get["client_secret"], get["audience"], get["scope"]}
+	if in.grantType != "client_credentials" {
+		return in, errGrantType
+	}
+	if id, secret, ok := basic(r.Header); ok {
+		if in.secret != "" || in.clientID != "" && in.clientID != id {
+			return in, auth.Invalid{Field: "Authorization", Problem: "must not come with another way to show the client"}
+		}
+		in.clientID, in.secret = id, secret
+	}
+	if get["client_assertion"] != "" {
+		return in, auth.Invalid{Field: "client_assertion", Problem: "is not taken here; send client_id and client_secret"}
+	}
+	return in, nil
+}
+
+// parameters reads the parameters of a grant. None may be there twice.
+func parameters(h http.Header, body []byte) (map[string]string, error) {
+	media, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil {
+		media = ""
+	}
+	get := map[string]string{}
+	switch media {
+	case "application/x-www-form-urlencoded":
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
+			return nil, auth.Invalid{Field: "body", Problem: "must be a valid form"}
+		}
+		for name, values := range form {
+			if len(values) > 1 {
+				return nil, auth.Invalid{Field: "body", Problem: "must not have a parameter twice"}
+			}
+			if !utf8.ValidString(values[0]) {
+				return nil, auth.Invalid{Field: "body", Problem: "must be valid UTF-8"}
+			}
+			get[name] = values[0]
+		}
+	case "application/json":
+		var members map[string]jsontext.Value
+		if err := json.Unmarshal(body, &members); err != nil {
+			return nil, auth.Invalid{Field: "body", Problem: "must be a JSON object whose members are there once"}
+		}
+		for name, value := range members {
+			var text string
+			if value.Kind() == '"' && json.Unmarshal(value, &text) == nil {
+				get[name] = text
+			}
+		}
+	default:
+		return nil, auth.Invalid{Field: "Content-Type", Problem: "must be application/json or application/x-www-form-urlencoded"}
+	}
+	return get, nil
+}
+
+// basic reads a client's id and secret from the header, where they are encoded like parts of a form (RFC
+// 6749, 2.3.1).
+func basic(h http.Header) (id, secret string, ok bool) {
+	kind, text, _ := strings.Cut(h.Get("Authorization"), " ")
+	if !strings.EqualFold(kind, "Basic") {
+		return "", "", false
+	}
+	plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+	if err != nil {
+		return "", "", true // it shows nobody
+	}
+	id, secret, _ = strings.Cut(string(plain), ":")
+	if decoded, err := url.QueryUnescape(id); err == nil {
+		id = decoded
+	}
+	if decoded, err := url.QueryUnescape(secret); err == nil {
+		secret = decoded
+	}
+	return id, secret, true
+}
