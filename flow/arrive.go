@@ -161,7 +161,7 @@ func (k *Kit) arriveAnew(ctx context.Context, a arrival) (out arrived, err error
 	}
 	identity.Disabled = user.Disabled
 	o := a.opening(user)
-	o.provider = a.provider
+	o.provider, o.confirms = a.provider, confirms(auth.User{}, user)
 	out.Admission, err = k.enterNew(ctx, o, func(tx *store.DB) (bool, error) {
 		created := k.entry("user.created", user.ID, a.client, a.now)
 		created.Detail = map[string]any{"method": a.method, "provider": a.provider}
@@ -239,7 +239,7 @@ func (a arrival) opening(user auth.User) opening {
 // askArrival readies the sign-in. Where the application exchanges a code, it is asked then.
 func (k *Kit) askArrival(ctx context.Context, a arrival, user, was auth.User) (opening, error) {
 	if a.challenge != "" {
-		return a.opening(user), k.askConfirmed(ctx, a.opening(user), was)
+		return k.askConfirmed(ctx, a.opening(user), was)
 	}
 	return k.ask(ctx, a.opening(user), was)
 }
@@ -247,6 +247,11 @@ func (k *Kit) askArrival(ctx context.Context, a arrival, user, was auth.User) (o
 // letIn ends an arrival: in a session or what is due before it, or in a code for the application.
 func (k *Kit) letIn(ctx context.Context, tx *store.DB, a arrival, o opening) (out arrived, err error) {
 	if a.challenge != "" {
+		if o.metadata != nil {
+			if err := tx.SetMetadata(ctx, o.user.ID, o.metadata); err != nil {
+				return out, err
+			}
+		}
 		out.code, err = k.arrivalCode(ctx, tx, a, o.user)
 		return out, err
 	}

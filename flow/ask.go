@@ -1,7 +1,9 @@
 package flow
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -19,14 +21,14 @@ import (
 // o.user is the user as the commit will leave them, was as they are: what the commit changes is not yet
 // to be read anywhere else.
 func (k *Kit) ask(ctx context.Context, o opening, was auth.User) (opening, error) {
-	if err := k.askConfirmed(ctx, o, was); err != nil {
-		return o, err
-	}
-	o, err := k.askClaims(ctx, o, was)
+	o, err := k.askConfirmed(ctx, o, was)
 	if err != nil {
 		return o, err
 	}
-	return k.askSession(ctx, o)
+	if o, err = k.askClaims(ctx, o, was); err != nil {
+		return o, err
+	}
+	return k.askSession(ctx, o, was)
 }
 
 func (k *Kit) askClaims(ctx context.Context, o opening, was auth.User) (opening, error) {
@@ -54,6 +56,12 @@ func changes(was, is auth.User) map[string]any {
 	text("newEmail", was.NewEmail, is.NewEmail)
 	text("phoneNumber", was.PhoneNumber, is.PhoneNumber)
 	text("activeMfaType", was.ActiveMFAType, is.ActiveMFAType)
+	if !bytes.Equal(was.Metadata, is.Metadata) {
+		var metadata any
+		if json.Unmarshal(is.Metadata, &metadata) == nil {
+			changed["metadata"] = metadata
+		}
+	}
 	if was.EmailVerified != is.EmailVerified {
 		changed["emailVerified"] = is.EmailVerified
 	}

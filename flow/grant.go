@@ -29,6 +29,8 @@ type opening struct {
 	claims      map[string]string // custom claims of the first access token, see ask; nil when they were not asked for
 	others      map[string]any    // what hooks put into it besides
 	session     auth.Session      // that hooks were asked about; without ID when none were
+	confirms    bool              // an address or number for the first time
+	metadata    json.RawMessage   // that hooks want the user to have; nil leaves theirs
 	guards      []store.Guard
 	clears      string
 	checkedHash string
@@ -80,7 +82,7 @@ func (k *Kit) askFactor(ctx context.Context, db *store.DB, o opening) (auth.Admi
 			ID: tokens.NewUUID(), Purpose: auth.SecondFactor, SecretHash: tokens.HashSecret(text), UserID: o.user.ID,
 			Payload: payload, Attempts: factorTries, CreatedAt: o.now, ExpiresAt: o.now.Add(factorTicketLife),
 		},
-		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards, Clears: o.clears,
+		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards, Clears: o.clears, Metadata: o.metadata,
 	})
 	return auth.Admission{FactorTicket: text}, o.refusal(err)
 }
@@ -125,7 +127,7 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 	err = db.OpenSession(ctx, store.NewSession{
 		Session: session, RefreshHash: tokens.HashRefresh(token), Client: o.client, Entry: entry,
 		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards, Clears: o.clears, NoFactor: o.user.ActiveMFAType == "" && k.Policy.asksFactor(o),
-		EndsAt: ends, Alive: k.Policy.alive(o.now), Limit: k.Policy.sessionLimit(o.user), Beside: o.beside, PAT: o.pat,
+		EndsAt: ends, Alive: k.Policy.alive(o.now), Limit: k.Policy.sessionLimit(o.user), Beside: o.beside, PAT: o.pat, Metadata: o.metadata,
 	})
 	return grant, o.refusal(err)
 }

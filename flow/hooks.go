@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -27,14 +28,24 @@ func (k *Kit) asksOfSessions() bool {
 
 // askSession has hooks asked about a session and its first access token, before anything of it is
 // written. The session is drawn for that.
-func (k *Kit) askSession(ctx context.Context, o opening) (opening, error) {
+//
+// was is the user as they are in the database. Where a hook gives them other metadata, custom claims are
+// computed again, as of what will be written.
+func (k *Kit) askSession(ctx context.Context, o opening, was auth.User) (opening, error) {
 	if !k.asksOfSessions() || k.Policy.wantsFactor(o) {
 		return o, nil
 	}
 	o.session = k.newSession(o)
 	if k.Hooks.SessionOpening.Bound() {
-		e := hooks.SessionOpening{Event: event(o.client, o.now), User: o.user, Method: o.method}
+		e := hooks.SessionOpening{Event: event(o.client, o.now), User: o.user, Method: o.method, Confirms: o.confirms}
 		if err := k.Hooks.SessionOpening.Ask(ctx, &e); err != nil {
+			return o, err
+		}
+		changed, err := o.revise(e.Metadata)
+		if err == nil && changed {
+			o, err = k.askClaims(ctx, o, was)
+		}
+		if err != nil {
 			return o, err
 		}
 	}
@@ -82,15 +93,50 @@ func (k *Kit) mint(ctx context.Context, m minting, say speech) (speech, error) {
 	return say, nil
 }
 
+// revise gives the user the metadata that hooks want, and tells whether those are others.
+func (o *opening) revise(metadata func(before json.RawMessage) (after json.RawMessage, changed bool, err error)) (changed bool, err error) {
+	after, changed, err := metadata(o.user.Metadata)
+	if err == nil && changed {
+		o.user.Metadata, o.metadata = after, after
+	}
+	return changed, err
+}
+
+// confirms tells whether a user has an address or number confirmed who had none.
+func confirms(was, is auth.User) bool {
+	return (is.EmailVerified || is.PhoneNumberVerified) && !was.EmailVerified && !was.PhoneNumberVerified
+}
+
 // askConfirmed has hooks asked about a user whose address or number is about to be confirmed for the
 // first time.
-func (k *Kit) askConfirmed(ctx context.Context, o opening, was auth.User) error {
-	confirms := o.user.EmailVerified && !was.EmailVerified || o.user.PhoneNumberVerified && !was.PhoneNumberVerified
-	if k.Hooks == nil || !k.Hooks.UserConfirmed.Bound() || !confirms || was.EmailVerified || was.PhoneNumberVerified {
-		return nil
+func (k *Kit) askConfirmed(ctx context.Context, o opening, was auth.User) (opening, error) {
+	if o.confirms = o.confirms || confirms(was, o.user); !confirms(was, o.user) {
+		return o, nil
+	}
+	return k.confirming(ctx, o)
+}
+
+// confirming has hooks asked about a user from whom no confirmation is wanted any more.
+func (k *Kit) confirming(ctx context.Context, o opening) (opening, error) {
+	if k.Hooks == nil || !k.Hooks.UserConfirmed.Bound() {
+		return o, nil
 	}
 	e := hooks.UserConfirmed{Event: event(o.client, o.now), User: o.user, Method: o.method}
-	return k.Hooks.UserConfirmed.Ask(ctx, &e)
+	if err := k.Hooks.UserConfirmed.Ask(ctx, &e); err != nil {
+		return o, err
+	}
+	_, err := o.revise(e.Metadata)
+	return o, err
+}
+
+// welcomes tells whether a user who is made is let in without a confirmation. Those who come by a mail or
+// a text message confirm by it.
+func (p *Policy) welcomes(b birth) bool {
+	switch b.method {
+	case "link", "otp", "sms", "anonymous":
+		return false
+	}
+	return p.gate(b.user) == nil
 }
 
 // passwordChanged tells hooks of a password that is another one now. What they say changes nothing.
@@ -134,8 +180,11 @@ func (k *Kit) creating(ctx context.Context, b birth) (auth.User, error) {
 		}
 		b.user.Metadata = metadata
 	}
-	o := opening{user: b.user, method: b.method, client: b.client, now: b.now}
-	return b.user, k.askConfirmed(ctx, o, auth.User{})
+	if !confirms(auth.User{}, b.user) && !k.Policy.welcomes(b) {
+		return b.user, nil
+	}
+	o, err := k.confirming(ctx, opening{user: b.user, method: b.method, client: b.client, now: b.now})
+	return o.user, err
 }
 
 // stillFree refuses an address that somebody has, before anybody is asked about it.

@@ -17,7 +17,10 @@ import (
 // to ask hooks first. Whoever writes another one decides here, and adds it to the tests of the door.
 var decided = map[string]string{
 	"add":              "writes a user and has UserInserted join; only what asked UserCreating calls it",
-	"WithPassword":     "signs up: creating, enterNew. Signs in: PasswordChecked, askSession",
+	"WithPassword":     "signs up: creating, enterNew",
+	"withPassword":     "signs in: PasswordChecked, askSession",
+	"moveIn":           "PasswordUnknown before; creating, enterNew",
+	"givePassword":     "PasswordUnknown before; ask",
 	"addByLink":        "creating, add, created",
 	"addByCode":        "creating, add, created",
 	"AsGuest":          "creating, enterNew",

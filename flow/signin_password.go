@@ -84,7 +84,7 @@ func (f *SignIn) withPassword(ctx context.Context, a attempt) (auth.Admission, e
 		return auth.Admission{}, err
 	}
 	o.newHash, o.now = newHash, f.Now()
-	if o, err = f.askSession(ctx, o); err != nil {
+	if o, err = f.askSession(ctx, o, login.User); err != nil {
 		return auth.Admission{}, err
 	}
 	return f.entered(ctx, a, func() (auth.Admission, error) { return f.enter(ctx, f.Store, o) })

@@ -86,11 +86,13 @@ type UserInserted struct {
 	Method string
 }
 
-// UserConfirmed is a user about to have an address or number confirmed for the first time.
+// UserConfirmed is a user about to have an address or number confirmed for the first time, or about to be
+// made and let in without that. Who was let in so and confirms an address later is asked about again.
 type UserConfirmed struct {
 	Event
 	User   auth.User // as they will be
 	Method string    // the proof, as in amr
+	metadata
 }
 
 // UserCreated is a user who has been made, for good.
@@ -152,8 +154,10 @@ type FactorChecked struct {
 // SessionOpening is a user whose credentials were accepted, before anything is written.
 type SessionOpening struct {
 	Event
-	User   auth.User
-	Method string // the latest proof, as in amr
+	User     auth.User
+	Method   string // the latest proof, as in amr
+	Confirms bool   // the same proof confirms an address or number for the first time: UserConfirmed was asked
+	metadata
 }
 
 // PasswordChanged is a user who has another password now.

@@ -17,11 +17,12 @@ type NewSession struct {
 	RefreshHash string    // of its first refresh token
 	EndsAt      time.Time // when it must end however often it is refreshed; zero means never
 	Client      auth.Client
-	Entry       Entry  // session.started
-	Alive       Alive  // which of the user's other sessions count; Now is when this one opens
-	Limit       int    // how many the user may have, this one included; the oldest of the others end. 0 means any number
-	Beside      string // the session it is asked from and takes no place beside; empty for none
-	PAT         string // the personal access token that opens it; empty for none
+	Entry       Entry           // session.started
+	Alive       Alive           // which of the user's other sessions count; Now is when this one opens
+	Limit       int             // how many the user may have, this one included; the oldest of the others end. 0 means any number
+	Beside      string          // the session it is asked from and takes no place beside; empty for none
+	PAT         string          // the personal access token that opens it; empty for none
+	Metadata    json.RawMessage // that the user has from now on; nil to keep theirs
 	// What must still be true for the session to open:
 	CheckedHash string  // the password hash that was compared; empty when no password was
 	NewHash     string  // the same password, hashed as passwords are now; empty to keep it
@@ -54,7 +55,7 @@ func (db *DB) OpenSession(ctx context.Context, s NewSession) error {
 		nullable(UserAgent(s.Client)), nullable(s.Client.Prefix()), // 11-12
 		nullable(s.CheckedHash), nullable(s.NewHash), keys, most, // 13-16
 		s.Entry.Event, s.Entry.detail(), s.Entry.payload(), s.Clears, // 17-20
-		limit, nullable(s.Beside), nullable(s.PAT), s.NoFactor, // 21-24
+		limit, nullable(s.Beside), nullable(s.PAT), s.NoFactor, jsonOrNull(s.Metadata), // 21-25
 	}
 	if limit == nil {
 		return db.guarded(ctx, openSessionSQL, args...)
@@ -74,7 +75,7 @@ const (
 	holdSessionsSQL = `select from auth.refresh_tokens where user_id = $1 and type = 'regular' order by id for update`
 	openSessionSQL  = `
 	with owner as (
-		update auth.users u set last_seen = $1, password_hash = coalesce($14, u.password_hash)
+		update auth.users u set last_seen = $1, password_hash = coalesce($14, u.password_hash), metadata = coalesce($25::jsonb, u.metadata)
 		where u.id = $5 and not u.disabled and ($13::text is null or u.password_hash = $13) and not ($24::boolean and u.active_mfa_type is not null)
 		and not exists (select from auth.security_counters c join unnest($15::text[], $16::int[]) as g(key, most) using (key)
 			where c.count >= g.most and c.window_ends_at > $1)

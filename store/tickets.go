@@ -87,6 +87,7 @@ type FactorTicket struct {
 	NewHash     string
 	Guards      []Guard
 	Clears      string
+	Metadata    json.RawMessage
 }
 
 // AddFactorTicket writes the ticket, unless the user was disabled, the password changed or a guard was
@@ -94,12 +95,12 @@ type FactorTicket struct {
 func (db *DB) AddFactorTicket(ctx context.Context, t FactorTicket) error {
 	keys, most := spread(t.Guards)
 	return db.guarded(ctx, addFactorTicketSQL, t.ID, t.Purpose, t.SecretHash, t.UserID, jsonOrNull(t.Payload), attempts(t.Attempts), t.CreatedAt, t.ExpiresAt,
-		nullable(t.CheckedHash), nullable(t.NewHash), keys, most, t.Clears)
+		nullable(t.CheckedHash), nullable(t.NewHash), keys, most, t.Clears, jsonOrNull(t.Metadata))
 }
 
 const addFactorTicketSQL = `
 	with owner as (
-		update auth.users u set password_hash = coalesce($10, u.password_hash)
+		update auth.users u set password_hash = coalesce($10, u.password_hash), metadata = coalesce($14::jsonb, u.metadata)
 		where u.id = $4 and not u.disabled and ($9::text is null or u.password_hash = $9)
 		and not exists (select from auth.security_counters c join unnest($11::text[], $12::int[]) as g(key, most) using (key)
 			where c.count >= g.most and c.window_ends_at > $7)

@@ -165,6 +165,13 @@ func (db *DB) ConfirmEmail(ctx context.Context, userID, email string, e Entry) e
 
 const confirmEmailSQL = `update auth.users set email_verified = true where id = $1 and email = $2::text::public.citext`
 
+// SetMetadata puts an object in the place of a user's metadata.
+func (db *DB) SetMetadata(ctx context.Context, userID string, metadata json.RawMessage) error {
+	return db.guarded(ctx, setMetadataSQL, userID, []byte(metadata))
+}
+
+const setMetadataSQL = `update auth.users set metadata = $2::jsonb where id = $1`
+
 // ChangeEmail puts the new address in the place of the old one, if it is still the one that the
 // user asked for, and drops the one-time secrets that prove the old address. It must run in a
 // transaction.

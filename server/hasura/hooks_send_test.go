@@ -189,7 +189,21 @@ func TestConfirmationAndPasswordHooks(t *testing.T) {
 			}
 		})
 	}
+	// Where nobody needs to confirm an address, a sign-up is as good as that.
+	email := newAddress()
+	o.says(denies)
+	before := d.state(t)
+	signUp := d.posts("/signup/email-password", fields{"email": email, "password": rightPassword})
+	signUp(t).refused(t, 418, "hook-denied", "not today, says confirmed")
+	d.sameState(t, before, "a refusal")
+	o.says(agrees)
+	o.asked("confirmed")
+	signUp(t).session(t)
+	if got := o.asked("confirmed"); len(got) != 1 || got[0].body["method"] != "password" || got[0].body["verified"] != false {
+		t.Errorf("asked %v", got)
+	}
 	p := d.person(t)
+	o.asked("confirmed")
 	o.says(denies)
 	if a := d.ask(t, "POST", "/user/password", fields{"newPassword": "another password"}, bearer(p.AccessToken)); a.status != 200 {
 		t.Errorf("a password that is changed already was refused: %s", a)
