@@ -22,6 +22,7 @@ type hooksCmds struct {
 	List   hooksListCmd   `cmd:"" help:"List the hooks of every dialect, and who is asked."`
 	Check  hooksCheckCmd  `cmd:"" help:"Say what is wrong with the hooks that are switched on, all of it at once, and fire none."`
 	Test   hooksTestCmd   `cmd:"" help:"Ask the receiver of one hook about somebody made up, and show what its answer would do."`
+	Kit    hooksKitCmd    `cmd:"" help:"Put a receiver to the test: it must answer right questions, and believe no forged ones."`
 	Sample hooksSampleCmd `cmd:"" help:"Print what a receiver is told, or a receiver to begin with."`
 	Schema hooksSchemaCmd `cmd:"" help:"Print the JSON Schema of what a receiver is told."`
 	Grant  hooksGrantCmd  `cmd:"" help:"Print, or apply, the grants that the function of a hook needs."`

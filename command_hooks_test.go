@@ -35,13 +35,16 @@ func answers(t *testing.T, status int, body string) *httptest.Server {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		var asked struct {
+			Claims map[string]any `json:"claims"`
+		}
+		if json.Unmarshal(text, &asked) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		if body == "echo" {
-			var asked struct {
-				Claims map[string]any `json:"claims"`
-			}
-			_ = json.Unmarshal(text, &asked)
 			asked.Claims["plan"], asked.Claims["sub"] = "gold", "somebody else"
 			_ = json.NewEncoder(w).Encode(asked)
 			return
@@ -94,6 +97,14 @@ func TestHooksCommandsOverHTTP(t *testing.T) {
 		{env: env, args: []string{"hooks", "test", "send_sms"}, code: exitError, want: []string{"nothing says where the hook send_sms is", "set AUTH_HOOK_SEND_SMS_URI"}},
 		{env: env, args: []string{"hooks", "test", "sendsms"}, code: exitError, want: []string{"did you mean send_sms?"}},
 
+		{env: env, args: []string{"hooks", "kit", "--hook", "custom_access_token"}, want: []string{"ok a question as Postern asks it", "ok a question that is ten minutes old is refused", "12 of 12."}},
+		{args: []string{"hooks", "kit", echo.URL, "--hook", "custom_access_token", "--secret", "whsec_" + strings.Repeat("A", 44), "--json"}, code: exitError, want: []string{`"ok":true`, `"ok":false,"why":"answered with status 401"`}},
+		{args: []string{"hooks", "kit", "--hook", "send_sms"}, code: exitError, want: []string{"nothing says where the receiver is", "postern hooks kit http"}},
+		{args: []string{"hooks", "kit", "ftp://x", "--hook", "send_sms"}, code: exitUsage, want: []string{"is no address of a receiver"}},
+		{args: []string{"hooks", "kit", echo.URL, "--hook", "user_inserted"}, code: exitError, want: []string{"has no receivers over HTTP"}},
+
+		{args: []string{"hooks", "sample", "send_sms", "--language", "go"}, want: []string{"package main"}},
+		{args: []string{"hooks", "sample", "send_sms", "--language", "perl"}, code: exitError, want: []string{"take one of go, js, script, sql"}},
 		{args: []string{"hooks", "schema", "send_sms"}, want: []string{`"otp"`}},
 		{args: []string{"hooks", "sample", "send_sms"}, want: []string{`"otp": "561166"`}},
 		{env: env, args: []string{"hooks", "grant", "custom_access_token"}, code: exitError, want: []string{"is no function in the database"}},

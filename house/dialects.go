@@ -31,7 +31,7 @@ type said struct {
 	on     bool
 	origin string // the setting that says where it is
 	uri    string
-	signed bool
+	secret string
 }
 
 // Dialects are all that there are, with what the settings say of them.
@@ -52,7 +52,7 @@ func supabaseDialect(c *config.Config) Dialect {
 		Name: "supabase", Title: "Supabase Auth Hooks", Points: supabase.Points(c.Flow.ServerURL),
 		said: func(point string) said {
 			h, _ := find(point)
-			return said{on: h.Enabled, origin: c.Hooks.Supabase.Origin(point), uri: h.URI, signed: h.Secrets != ""}
+			return said{on: h.Enabled, origin: c.Hooks.Supabase.Origin(point), uri: h.URI, secret: h.Secrets}
 		},
 		runner: func(ctx context.Context, r *receivers, o Options, point string) (hooks.Runner, error) {
 			h, _ := find(point)
@@ -73,7 +73,12 @@ type Hook struct {
 	Signed    bool   // its questions are signed
 	Moments   []hooks.Bound
 	Timeout   time.Duration
+
+	said said
 }
+
+// Address is where the hook is, and what signs its questions: both may be secret.
+func (h Hook) Address() (uri, secret string) { return h.said.uri, h.said.secret }
 
 // Hooks lists the hooks of all dialects.
 func Hooks(c *config.Config) []Hook {
@@ -81,7 +86,7 @@ func Hooks(c *config.Config) []Hook {
 	for _, d := range Dialects(c) {
 		for _, p := range d.Points {
 			s := d.said(p.Name)
-			h := Hook{Point: p, Dialect: d.Name, Enabled: s.on, Origin: s.origin, Signed: s.signed, Moments: momentsOf(p)}
+			h := Hook{Point: p, Dialect: d.Name, Enabled: s.on, Origin: s.origin, Signed: s.secret != "", said: s, Moments: momentsOf(p)}
 			h.Transport, h.Where = whereabouts(s.uri)
 			for _, b := range h.Moments {
 				h.Timeout = b.Timeout

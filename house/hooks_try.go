@@ -36,6 +36,11 @@ func (a *Attendant) Try(ctx context.Context, h Hook, payload []byte) (Tried, err
 	if f, ok := runner.(*pghook.Runner); ok {
 		runner = f.Dry()
 	}
+	return a.try(ctx, h, runner, payload)
+}
+
+// try asks somebody.
+func (a *Attendant) try(ctx context.Context, h Hook, runner hooks.Runner, payload []byte) (Tried, error) {
 	w := &watched{runner: runner, payload: payload, now: a.options.Now}
 	moments := hooks.New()
 	if err := h.Bind(moments, w); err != nil {
