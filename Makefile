@@ -35,11 +35,11 @@ lint: ## Run go vet and golangci-lint (the first run builds the linter: minutes)
 fmt: ## Format the code as lint wants it.
 	$(LINT) fmt
 
-generate: ## Write the pages that are made from code: settings, example.env, errors, events.
-	go test -count=1 -run '^TestGenerated' ./config ./events ./providers ./server/hasura -update
+generate: ## Write the pages that are made from code: settings, example.env, errors, events, hooks.
+	go test -count=1 -run '^TestGenerated' ./config ./events ./house ./providers ./server/hasura -update
 
 docs: ## Fail when a generated page is not what generate would write.
-	go test -count=1 -run '^TestGenerated' ./config ./events ./providers ./server/hasura
+	go test -count=1 -run '^TestGenerated' ./config ./events ./house ./providers ./server/hasura
 
 conformance: build ## Drive the real npm clients against the built binary (needs Node).
 	conformance/run

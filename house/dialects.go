@@ -19,6 +19,7 @@ import (
 type Dialect struct {
 	Name   string // as commands have it
 	Title  string
+	About  string // a paragraph for the documentation, in Markdown
 	Points []hooks.Point
 
 	said func(point string) said
@@ -49,7 +50,9 @@ func supabaseDialect(c *config.Config) Dialect {
 		return known[i], true
 	}
 	return Dialect{
-		Name: "supabase", Title: "Supabase Auth Hooks", Points: supabase.Points(c.Flow.ServerURL),
+		Name: "supabase", Title: "Supabase Auth Hooks",
+		About: "Receivers that were written for Supabase's Auth Hooks work unchanged, and users of every door meet them. Instead of variables (also `GOTRUE_HOOK_…`) a file may say where hooks are, as Supabase's `config.toml` does (`AUTH_HOOKS_CONFIG`). Hooks that are ours have questions and answers in the same style.",
+		Points: supabase.Points(c.Flow.ServerURL),
 		said: func(point string) said {
 			h, _ := find(point)
 			return said{on: h.Enabled, origin: c.Hooks.Supabase.Origin(point), uri: h.URI, secret: h.Secrets}

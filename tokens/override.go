@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// maxPayload is how many bytes of claims somebody else may put into a token: more than any header
+// MaxPayload is how many bytes of claims somebody else may put into a token: more than any header
 // that carries it can take.
-const maxPayload = 32 << 10
+const MaxPayload = 32 << 10
 
 // Payload is what the token would say, decoded: the claims of Hasura are an object, also where the
 // token has them as text. Nothing in it is shared.
@@ -25,6 +25,10 @@ func (s *Signer) Payload(a Access, now time.Time) (map[string]any, error) {
 	}
 	return plain(payload)
 }
+
+// Reserved lists the claims of every token that stay as they are whatever anybody else says: those of the payload,
+// and those of Hasura.
+func Reserved() []string { return slices.Concat(registered, builtIn) }
 
 // Override takes another payload for what the token says, as far as it is open: what is in it beside
 // the claims that are ours replaces the custom claims, and what is not in it is gone. Ours stay as they
@@ -98,8 +102,8 @@ func plain(object map[string]any) (map[string]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("claims: %w", err)
 	}
-	if len(text) > maxPayload {
-		return nil, fmt.Errorf("the claims are longer than %d bytes", maxPayload)
+	if len(text) > MaxPayload {
+		return nil, fmt.Errorf("the claims are longer than %d bytes", MaxPayload)
 	}
 	d := stdjson.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()

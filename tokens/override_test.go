@@ -167,7 +167,7 @@ func TestOverrideRefusesWhatNoTokenCanSay(t *testing.T) {
 	s := newSigner(t, layouts["default"])
 	for name, payload := range map[string]map[string]any{
 		"nothing":        nil,
-		"too much":       {"long": strings.Repeat("x", maxPayload)},
+		"too much":       {"long": strings.Repeat("x", MaxPayload)},
 		"no JSON":        {"f": func() {}},
 		"a list as text": {defaultNamespace: map[string]any{"x-hasura-org": []any{"a"}}},
 		"null as text":   {defaultNamespace: map[string]any{"x-hasura-org": nil}},
