@@ -225,6 +225,26 @@ func TestHealthcheck(t *testing.T) {
 	}
 }
 
+// TestHealthcheckOverTLS asks a server whose certificate is for another name and of an unknown authority.
+func TestHealthcheckOverTLS(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	s := httptest.NewTLSServer(mux)
+	t.Cleanup(s.Close)
+	_, port, _ := strings.Cut(strings.TrimPrefix(s.URL, "https://"), ":")
+	env := map[string]string{"AUTH_PORT": port, "AUTH_TLS_CERT_FILE": "/nowhere/cert.pem", "AUTH_TLS_KEY_FILE": "/nowhere/key.pem"}
+	if got := runPostern(t, env, "healthcheck"); got.Code != exitOK || got.Stdout != "healthy\n" {
+		t.Errorf("running: %+v", got)
+	}
+	if got := runPostern(t, nil, "healthcheck", "--url", s.URL+"/healthz"); got.Code != exitError {
+		t.Errorf("a server that somebody names is believed: %+v", got)
+	}
+	if got := runPostern(t, map[string]string{"AUTH_TLS_CERT_FILE": "/nowhere/cert.pem"}, "healthcheck"); got.Code == exitOK || !strings.Contains(got.Stderr, "AUTH_TLS_KEY_FILE") {
+		t.Errorf("half of the settings: %+v", got)
+	}
+}
+
 func TestSplitFlags(t *testing.T) {
 	t.Parallel()
 	settings := map[string]config.Flag{"port": {Env: "AUTH_PORT"}, "debug": {Env: "AUTH_DEBUG", Bool: true}}

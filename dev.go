@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net"
@@ -51,8 +50,9 @@ func (c devCmd) Run(ctx context.Context, a *app) (err error) {
 		}
 	}
 	port := strconv.Itoa(conf.Server.Port)
-	preset["AUTH_SERVER_URL"] = "http://localhost:" + port + conf.Server.Prefix()
-	preset["AUTH_CLIENT_URL"] = "http://localhost:" + port + dev.AppPath
+	here := conf.Server.Scheme() + "://localhost:" + port
+	preset["AUTH_SERVER_URL"] = here + conf.Server.Prefix()
+	preset["AUTH_CLIENT_URL"] = here + dev.AppPath
 	conf, report = a.load(preset)
 	if !report.OK() {
 		return a.refuse(report)
@@ -81,7 +81,7 @@ func (c devCmd) Run(ctx context.Context, a *app) (err error) {
 		case <-ctx.Done():
 		}
 	}()
-	if err := open(ctx, h, log, func(net.Addr) { c.announce(ctx, a, log, conf.Flow.ServerURL, conf.Store.URL(), port, machine) }); err != nil {
+	if err := open(ctx, h, log, func(net.Addr) { c.announce(ctx, a, log, conf.Flow.ServerURL, conf.Store.URL(), here, machine) }); err != nil {
 		return err
 	}
 	if errors.Is(context.Cause(ctx), errPostgresGone) {
@@ -130,9 +130,9 @@ func devProvider(fake *fakeprovider.Server) map[string]string {
 }
 
 // announce prints what a person needs to go on.
-func (c devCmd) announce(ctx context.Context, a *app, log *slog.Logger, api, database, port string, m *dev.House) {
+func (c devCmd) announce(ctx context.Context, a *app, log *slog.Logger, api, database, here string, m *dev.House) {
 	banner := dev.Banner{
-		API: api, Inbox: fmt.Sprintf("http://localhost:%s%s", port, dev.InboxPath), Database: database,
+		API: api, Inbox: here + dev.InboxPath, Database: database,
 		JWTKey: m.Secrets.JWTKey, Version: version,
 	}
 	if err := banner.Print(a.stdout); err != nil {

@@ -85,6 +85,7 @@ type House struct {
 	metadata  *metadata
 	receivers *receivers
 	settings  server.Settings
+	identity  *server.Certificate // nil where a proxy speaks TLS, or nobody
 	log       *slog.Logger
 	stopping  func()
 	working   atomic.Bool // the carriers run
@@ -230,8 +231,12 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if adoption.From != "" {
 		kit.AdoptedUntil = adoption.AdoptedAt.Add(adoptedTicketLife)
 	}
+	identity, err := server.OpenCertificate(c.Server, o.Log, o.Now)
+	if err != nil {
+		return nil, err
+	}
 	h = &House{
-		Store: db, Kit: kit, receivers: asked, settings: c.Server, log: o.Log, stopping: o.Stopping,
+		Store: db, Kit: kit, receivers: asked, settings: c.Server, identity: identity, log: o.Log, stopping: o.Stopping,
 		Carriers: &deliver.Carriers{Settings: c.Deliver, Events: c.Events, Store: db, Hooks: moments, Mailer: mailer, SMS: gateway, Keys: keys, Log: o.Log, Now: o.Now},
 	}
 	if err := h.Carriers.OpenRoutes(ctx); err != nil {
@@ -299,7 +304,7 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 // defaults fills in what follows from other settings.
 func defaults(f *flow.Settings, s server.Settings) {
 	if f.ServerURL == "" {
-		f.ServerURL = "http://localhost:" + strconv.Itoa(s.Port) + s.Prefix()
+		f.ServerURL = s.Scheme() + "://localhost:" + strconv.Itoa(s.Port) + s.Prefix()
 	}
 	if f.ClientURL == "" {
 		f.ClientURL = f.ServerURL
@@ -368,7 +373,12 @@ func (h *House) Serve(ctx context.Context, l net.Listener) error {
 		srv.RegisterOnShutdown(h.stopping)
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(l) }()
+	serve := func() error { return srv.Serve(l) }
+	if h.identity != nil {
+		srv.TLSConfig = h.identity.Config()
+		serve = func() error { return srv.ServeTLS(l, "", "") }
+	}
+	go func() { failed <- serve() }()
 	select {
 	case err := <-failed:
 		return errors.Join(err, h.Close(context.WithoutCancel(ctx)))

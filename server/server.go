@@ -25,6 +25,8 @@ type Settings struct {
 	Port            int           `env:"AUTH_PORT" default:"4000" min:"0" max:"65535" doc:"Port to listen on; 0 takes a free one."`
 	Host            string        `env:"AUTH_LISTEN_ADDRESS" doc:"Address to listen on; empty means every address of the machine."`
 	APIPrefix       string        `env:"AUTH_API_PREFIX" doc:"Path before every route, such as /v1, which the nhost clients expect."`
+	TLSCertFile     string        `env:"AUTH_TLS_CERT_FILE" doc:"File with the certificate chain in PEM by which the whole server speaks TLS; AUTH_TLS_KEY_FILE belongs to it. Renewed files are taken up without a restart. Leave both out behind a proxy that ends TLS."`
+	TLSKeyFile      string        `env:"AUTH_TLS_KEY_FILE" doc:"File with the private key of the certificate, in PEM."`
 	TrustedProxies  []string      `env:"AUTH_TRUSTED_PROXIES" doc:"Networks (CIDR) or addresses of reverse proxies whose X-Forwarded-For is believed; the client address is taken from nowhere else."`
 	RequestTimeout  time.Duration `env:"AUTH_REQUEST_TIMEOUT" default:"30s" min:"1s" doc:"How long a request may take before it is given up."`
 	ShutdownTimeout time.Duration `env:"AUTH_SHUTDOWN_TIMEOUT" default:"20s" min:"0s" doc:"How long requests and jobs under way may take to finish after a stop signal."`
@@ -37,6 +39,9 @@ func (s Settings) Check(report func(env, problem string)) {
 	if _, err := parseProxies(s.TrustedProxies); err != nil {
 		report("AUTH_TRUSTED_PROXIES", err.Error())
 	}
+	if (s.TLSCertFile == "") != (s.TLSKeyFile == "") {
+		report("AUTH_TLS_CERT_FILE", "and AUTH_TLS_KEY_FILE belong together: set both, or neither")
+	}
 	if p := s.APIPrefix; p != "" && p != "/" && (!strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?#{} ") || strings.Contains(p, "//")) {
 		report("AUTH_API_PREFIX", "must be a path that starts with a slash, such as /v1")
 	}
@@ -44,6 +49,17 @@ func (s Settings) Check(report func(env, problem string)) {
 
 // Prefix is the API prefix without a slash at its end.
 func (s Settings) Prefix() string { return strings.TrimRight(s.APIPrefix, "/") }
+
+// TLS tells whether the server speaks TLS itself.
+func (s Settings) TLS() bool { return s.TLSCertFile != "" && s.TLSKeyFile != "" }
+
+// Scheme is that of the server's addresses, where no proxy is in between.
+func (s Settings) Scheme() string {
+	if s.TLS() {
+		return "https"
+	}
+	return "http"
+}
 
 // A Handler answers a request or says why not. Whoever handles it logs the error, once, and words
 // the refusal in the dialect of the door.

@@ -186,7 +186,7 @@ func open(t testing.TB, database string, out outside, settings map[string]string
 		}
 	})
 	return &House{
-		House: built, URL: "http://" + listener.Addr().String() + c.Server.Prefix(), Database: database,
+		House: built, URL: c.Server.Scheme() + "://" + listener.Addr().String() + c.Server.Prefix(), Database: database,
 		Mail: out.mail, Phones: out.phones, Clock: clock, Log: log, Env: settings,
 	}
 }
