@@ -1,7 +1,7 @@
 // Command bench measures what users wait for, each beside its ceiling on the same machine in the
 // same run: ratios say something, absolute times say something about the machine.
 //
-//	go run ./internal/bench [-seconds 5] [-clients 8]
+//	go run ./internal/bench [-seconds 5] [-clients 8] [-only hooks]
 //
 // It starts its own Postgres with fsync on and the whole house on loopback addresses, and prints
 // the table of docs/performance.md.
@@ -30,16 +30,21 @@ import (
 	"time"
 
 	"postern/config"
+	"postern/hooks/jshook"
 	"postern/house"
 	"postern/internal/localpg"
 	"postern/passwords"
 )
 
 func main() {
+	if code, asked := jshook.Main(os.Args[1:], os.Stdin, os.Stdout); asked { // a process of the pool of scripts
+		os.Exit(code)
+	}
+	only := flag.String("only", "", "measure no more than this: hooks")
 	seconds := flag.Int("seconds", 5, "how long each measurement takes")
 	clients := flag.Int("clients", 8, "how many clients ask at the same time")
 	flag.Parse()
-	if err := run(context.Background(), time.Duration(*seconds)*time.Second, *clients); err != nil {
+	if err := run(context.Background(), time.Duration(*seconds)*time.Second, *clients, *only); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -57,7 +62,7 @@ type bench struct {
 	database string
 }
 
-func run(ctx context.Context, length time.Duration, clients int) error {
+func run(ctx context.Context, length time.Duration, clients int, only string) error {
 	dir, err := os.MkdirTemp("", "postern-bench-")
 	if err != nil {
 		return err
@@ -85,6 +90,9 @@ func run(ctx context.Context, length time.Duration, clients int) error {
 	}
 	defer closeBare()
 	b.url, b.bare, b.config = h.url, bareURL, h.config
+	if only == "hooks" {
+		return b.reportHooks(h.house)
+	}
 	return b.report(h.house)
 }
 
@@ -161,23 +169,15 @@ func (b *bench) report(h *house.House) error {
 	if err != nil {
 		return err
 	}
+	asked, err := b.hooks(h, people)
+	if err != nil {
+		return err
+	}
 
-	fmt.Printf("Measured on %d CPUs, %s/%s, %s, %d clients, %s each, Postgres on the same machine with fsync on.\n\n",
-		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), b.clients, b.length)
+	b.where()
 	fmt.Println("| what | per second | p50 | p99 | ceiling | ratio |")
 	fmt.Println("| --- | ---: | ---: | ---: | --- | ---: |")
-	row := func(m measured, ceilingName string, ceilingRate float64) {
-		ratio := "–"
-		if ceilingRate > 0 {
-			ratio = fmt.Sprintf("%.2f", m.rate/ceilingRate)
-			ceilingName += fmt.Sprintf(" (%.0f/s)", ceilingRate)
-		}
-		failed := ""
-		if m.failed > 0 {
-			failed = fmt.Sprintf(" (%d failed)", m.failed)
-		}
-		fmt.Printf("| %s%s | %.0f | %s | %s | %s | %s |\n", m.name, failed, m.rate, short(m.p50), short(m.p99), ceilingName, ratio)
-	}
+	row := printRow
 	row(signIn, "argon2id alone", ceiling.rate)
 	row(refresh, "bare net/http, same statement", bareRefresh.rate)
 	row(getUser, "bare net/http, same statement", bareUser.rate)
@@ -186,6 +186,23 @@ func (b *bench) report(h *house.House) error {
 	for _, c := range claims {
 		row(c.with, c.name, c.rate)
 	}
+	fmt.Println()
+	printHooks(asked)
+	return nil
+}
+
+// reportHooks measures hooks alone.
+func (b *bench) reportHooks(h *house.House) error {
+	people, err := b.signUp(100)
+	if err != nil {
+		return err
+	}
+	asked, err := b.hooks(h, people)
+	if err != nil {
+		return err
+	}
+	b.where()
+	printHooks(asked)
 	return nil
 }
 

@@ -130,6 +130,7 @@ func TestRoundTrips(t *testing.T) {
 		"AUTH_OTP_EMAIL_ENABLED": "true", "AUTH_WEBAUTHN_ENABLED": "true", "AUTH_MFA_ENABLED": "true", "AUTH_HASURA_WEBHOOK_ENABLED": "true",
 	}, options...)}
 	key := device()
+	asking, joined := withHooks(t, options)
 
 	// request is one request of a flow, from wherever it comes.
 	type request struct {
@@ -273,6 +274,18 @@ func TestRoundTrips(t *testing.T) {
 		{"the same of a personal access token", 1, ways.House, func(t *testing.T) request {
 			_, secret := ways.createPAT(t, newcomer(t, ways.House).AccessToken, fields{"expiresAt": "2099-01-01T00:00:00Z"})
 			return request{method: "GET", path: hookPath, bearer: secret}
+		}},
+		{"refresh, asked of a hook", 2, asking, func(t *testing.T) request {
+			return request{method: "POST", path: "/token", body: fields{"refreshToken": newcomer(t, asking).RefreshToken}}
+		}},
+		{"sign in with a password, asked of a hook", 2, asking, func(t *testing.T) request {
+			return request{method: "POST", path: "/signin/email-password", body: fields{"email": newcomer(t, asking).User.Email, "password": rightPassword}}
+		}},
+		{"sign up where a hook is asked about new users", 5, asking, func(*testing.T) request {
+			return request{method: "POST", path: "/signup/email-password", body: fields{"email": newAddress(), "password": rightPassword}}
+		}},
+		{"sign up where a function joins", 5, joined, func(*testing.T) request {
+			return request{method: "POST", path: "/signup/email-password", body: fields{"email": newAddress(), "password": rightPassword}}
 		}},
 	} {
 		// The clock is everybody's, so the flows take turns.
