@@ -27,6 +27,8 @@ type arrival struct {
 	challenge  string
 	signUp     bool // an account must be made: who has one is refused
 	method     string
+	said       Said
+	agreed     bool // hooks were asked about the sign-up already
 	client     auth.Client
 	now        time.Time
 }
@@ -47,7 +49,7 @@ func (k *Kit) arrive(ctx context.Context, a arrival) (arrived, error) {
 		return arrived{}, err
 	}
 	for range arriveTries {
-		out, err := k.arriveOnce(ctx, a)
+		out, err := k.arriveOnce(ctx, &a)
 		var met again
 		if !errors.As(err, &met) {
 			return out, err
@@ -62,17 +64,46 @@ type again struct{ error }
 // Unwrap gives the error itself.
 func (a again) Unwrap() error { return a.error }
 
-func (k *Kit) arriveOnce(ctx context.Context, a arrival) (arrived, error) {
+func (k *Kit) arriveOnce(ctx context.Context, a *arrival) (arrived, error) {
 	found, err := k.Store.Arrive(ctx, a.provider, a.profile.ID, a.profile.Email)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return k.arriveAnew(ctx, a)
+		if err := k.arrivalRequested(ctx, a); err != nil {
+			return arrived{}, err
+		}
+		return k.arriveAnew(ctx, *a)
 	case err != nil:
 		return arrived{}, err
 	case found.IdentityID != "":
-		return k.arriveAsKnown(ctx, a, found)
+		return k.arriveAsKnown(ctx, *a, found)
 	}
-	return k.arriveByEmail(ctx, a, found.User)
+	return k.arriveByEmail(ctx, *a, found.User)
+}
+
+// arrivalRequested has hooks asked about the sign-up that an arrival turns out to be, once.
+func (k *Kit) arrivalRequested(ctx context.Context, a *arrival) (err error) {
+	if a.agreed {
+		return nil
+	}
+	if err := k.Policy.takes(*a); err != nil {
+		return err
+	}
+	a.options.granted, err = k.signUpRequested(ctx, request{
+		Said: a.said, method: a.method, provider: a.provider, email: a.profile.Email, claims: a.profiled(), client: a.client,
+	})
+	a.agreed = err == nil
+	return err
+}
+
+// takes refuses whoever is new where nobody new is taken.
+func (p *Policy) takes(a arrival) error {
+	switch {
+	case p.DisableSignUp:
+		return auth.SignUpDisabled
+	case p.DisableAutoSignUp && !a.signUp:
+		return fmt.Errorf("%w: signing in creates no users", auth.SignUpDisabled)
+	}
+	return nil
 }
 
 // arriveAsKnown lets in who has signed in with the identity before.
@@ -152,7 +183,7 @@ func (k *Kit) arriveAnew(ctx context.Context, a arrival) (out arrived, err error
 	if err != nil {
 		return out, err
 	}
-	if user, err = k.creating(ctx, birth{user: user, method: a.method, provider: a.provider, claims: a.said(), client: a.client, now: a.now}); err != nil {
+	if user, err = k.creating(ctx, birth{user: user, method: a.method, provider: a.provider, claims: a.profiled(), client: a.client, now: a.now}); err != nil {
 		return out, metAnother(err)
 	}
 	identity, err := k.identity(a, tokens.NewUUID(), user.ID)
@@ -193,11 +224,10 @@ func (k *Kit) arriveAnew(ctx context.Context, a arrival) (out arrived, err error
 // newArrival is the user that a person becomes, if they may.
 func (k *Kit) newArrival(a arrival) (auth.User, error) {
 	p := k.Policy
+	if err := p.takes(a); err != nil {
+		return auth.User{}, err
+	}
 	switch {
-	case p.DisableSignUp:
-		return auth.User{}, auth.SignUpDisabled
-	case p.DisableAutoSignUp && !a.signUp:
-		return auth.User{}, fmt.Errorf("%w: signing in creates no users", auth.SignUpDisabled)
 	case a.profile.Email != "":
 		if err := p.admit(a.profile.Email); err != nil {
 			return auth.User{}, err
@@ -226,8 +256,8 @@ func (k *Kit) newArrival(a arrival) (auth.User, error) {
 	return user, nil
 }
 
-// said is what the provider said of the person, for hooks.
-func (a arrival) said() map[string]string {
+// profiled is what the provider said of the person, for hooks.
+func (a arrival) profiled() map[string]string {
 	return map[string]string{"sub": a.profile.ID, "email": a.profile.Email, "name": a.profile.Name, "picture": a.profile.AvatarURL}
 }
 

@@ -16,6 +16,7 @@ type Deanonymization struct {
 	Password      string // empty for a link
 	Options       Options
 	CodeChallenge string
+	Said          Said
 	Client        auth.Client
 }
 
@@ -29,6 +30,9 @@ func (f *Account) Deanonymize(ctx context.Context, in Deanonymization) error {
 	now := f.Now()
 	guest, err := f.guest(ctx, in.Actor)
 	if err != nil {
+		return err
+	}
+	if in.Options.granted, err = f.signUpRequested(ctx, request{Said: in.Said, method: methodOf(in), client: in.Client}); err != nil {
 		return err
 	}
 	user, redirectTo, err := f.outOfGuest(guest, in, now)
@@ -49,6 +53,9 @@ func (f *Account) Deanonymize(ctx context.Context, in Deanonymization) error {
 		e := f.entry("user.deanonymized", user.ID, in.Client, now)
 		e.SessionID = in.Actor.SessionID
 		e.Detail = map[string]any{"method": methodOf(in)}
+		if err := f.makeRoles(ctx, tx, user.Roles); err != nil {
+			return err
+		}
 		err := tx.Deanonymize(ctx, store.Deanonymization{NewUser: member, Asking: in.Actor.SessionID, Keep: !mails && !user.Disabled, Entry: e})
 		if err != nil || !mails || user.Disabled {
 			return err

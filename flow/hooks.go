@@ -204,6 +204,9 @@ func (k *Kit) stillFree(ctx context.Context, email string) error {
 
 // add writes a user, and has Postgres functions take part in the transaction that does.
 func (k *Kit) add(ctx context.Context, tx *store.DB, u store.NewUser, e store.Entry) error {
+	if err := k.makeRoles(ctx, tx, u.Roles); err != nil {
+		return err
+	}
 	if err := tx.AddUser(ctx, u, e); err != nil {
 		return err
 	}

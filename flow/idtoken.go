@@ -14,6 +14,7 @@ type IDTokenSignIn struct {
 	IDToken  string
 	Nonce    string // the one that the application chose, as it is
 	Options  Options
+	Said     Said
 	Client   auth.Client
 }
 
@@ -33,13 +34,17 @@ func (k *Kit) arriveByIDToken(ctx context.Context, in IDTokenSignIn, signUp bool
 	if err != nil {
 		return auth.Admission{}, err
 	}
+	asked := request{Said: in.Said, method: "idtoken", provider: in.Provider, client: in.Client}
+	if in.Options.granted, err = k.eitherRequested(ctx, signUp, asked); err != nil {
+		return auth.Admission{}, err
+	}
 	profile, err := k.readIDToken(ctx, in.Provider, in.IDToken, in.Nonce)
 	if err != nil {
 		return auth.Admission{}, err
 	}
 	ended, err := k.arrive(ctx, arrival{
 		provider: in.Provider, profile: profile, options: in.Options, redirectTo: redirectTo, signUp: signUp,
-		method: "idtoken", client: in.Client, now: k.Now(),
+		method: "idtoken", said: in.Said, agreed: signUp, client: in.Client, now: k.Now(),
 	})
 	return ended.Admission, err
 }

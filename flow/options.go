@@ -20,6 +20,8 @@ type Options struct {
 	Locale       string
 	Metadata     json.RawMessage
 	RedirectTo   string
+
+	granted []string // roles that hooks give
 }
 
 // newcomer turns options into a user, or refuses them.
@@ -46,7 +48,7 @@ func (p *Policy) newcomer(id, email string, o Options, now time.Time) (auth.User
 	if !slices.Contains(u.Roles, u.DefaultRole) {
 		return auth.User{}, fmt.Errorf("%w: %q", auth.DefaultRoleNotInList, u.DefaultRole)
 	}
-	u.Roles = slices.Compact(slices.Sorted(slices.Values(u.Roles)))
+	u.Roles = granted(u.Roles, o.granted)
 	return u, nil
 }
 

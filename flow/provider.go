@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"encoding/json"
@@ -217,6 +218,10 @@ func (f *SignIn) FromProvider(ctx context.Context, in ProviderReturn) (ProviderR
 		out.RedirectTo = redirectTo
 		return out, err
 	}
+	if out.RedirectTo, err = redirectTo, f.returnRequested(ctx, in, state, owner); err != nil {
+		return out, err
+	}
+	out.RedirectTo = f.Policy.ClientURL
 	profile, secrets, err := p.Finish(ctx, providers.Callback{
 		CallbackURL: f.callbackURL(state.Provider), Values: in.Values,
 		Verifier: state.Verifier, Nonce: state.Nonce, Temporary: state.Temporary,
@@ -230,7 +235,7 @@ func (f *SignIn) FromProvider(ctx context.Context, in ProviderReturn) (ProviderR
 	}
 	who := arrival{
 		provider: state.Provider, profile: profile, secrets: &secrets, options: state.Options, redirectTo: redirectTo,
-		challenge: state.Challenge, signUp: state.SignUp, client: in.Client, now: now, method: "oauth",
+		challenge: state.Challenge, signUp: state.SignUp, said: f.saidOf(in, state), client: in.Client, now: now, method: "oauth",
 	}
 	if state.DropTokens {
 		who.secrets = nil
@@ -241,6 +246,28 @@ func (f *SignIn) FromProvider(ctx context.Context, in ProviderReturn) (ProviderR
 	ended, err := f.arrive(ctx, who)
 	out.Admission, out.Code = ended.Admission, ended.code
 	return out, err
+}
+
+// returnRequested has hooks asked about the sign-in that somebody comes back for. Who set out to sign up is asked
+// about when it is known who they are, and who links an identity, or was refused by the provider, not at all.
+func (f *SignIn) returnRequested(ctx context.Context, in ProviderReturn, state providerState, owner string) error {
+	if owner != "" || state.SignUp || in.Values.Get("error") != "" || in.Values.Get("denied") != "" {
+		return nil
+	}
+	return f.signInRequested(ctx, request{Said: f.saidOf(in, state), method: "oauth", provider: state.Provider, client: in.Client})
+}
+
+// saidOf puts what a browser comes back with into JSON, as clients that come by themselves send it.
+func (f *SignIn) saidOf(in ProviderReturn, state providerState) Said {
+	data, err := json.Marshal(struct {
+		Code        string `json:"code,omitempty"`
+		RedirectURI string `json:"redirect_uri"`
+		State       string `json:"state,omitempty"`
+	}{cmp.Or(in.Values.Get("code"), in.Values.Get("oauth_verifier")), f.callbackURL(state.Provider), state.State})
+	if err != nil {
+		return Said{} // three texts can always be written
+	}
+	return Said{Data: data}
 }
 
 // takeState finds what was written down at the start and uses it up, whether this is the browser that

@@ -19,6 +19,7 @@ type CodeSignIn struct {
 	PhoneNumber   string
 	Options       Options // of the user that a first sign-in creates; otherwise only RedirectTo counts
 	CodeChallenge string  // of the link that comes in the same mail
+	Said          Said
 	Client        auth.Client
 }
 
@@ -32,11 +33,16 @@ func (f *SignIn) SendCode(ctx context.Context, in CodeSignIn) error {
 	}
 	ask.quiet = f.Policy.DisableAutoSignUp
 	user, err := f.ownerOf(ctx, ask)
-	switch {
-	case err == nil:
-		return f.codeFor(ctx, ask, user)
-	case !errors.Is(err, store.ErrNotFound):
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
+	}
+	known := err == nil
+	if err := f.codeRequested(ctx, &ask, f.makesUsers() && !known); err != nil {
+		return err
+	}
+	switch {
+	case known:
+		return f.codeFor(ctx, ask, user)
 	case f.Policy.DisableAutoSignUp:
 		return f.noCodeFor(ctx, ask, ask.account)
 	case f.Policy.DisableSignUp:
@@ -64,6 +70,9 @@ func (f *SignUp) SendCode(ctx context.Context, in CodeSignIn) error {
 		return auth.SignUpDisabled
 	}
 	ask.quiet = true
+	if err := f.codeRequested(ctx, &ask, true); err != nil {
+		return err
+	}
 	user, err := f.ownerOf(ctx, ask)
 	if errors.Is(err, store.ErrNotFound) {
 		if err = f.addByCode(ctx, ask); !isTaken(err) {
@@ -75,6 +84,17 @@ func (f *SignUp) SendCode(ctx context.Context, in CodeSignIn) error {
 		return err
 	}
 	return f.noCodeFor(ctx, ask, accountOf(user))
+}
+
+// codeRequested has hooks asked about a request for a code in a mail, as linkRequested does. About one in a text
+// message they are asked when it is typed.
+func (k *Kit) codeRequested(ctx context.Context, ask *askedCode, signsUp bool) error {
+	if ask.number != "" {
+		return nil
+	}
+	roles, err := k.eitherRequested(ctx, signsUp, request{Said: ask.Said, method: "otp", client: ask.Client})
+	ask.newcomer.Roles = granted(ask.newcomer.Roles, roles)
+	return err
 }
 
 func isTaken(err error) bool {
@@ -256,6 +276,7 @@ type TypedCode struct {
 	Email       string
 	PhoneNumber string
 	Code        string
+	Said        Said
 	Client      auth.Client
 }
 
@@ -282,6 +303,11 @@ func (f *SignIn) WithCode(ctx context.Context, in TypedCode) (auth.Admission, er
 	if err != nil {
 		return auth.Admission{}, err
 	}
+	roles, err := f.typedRequested(ctx, in, proof)
+	if err != nil {
+		return auth.Admission{}, f.returnTry(ctx, proof.tried.TicketID, err)
+	}
+	proof.user.Roles = granted(user.Roles, roles)
 	o, err := f.ask(ctx, opening{user: f.Policy.confirmed(proof), method: proof.method, client: in.Client, now: start}, user)
 	if err != nil {
 		return auth.Admission{}, f.returnTry(ctx, proof.tried.TicketID, err)
@@ -294,10 +320,24 @@ func (f *SignIn) WithCode(ctx context.Context, in TypedCode) (auth.Admission, er
 		if err := f.confirmByCode(ctx, tx, proof, in.Client, start); err != nil {
 			return err
 		}
+		if err := f.grantRoles(ctx, tx, user, roles); err != nil {
+			return err
+		}
 		admission, err = f.enter(ctx, tx, o)
 		return err
 	})
 	return admission, usedUp(err)
+}
+
+// typedRequested has hooks asked about a sign-in by a code of a text message, or about the sign-up, when it is the
+// first that proves anything of the user. That is known once the code is found right, so whoever guesses codes
+// learns nothing by it, and hooks are not asked about guesses.
+func (f *SignIn) typedRequested(ctx context.Context, in TypedCode, p codeProof) ([]string, error) {
+	if p.number == "" {
+		return nil, nil
+	}
+	signsUp := !p.user.EmailVerified && !p.user.PhoneNumberVerified
+	return f.eitherRequested(ctx, signsUp, request{Said: in.Said, method: p.method, phone: p.number, client: in.Client})
 }
 
 // codeProof is who typed a right code, and what it proves.

@@ -28,6 +28,7 @@ type GuestSignIn struct {
 	DisplayName string
 	Locale      string
 	Metadata    json.RawMessage
+	Said        Said
 	Client      auth.Client
 }
 
@@ -41,11 +42,15 @@ func (f *SignIn) AsGuest(ctx context.Context, in GuestSignIn) (admission auth.Ad
 	case f.Policy.DisableSignUp:
 		return admission, auth.SignUpDisabled
 	}
+	roles, err := f.signUpRequested(ctx, request{Said: in.Said, method: "anonymous", client: in.Client})
+	if err != nil {
+		return admission, err
+	}
 	now := f.Now()
 	guest := auth.User{
 		ID: tokens.NewUUID(), CreatedAt: now.Truncate(time.Microsecond), LastSeen: now, IsAnonymous: true,
 		DisplayName: in.DisplayName, Locale: f.Policy.locale(in.Locale), Metadata: in.Metadata,
-		DefaultRole: GuestRole, Roles: []string{GuestRole},
+		DefaultRole: GuestRole, Roles: granted([]string{GuestRole}, roles),
 	}
 	if guest.DisplayName == "" {
 		guest.DisplayName = "Anonymous User"

@@ -16,6 +16,7 @@ type LinkSignIn struct {
 	Email         string
 	Options       Options // of the user that a first sign-in creates; otherwise only RedirectTo counts
 	CodeChallenge string
+	Said          Said
 	Client        auth.Client
 }
 
@@ -28,14 +29,19 @@ func (f *SignIn) WithLink(ctx context.Context, in LinkSignIn) error {
 	}
 	ask.quiet = f.Policy.DisableAutoSignUp
 	user, err := f.Store.UserByEmail(ctx, in.Email)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	known := err == nil
+	if err := f.linkRequested(ctx, &ask, f.makesUsers() && !known); err != nil {
+		return err
+	}
 	switch {
-	case err == nil:
+	case known:
 		if err := f.Policy.gateMember(user); err != nil && auth.CodeOf(err) != auth.UserUnverified {
 			return err
 		}
 		return f.mailLink(ctx, ask, user)
-	case !errors.Is(err, store.ErrNotFound):
-		return err
 	case f.Policy.DisableAutoSignUp:
 		return f.Answers.settle(ctx, ask.start, f.Now)
 	}
@@ -58,6 +64,9 @@ func (f *SignUp) WithLink(ctx context.Context, in LinkSignIn) error {
 		return err
 	}
 	ask.quiet = true
+	if err := f.linkRequested(ctx, &ask, true); err != nil {
+		return err
+	}
 	switch _, err := f.Store.UserByEmail(ctx, in.Email); {
 	case err == nil:
 		return f.Answers.settle(ctx, ask.start, f.Now)
@@ -100,6 +109,17 @@ func (k *Kit) askLink(in LinkSignIn) (ask askedLink, err error) {
 		return ask, auth.MailNotConfigured
 	}
 	return ask, nil
+}
+
+// makesUsers tells whether somebody who is unknown becomes a user by signing in.
+func (k *Kit) makesUsers() bool { return !k.Policy.DisableAutoSignUp && !k.Policy.DisableSignUp }
+
+// linkRequested has hooks asked about a request for a link: whether it signs up or in is known from whether the
+// address is, unless no sign-in makes users. Then what hooks say must not tell who has an account.
+func (k *Kit) linkRequested(ctx context.Context, ask *askedLink, signsUp bool) error {
+	roles, err := k.eitherRequested(ctx, signsUp, request{Said: ask.Said, method: "link", client: ask.Client})
+	ask.newcomer.Roles = granted(ask.newcomer.Roles, roles)
+	return err
 }
 
 // addByLink creates the user and mails the link, or nothing of both.

@@ -48,6 +48,7 @@ func (f *SignIn) BeginPasskey(ctx context.Context, email string) (PasskeyRequest
 // PasskeyAnswer is a signature by a passkey.
 type PasskeyAnswer struct {
 	Answer passkeys.Asserted
+	Said   Said
 	Client auth.Client
 }
 
@@ -70,6 +71,9 @@ func (f *SignIn) WithPasskey(ctx context.Context, in PasskeyAnswer) (auth.Admiss
 		return auth.Admission{}, err
 	}
 	if err := f.Policy.gateMember(p.user); err != nil {
+		return auth.Admission{}, err
+	}
+	if err := f.signInRequested(ctx, request{Said: in.Said, method: "webauthn", client: in.Client}); err != nil {
 		return auth.Admission{}, err
 	}
 	o, err := f.ask(ctx, opening{user: p.user, method: "webauthn", aal: passkeyLevel(p.proof.UserVerified), client: in.Client, now: p.now}, p.user)

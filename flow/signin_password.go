@@ -15,6 +15,7 @@ import (
 type PasswordSignIn struct {
 	Email    string
 	Password string
+	Said     Said
 	Client   auth.Client
 }
 
@@ -25,6 +26,7 @@ type attempt struct {
 	begun   time.Time
 	looking time.Duration // at the database, so far
 	counted bool          // as a wrong password, before anybody was asked about it
+	heard   bool          // hooks were asked about the request
 }
 
 // passwordTries is how often a sign-in is looked at again that met another one of the same person.
@@ -37,7 +39,7 @@ const passwordTries = 3
 func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admission, error) {
 	a := attempt{PasswordSignIn: in, guards: f.passwordGuards(in.Email, in.Client), begun: f.Now()}
 	for range passwordTries {
-		admission, err := f.withPassword(ctx, a)
+		admission, err := f.withPassword(ctx, &a)
 		var met again
 		if !errors.As(err, &met) {
 			return admission, err
@@ -46,8 +48,8 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admi
 	return auth.Admission{}, auth.TooSoon{Code: auth.Overloaded, RetryAfter: time.Second}
 }
 
-func (f *SignIn) withPassword(ctx context.Context, a attempt) (auth.Admission, error) {
-	looked := f.Now()
+func (f *SignIn) withPassword(ctx context.Context, tried *attempt) (auth.Admission, error) {
+	a, looked := *tried, f.Now()
 	login, known, err := f.Store.LoginByEmail(ctx, a.Email, a.guards, looked)
 	a.looking = f.Now().Sub(looked)
 	if auth.CodeOf(err) == auth.TooManyRequests {
@@ -56,6 +58,10 @@ func (f *SignIn) withPassword(ctx context.Context, a attempt) (auth.Admission, e
 	if err != nil {
 		return auth.Admission{}, err
 	}
+	if err := f.heard(ctx, tried); err != nil {
+		return auth.Admission{}, err
+	}
+	a.begun = tried.begun
 	o := f.passwordOpening(a, login.User)
 	o.checkedHash = login.PasswordHash
 	asked := f.asking(ctx, o)
@@ -88,6 +94,19 @@ func (f *SignIn) withPassword(ctx context.Context, a attempt) (auth.Admission, e
 		return auth.Admission{}, err
 	}
 	return f.entered(ctx, a, func() (auth.Admission, error) { return f.enter(ctx, f.Store, o) })
+}
+
+// heard has hooks asked about the request, once, and never while the client or the account is locked out. A refusal
+// is paced without the time that they took.
+func (f *SignIn) heard(ctx context.Context, a *attempt) error {
+	if a.heard {
+		return nil
+	}
+	a.heard = true
+	begun := f.Now()
+	err := f.signInRequested(ctx, request{Said: a.Said, method: "password", client: a.Client})
+	a.begun = a.begun.Add(f.Now().Sub(begun))
+	return err
 }
 
 // passwordOpening begins the session of a password sign-in.

@@ -59,6 +59,7 @@ type PasskeySignUpAnswer struct {
 	Nickname      string
 	Options       Options // what is said here counts more than what was said at the beginning
 	CodeChallenge string
+	Said          Said
 	Client        auth.Client
 }
 
@@ -84,6 +85,10 @@ func (f *SignUp) WithPasskey(ctx context.Context, in PasskeySignUpAnswer) (admis
 		asked.Options = &Options{}
 	}
 	*asked.Options = in.Options.over(*asked.Options)
+	about := request{Said: in.Said, method: "webauthn", email: asked.Email, client: in.Client}
+	if asked.Options.granted, err = f.signUpRequested(ctx, about); err != nil {
+		return admission, err
+	}
 	user, redirectTo, err := f.passkeyNewcomer(asked)
 	if err != nil {
 		return admission, err

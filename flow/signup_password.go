@@ -15,6 +15,7 @@ type PasswordSignUp struct {
 	Password      string
 	Options       Options
 	CodeChallenge string // PKCE: the link in the mail then leads to a code instead of a session
+	Said          Said
 	Client        auth.Client
 }
 
@@ -22,6 +23,10 @@ type PasswordSignUp struct {
 func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (*auth.Grant, error) {
 	if f.Policy.DisableSignUp {
 		return nil, auth.SignUpDisabled
+	}
+	var err error
+	if in.Options.granted, err = f.signUpRequested(ctx, request{Said: in.Said, method: "password", client: in.Client}); err != nil {
+		return nil, err
 	}
 	if err := f.Policy.admit(in.Email); err != nil {
 		return nil, err

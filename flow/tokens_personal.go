@@ -100,6 +100,7 @@ func (k *Kit) actorMember(ctx context.Context, a auth.Actor) (auth.User, error) 
 // PATSignIn is a program that signs in as its user.
 type PATSignIn struct {
 	Token  string
+	Said   Said
 	Client auth.Client
 }
 
@@ -116,6 +117,9 @@ func (f *SignIn) WithPAT(ctx context.Context, in PATSignIn) (admission auth.Admi
 		return admission, err
 	}
 	if err := f.Policy.gateMember(found.User); err != nil {
+		return admission, err
+	}
+	if err := f.signInRequested(ctx, request{Said: in.Said, method: "pat", client: in.Client}); err != nil {
 		return admission, err
 	}
 	o, err := f.ask(ctx, opening{user: found.User, method: "pat", machine: true, pat: found.TokenID, ends: found.TokenExpiresAt, client: in.Client, now: now}, found.User)

@@ -103,9 +103,7 @@ type Failure struct {
 func New() *Hooks {
 	h := &Hooks{}
 	h.SignUpRequested.at("sign-up requested", h)
-	h.SignUpRequested.idle = true
 	h.SignInRequested.at("sign-in requested", h)
-	h.SignInRequested.idle = true
 	h.UserCreating.at("user creating", h)
 	h.UserInserted.at("user inserted", h)
 	h.UserConfirmed.at("user confirmed", h)

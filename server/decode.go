@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,7 @@ const maxDepth = 32
 type Body struct {
 	Optional bool     // nothing at all is as good as {}
 	Lenient  bool     // members that the struct does not have are ignored instead of refused
+	Heard    bool     // the same, since somebody reads the body as it came; see Verbatim
 	Free     []string // members that hold any JSON object: "options.metadata"
 }
 
@@ -45,11 +47,21 @@ func Decode[T any](r *http.Request, how Body) (T, error) {
 	} else if err := isJSON(r.Header); err != nil {
 		return in, err
 	}
-	if err := scan(raw, how.Free); err != nil {
+	mayBeNull := func(jsontext.Pointer) bool { return false }
+	if how.Heard {
+		if err := lookalikes(raw, how.Free); err != nil {
+			return in, err
+		}
+		mayBeNull = func(p jsontext.Pointer) bool { return !knows(reflect.TypeFor[T](), p) }
+	}
+	if err := scan(raw, how.Free, mayBeNull); err != nil {
 		return in, err
 	}
-	if err := json.Unmarshal(raw, &in, json.RejectUnknownMembers(!how.Lenient)); err != nil {
+	if err := json.Unmarshal(raw, &in, json.RejectUnknownMembers(!how.Lenient && !how.Heard)); err != nil {
 		return in, semantic(err)
+	}
+	if k, ok := any(&in).(interface{ keep(raw []byte) }); ok {
+		k.keep(raw)
 	}
 	if c, ok := any(&in).(checked); ok {
 		return in, c.Check()
@@ -90,7 +102,7 @@ func readBody(r *http.Request) ([]byte, error) {
 
 // scan walks through a body once and refuses what no struct would notice: members twice, invalid
 // UTF-8, a NUL, nulls in the place of a value, a depth or a second value that nobody needs.
-func scan(raw []byte, free []string) error {
+func scan(raw []byte, free []string, mayBeNull func(jsontext.Pointer) bool) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(raw))
 	written := 0
 	for {
@@ -123,7 +135,7 @@ func scan(raw []byte, free []string) error {
 				return auth.Invalid{Field: member(dec.StackPointer()), Problem: "is one of too many numbers with large exponents"}
 			}
 		case 'n':
-			if field := member(dec.StackPointer()); !under(field, free) {
+			if field := member(dec.StackPointer()); !under(field, free) && !mayBeNull(dec.StackPointer()) {
 				return auth.Invalid{Field: field, Problem: "must not be null; leave it out instead"}
 			}
 		}
@@ -232,6 +244,6 @@ func Object(field, text string) ([]byte, error) {
 	if v := jsontext.Value(text); !v.IsValid() || v.Kind() != '{' {
 		return nil, auth.Invalid{Field: field, Problem: "must be a JSON object"}
 	}
-	err := scan([]byte(`{`+strconv.Quote(field)+`:`+text+`}`), []string{field})
+	err := scan([]byte(`{`+strconv.Quote(field)+`:`+text+`}`), []string{field}, func(jsontext.Pointer) bool { return false })
 	return []byte(text), err
 }

@@ -194,6 +194,16 @@ func (db *DB) OwnsSecurityKey(ctx context.Context, userID string) (owns bool, er
 
 const ownsSecurityKeySQL = `select exists (select from auth.user_security_keys where user_id = $1)`
 
+// AddRoles gives a user roles that exist. It must run in a transaction.
+func (db *DB) AddRoles(ctx context.Context, userID string, roles []string, at time.Time) error {
+	if _, err := db.Exec(ctx, addMoreRolesSQL, userID, roles, at); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+const addMoreRolesSQL = `insert into auth.user_roles (user_id, role, created_at) select $1, unnest($2::text[]), $3 on conflict do nothing`
+
 // EnsureRoles makes sure that the configured roles exist.
 func (db *DB) EnsureRoles(ctx context.Context, roles []string) error {
 	if _, err := db.Exec(ctx, ensureRolesSQL, roles); err != nil {

@@ -84,9 +84,12 @@ func with(object []byte, added []member) ([]byte, error) {
 
 // without leaves members out of an object. One that has none of them stays as it is, byte for byte.
 func without(object []byte, members []member) ([]byte, error) {
-	d := jsontext.NewDecoder(bytes.NewReader(object))
-	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+	if v := jsontext.Value(object); !v.IsValid() || v.Kind() != '{' {
 		return nil, hooks.BadAnswer{Why: "there is none: what the client sent is no object"}
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(object))
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
 	}
 	rest, left := []byte{'{'}, false
 	for d.PeekKind() == '"' {

@@ -28,12 +28,12 @@ func (d *Door) codeRoutes() []route {
 
 func (d *Door) askMailedCode(send func(context.Context, flow.CodeSignIn) error) server.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		in, err := server.Decode[linkRequest](r, server.Body{Free: []string{"options.metadata"}})
+		in, err := server.Decode[linkRequest](r, server.Body{Heard: d.heard(), Free: []string{"options.metadata"}})
 		if err != nil {
 			return err
 		}
 		err = send(r.Context(), flow.CodeSignIn{
-			Email: in.Email, Options: in.Options.toFlow(), CodeChallenge: text(in.CodeChallenge), Client: server.Client(w),
+			Email: in.Email, Options: in.Options.toFlow(), CodeChallenge: text(in.CodeChallenge), Said: said(in.Verbatim), Client: server.Client(w),
 		})
 		if err != nil {
 			return err
@@ -94,6 +94,8 @@ func (d *Door) askTextedCode(send func(context.Context, flow.CodeSignIn) error) 
 }
 
 type typedTextRequest struct {
+	server.Verbatim `json:"-"`
+
 	PhoneNumber string `json:"phoneNumber"`
 	OTP         string `json:"otp"`
 }
@@ -104,11 +106,11 @@ func (in *typedTextRequest) Check() error {
 }
 
 func (d *Door) typeTextedCode(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[typedTextRequest](r, server.Body{})
+	in, err := server.Decode[typedTextRequest](r, server.Body{Heard: d.heard()})
 	if err != nil {
 		return err
 	}
-	return d.typeCode(w, r, flow.TypedCode{PhoneNumber: in.PhoneNumber, Code: in.OTP})
+	return d.typeCode(w, r, flow.TypedCode{PhoneNumber: in.PhoneNumber, Code: in.OTP, Said: said(in.Verbatim)})
 }
 
 type changePhoneRequest struct {

@@ -11,13 +11,13 @@ import (
 )
 
 func (d *Door) signUpPassword(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[signUpPasswordRequest](r, server.Body{Free: []string{"options.metadata"}})
+	in, err := server.Decode[signUpPasswordRequest](r, server.Body{Heard: d.heard(), Free: []string{"options.metadata"}})
 	if err != nil {
 		return err
 	}
 	grant, err := d.SignUp.WithPassword(r.Context(), flow.PasswordSignUp{
 		Email: in.Email, Password: in.Password, Options: in.Options.toFlow(),
-		CodeChallenge: text(in.CodeChallenge), Client: server.Client(w),
+		CodeChallenge: text(in.CodeChallenge), Said: said(in.Verbatim), Client: server.Client(w),
 	})
 	if err != nil {
 		return err
@@ -25,12 +25,18 @@ func (d *Door) signUpPassword(w http.ResponseWriter, r *http.Request) error {
 	return server.JSON(w, http.StatusOK, sessionPayload{toSession(grant)})
 }
 
+// heard tells whether somebody reads what clients send as it comes: then they may send more than we understand.
+func (d *Door) heard() bool { return d.SignIn.HearsRequests() }
+
+// said is what a client sent, for hooks.
+func said(v server.Verbatim) flow.Said { return flow.Said{Data: v.Raw()} }
+
 func (d *Door) signInPassword(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[signInPasswordRequest](r, server.Body{})
+	in, err := server.Decode[signInPasswordRequest](r, server.Body{Heard: d.heard()})
 	if err != nil {
 		return err
 	}
-	admission, err := d.SignIn.WithPassword(r.Context(), flow.PasswordSignIn{Email: in.Email, Password: in.Password, Client: server.Client(w)})
+	admission, err := d.SignIn.WithPassword(r.Context(), flow.PasswordSignIn{Email: in.Email, Password: in.Password, Said: said(in.Verbatim), Client: server.Client(w)})
 	if err != nil {
 		return err
 	}
@@ -46,12 +52,12 @@ func (d *Door) signUpLink(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Door) askLink(w http.ResponseWriter, r *http.Request, ask func(context.Context, flow.LinkSignIn) error) error {
-	in, err := server.Decode[linkRequest](r, server.Body{Free: []string{"options.metadata"}})
+	in, err := server.Decode[linkRequest](r, server.Body{Heard: d.heard(), Free: []string{"options.metadata"}})
 	if err != nil {
 		return err
 	}
 	err = ask(r.Context(), flow.LinkSignIn{
-		Email: in.Email, Options: in.Options.toFlow(), CodeChallenge: text(in.CodeChallenge), Client: server.Client(w),
+		Email: in.Email, Options: in.Options.toFlow(), CodeChallenge: text(in.CodeChallenge), Said: said(in.Verbatim), Client: server.Client(w),
 	})
 	if err != nil {
 		return err

@@ -20,6 +20,8 @@ func (d *Door) guestRoutes() []route {
 }
 
 type signInAnonymousRequest struct {
+	server.Verbatim `json:"-"`
+
 	DisplayName *string         `json:"displayName"`
 	Locale      *string         `json:"locale"`
 	Metadata    json.RawMessage `json:"metadata"`
@@ -47,12 +49,12 @@ func hasControls(s string) bool {
 }
 
 func (d *Door) signInAnonymous(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[signInAnonymousRequest](r, server.Body{Optional: true, Free: []string{"metadata"}})
+	in, err := server.Decode[signInAnonymousRequest](r, server.Body{Optional: true, Heard: d.heard(), Free: []string{"metadata"}})
 	if err != nil {
 		return err
 	}
 	admission, err := d.SignIn.AsGuest(r.Context(), flow.GuestSignIn{
-		DisplayName: text(in.DisplayName), Locale: text(in.Locale), Metadata: in.Metadata, Client: server.Client(w),
+		DisplayName: text(in.DisplayName), Locale: text(in.Locale), Metadata: in.Metadata, Said: said(in.Verbatim), Client: server.Client(w),
 	})
 	if err != nil {
 		return err
@@ -61,6 +63,8 @@ func (d *Door) signInAnonymous(w http.ResponseWriter, r *http.Request) error {
 }
 
 type deanonymizeRequest struct {
+	server.Verbatim `json:"-"`
+
 	SignInMethod  string        `json:"signInMethod"`
 	Email         string        `json:"email"`
 	PhoneNumber   *string       `json:"phoneNumber"`
@@ -107,7 +111,7 @@ func (d *Door) deanonymize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in, err := server.Decode[deanonymizeRequest](r, server.Body{Free: []string{"options.metadata"}})
+	in, err := server.Decode[deanonymizeRequest](r, server.Body{Heard: d.heard(), Free: []string{"options.metadata"}})
 	if err != nil {
 		return err
 	}
@@ -129,7 +133,7 @@ func (d *Door) deanonymize(w http.ResponseWriter, r *http.Request) error {
 		})
 	} else {
 		change := flow.Deanonymization{
-			Actor: actor, Email: in.Email, Options: in.Options.toFlow(), CodeChallenge: text(in.CodeChallenge), Client: server.Client(w),
+			Actor: actor, Email: in.Email, Options: in.Options.toFlow(), CodeChallenge: text(in.CodeChallenge), Said: said(in.Verbatim), Client: server.Client(w),
 		}
 		if in.SignInMethod == "email-password" {
 			change.Password = text(in.Password)

@@ -11,6 +11,8 @@ import (
 )
 
 type idTokenRequest struct {
+	server.Verbatim `json:"-"`
+
 	Provider string        `json:"provider"`
 	IDToken  string        `json:"idToken"`
 	Nonce    *string       `json:"nonce"`
@@ -50,11 +52,11 @@ const (
 )
 
 func (in *idTokenRequest) toFlow(w http.ResponseWriter) flow.IDTokenSignIn {
-	return flow.IDTokenSignIn{Provider: in.Provider, IDToken: in.IDToken, Nonce: text(in.Nonce), Options: in.Options.toFlow(), Client: server.Client(w)}
+	return flow.IDTokenSignIn{Provider: in.Provider, IDToken: in.IDToken, Nonce: text(in.Nonce), Options: in.Options.toFlow(), Said: said(in.Verbatim), Client: server.Client(w)}
 }
 
 func (d *Door) signInIDToken(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[idTokenRequest](r, server.Body{Free: []string{"options.metadata"}})
+	in, err := server.Decode[idTokenRequest](r, server.Body{Heard: d.heard(), Free: []string{"options.metadata"}})
 	if err != nil {
 		return err
 	}
@@ -66,7 +68,7 @@ func (d *Door) signInIDToken(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Door) signUpIDToken(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[idTokenRequest](r, server.Body{Free: []string{"options.metadata"}})
+	in, err := server.Decode[idTokenRequest](r, server.Body{Heard: d.heard(), Free: []string{"options.metadata"}})
 	if err != nil {
 		return err
 	}

@@ -38,13 +38,13 @@ func (d *Door) beginPasskeySignUp(w http.ResponseWriter, r *http.Request) error 
 }
 
 func (d *Door) signUpPasskey(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[signUpPasskeyAnswer](r, server.Body{Free: append([]string{"options.metadata"}, freeCredential...)})
+	in, err := server.Decode[signUpPasskeyAnswer](r, server.Body{Heard: d.heard(), Free: append([]string{"options.metadata"}, freeCredential...)})
 	if err != nil {
 		return err
 	}
 	admission, err := d.SignUp.WithPasskey(r.Context(), flow.PasskeySignUpAnswer{
 		Answer: in.Credential.toRoom(), Nickname: cmp.Or(text(in.Nickname), text(in.Options.Nickname)), Options: in.Options.toFlow(),
-		CodeChallenge: text(in.CodeChallenge), Client: server.Client(w),
+		CodeChallenge: text(in.CodeChallenge), Said: said(in.Verbatim), Client: server.Client(w),
 	})
 	if err != nil {
 		return err
@@ -65,11 +65,11 @@ func (d *Door) beginPasskeySignIn(w http.ResponseWriter, r *http.Request) error 
 }
 
 func (d *Door) signInPasskey(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[passkeyAnswer](r, server.Body{Free: freeCredential})
+	in, err := server.Decode[passkeyAnswer](r, server.Body{Heard: d.heard(), Free: freeCredential})
 	if err != nil {
 		return err
 	}
-	admission, err := d.SignIn.WithPasskey(r.Context(), flow.PasskeyAnswer{Answer: in.Credential.toRoom(), Client: server.Client(w)})
+	admission, err := d.SignIn.WithPasskey(r.Context(), flow.PasskeyAnswer{Answer: in.Credential.toRoom(), Said: said(in.Verbatim), Client: server.Client(w)})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"postern/auth"
 	"postern/flow"
 	"postern/passkeys"
+	"postern/server"
 )
 
 // creationOptions ask a browser for a new key. They are what SimpleWebAuthn takes: not wrapped in
@@ -265,6 +266,8 @@ type passkeyOptions struct {
 }
 
 type signUpPasskeyAnswer struct {
+	server.Verbatim `json:"-"`
+
 	Credential    *createdCredential `json:"credential"`
 	Options       passkeyOptions     `json:"options"`
 	Nickname      *string            `json:"nickname"`
@@ -292,6 +295,8 @@ func (in *signInPasskeyRequest) Check() error {
 // passkeyAnswer is a signature. hasura-auth-js sends the address with it, which says nothing that the
 // signature does not.
 type passkeyAnswer struct {
+	server.Verbatim `json:"-"`
+
 	Email      *string             `json:"email"`
 	Credential *assertedCredential `json:"credential"`
 }

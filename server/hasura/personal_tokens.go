@@ -72,6 +72,8 @@ func (d *Door) createPAT(w http.ResponseWriter, r *http.Request) error {
 }
 
 type signInPATRequest struct {
+	server.Verbatim `json:"-"`
+
 	PersonalAccessToken string `json:"personalAccessToken"`
 }
 
@@ -84,11 +86,11 @@ func (in *signInPATRequest) Check() error {
 }
 
 func (d *Door) signInPAT(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[signInPATRequest](r, server.Body{})
+	in, err := server.Decode[signInPATRequest](r, server.Body{Heard: d.heard()})
 	if err != nil {
 		return err
 	}
-	admission, err := d.SignIn.WithPAT(r.Context(), flow.PATSignIn{Token: in.PersonalAccessToken, Client: server.Client(w)})
+	admission, err := d.SignIn.WithPAT(r.Context(), flow.PATSignIn{Token: in.PersonalAccessToken, Said: said(in.Verbatim), Client: server.Client(w)})
 	if err != nil {
 		return err
 	}

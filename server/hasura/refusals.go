@@ -115,6 +115,9 @@ func (s Settings) words(err error) refusal {
 		if words := denied.Words(); words != "" {
 			no.message = words
 		}
+		if len(denied.Body) > 0 {
+			no.id = denied.Code // where the body cannot be shown, it stands for it
+		}
 	}
 	return no
 }

@@ -11,6 +11,7 @@ import (
 
 	"postern/auth"
 	"postern/flow"
+	"postern/server"
 	"postern/tokens"
 )
 
@@ -89,6 +90,8 @@ func toSession(g *auth.Grant) *session {
 }
 
 type signUpPasswordRequest struct {
+	server.Verbatim `json:"-"`
+
 	Email         string        `json:"email"`
 	Password      string        `json:"password"`
 	Options       signUpOptions `json:"options"`
@@ -158,6 +161,8 @@ var (
 
 // linkRequest asks for a mail with a link that signs in.
 type linkRequest struct {
+	server.Verbatim `json:"-"`
+
 	Email         string        `json:"email"`
 	Options       signUpOptions `json:"options"`
 	CodeChallenge *string       `json:"codeChallenge"`
@@ -169,6 +174,8 @@ func (in *linkRequest) Check() error {
 }
 
 type signInPasswordRequest struct {
+	server.Verbatim `json:"-"`
+
 	Email    string `json:"email"`
 	Password string `json:"password"`
 }
