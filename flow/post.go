@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"postern/auth"
 	"postern/emails"
@@ -60,6 +62,25 @@ func (k *Kit) inTx(ctx context.Context, f func(tx *store.DB) error) error {
 	if !errors.Is(err, errRehearsed) {
 		return err
 	}
+	if err := k.countSending(ctx, p); err != nil {
+		return err
+	}
+	if err := k.send(ctx, p); err != nil {
+		return k.uncountSending(ctx, p, err)
+	}
+	p.repeated = true
+	return k.Store.InTx(ctx, func(tx *store.DB) error {
+		p.next, p.sent, p.text = 0, 0, 0
+		err := f(tx.Carrying(p))
+		if err == nil && p.sent+p.text != len(p.mails)+len(p.texts) {
+			err = errUnlike
+		}
+		return err
+	})
+}
+
+// send has hooks send what waits.
+func (k *Kit) send(ctx context.Context, p *post) error {
 	for i := range p.mails {
 		if err := k.Hooks.MailDue.Ask(ctx, &p.mails[i]); err != nil {
 			return err
@@ -75,15 +96,42 @@ func (k *Kit) inTx(ctx context.Context, f func(tx *store.DB) error) error {
 		}
 		p.taken = append(p.taken, taken)
 	}
-	p.repeated = true
-	return k.Store.InTx(ctx, func(tx *store.DB) error {
-		p.next, p.sent, p.text = 0, 0, 0
-		err := f(tx.Carrying(p))
-		if err == nil && p.sent+p.text != len(p.mails)+len(p.texts) {
-			err = errUnlike
+	return nil
+}
+
+// countSending counts messages before anybody is asked to send them. What the transaction counts of them it
+// counts when it is kept: of many who ask at once each is the first in its rehearsal, and whoever takes too
+// long to answer may have sent the message all the same.
+func (k *Kit) countSending(ctx context.Context, p *post) error {
+	return k.Store.CountFailure(ctx, k.sendingGuards(p), k.Now())
+}
+
+// uncountSending takes back what was counted of messages that were not sent, as whoever was asked says.
+func (k *Kit) uncountSending(ctx context.Context, p *post, refusal error) error {
+	var no *hooks.Denied
+	if !errors.As(refusal, &no) {
+		return refusal
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
+	return errors.Join(refusal, k.Store.UncountFailure(ctx, k.sendingGuards(p)))
+}
+
+// sendingGuards count what an address and a number are sent, of one kind each.
+func (k *Kit) sendingGuards(p *post) []store.Guard {
+	var guards []store.Guard
+	add := func(key string, most int) {
+		if !slices.ContainsFunc(guards, func(g store.Guard) bool { return g.Key == key }) {
+			guards = append(guards, store.Guard{Key: key, Max: most, Window: time.Hour})
 		}
-		return err
-	})
+	}
+	for _, m := range p.mails {
+		add("hook:mailed:"+m.Template+":"+strings.ToLower(m.To), k.Policy.MailsPerHour)
+	}
+	for _, t := range p.texts {
+		add("hook:texted:"+t.Phone, k.Policy.MessagesPerHour)
+	}
+	return guards
 }
 
 // quietly is inTx for an answer that is the same whether or not there is anything to send. What
