@@ -249,7 +249,7 @@ func (k *Kit) asksOfUnknown() bool { return k.Hooks != nil && k.Hooks.PasswordUn
 // what that came to. What a hook says of a wrong one is worth a refusal, too, but its failure is not:
 // it must not tell that there is such a user. Nor must its time, so it is noted.
 func (k *Kit) passwordChecked(ctx context.Context, u auth.User, c auth.Client, check error) error {
-	if k.Hooks == nil || !k.Hooks.PasswordChecked.Bound() || check != nil && auth.CodeOf(check) != auth.InvalidCredentials {
+	if check != nil && auth.CodeOf(check) != auth.InvalidCredentials {
 		return check
 	}
 	e := hooks.PasswordChecked{Event: event(c, k.Now()), User: u, Valid: check == nil}

@@ -70,7 +70,7 @@ func (f *SignIn) withPassword(ctx context.Context, tried *attempt) (auth.Admissi
 	wrong := auth.CodeOf(err) == auth.InvalidCredentials
 	switch {
 	case known && login.PasswordHash != "":
-		err = f.passwordChecked(ctx, login.User, a.Client, err)
+		err = f.withCheckedPassword(ctx, &a, login.User, err)
 	case wrong && f.asksOfUnknown():
 		return f.withUnknownPassword(ctx, a, login.User, known, err)
 	}
@@ -106,6 +106,25 @@ func (f *SignIn) heard(ctx context.Context, a *attempt) error {
 	begun := f.Now()
 	err := f.signInRequested(ctx, request{Said: a.Said, method: "password", client: a.Client})
 	a.begun = a.begun.Add(f.Now().Sub(begun))
+	return err
+}
+
+// withCheckedPassword has hooks asked about a password that was compared. A wrong one is counted before:
+// however many guess at once, hooks hear of no more guesses than there may be. What they say against a right
+// one comes when it would against a wrong one, since they may say the same.
+func (f *SignIn) withCheckedPassword(ctx context.Context, a *attempt, user auth.User, check error) error {
+	if f.Hooks == nil || !f.Hooks.PasswordChecked.Bound() {
+		return check
+	}
+	if auth.CodeOf(check) == auth.InvalidCredentials {
+		if err := f.countFirst(ctx, a); err != nil {
+			return err
+		}
+	}
+	err := f.passwordChecked(ctx, user, a.Client, check)
+	if check == nil && auth.CodeOf(err) == auth.HookDenied {
+		return f.refuse(ctx, a.begun, err)
+	}
 	return err
 }
 
@@ -170,6 +189,15 @@ func (f *SignIn) refusePassword(ctx context.Context, a attempt, refusal error) e
 	}
 	f.Refusals.worked(before.Add(-a.looking), f.Now())
 	return f.refuse(ctx, a.begun, refusal)
+}
+
+// countFirst counts a password as a wrong one before a hook is asked about it. An error is the answer.
+func (f *SignIn) countFirst(ctx context.Context, a *attempt) error {
+	looked := f.Now()
+	err := f.countPassword(ctx, *a)
+	a.looking += f.Now().Sub(looked)
+	a.counted = err == nil || auth.CodeOf(err) == auth.TooManyRequests
+	return err
 }
 
 // countPassword counts a wrong password, or one that is taken for wrong until somebody vouches for it.

@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"postern/auth"
@@ -21,15 +20,8 @@ func (f *SignIn) withUnknownPassword(ctx context.Context, a attempt, user auth.U
 	if !f.Policy.maybeVouched(a.Email, user, known) {
 		return auth.Admission{}, f.refusePassword(ctx, a, refusal)
 	}
-	looked := f.Now()
-	err := f.countPassword(ctx, a)
-	a.looking, a.counted = a.looking+f.Now().Sub(looked), true
-	var wait auth.TooSoon
-	switch {
-	case errors.As(err, &wait):
-		return auth.Admission{}, f.refusePassword(ctx, a, wait)
-	case err != nil:
-		return auth.Admission{}, err
+	if err := f.countFirst(ctx, &a); err != nil {
+		return auth.Admission{}, f.refusePassword(ctx, a, err)
 	}
 	var about *auth.User
 	if known {

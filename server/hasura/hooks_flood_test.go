@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"postern/hooks"
+	"postern/house"
+	"postern/internal/testhouse"
 )
 
 // TestHooksSendNoMoreThanOneMayBeSent has a crowd ask for messages to one address and one number at once, while
@@ -50,6 +52,56 @@ func TestHooksSendNoMoreThanOneMayBeSent(t *testing.T) {
 		}
 		if got := o.asked(step.hook); len(got) != 6 {
 			t.Errorf("%s: asked %d times", name, len(got))
+		}
+	}
+}
+
+// TestHooksHearOfNoMoreWrongPasswordsThanThereMayBe lets a crowd guess at one account at once: a hook that takes
+// its time must not have all of them looked at before one is counted.
+func TestHooksHearOfNoMoreWrongPasswordsThanThereMayBe(t *testing.T) {
+	t.Parallel()
+	o, h := &operator{}, hooks.New()
+	o.checks(t, h)
+	d := openHooked(t, newStillClock(), unverified("AUTH_RATE_LIMIT_ENABLE", "true", "AUTH_RATE_LIMIT_GLOBAL_BURST", "10000", "AUTH_RATE_LIMIT_BRUTE_FORCE_BURST", "3"), h)
+	email := d.signUp(t, nil)
+	o.says(sleeps)
+	answers, err := parallel(12, func(int) (reply, error) {
+		return send(t.Context(), d.House, "POST", passwordWay, fields{"email": email, "password": "wrong"}, home())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[int]int{}
+	for _, a := range answers {
+		told[a.status]++
+	}
+	if got := o.asked("checked"); len(got) != 3 || told[401] != 3 || told[429] != 9 {
+		t.Errorf("asked %d times, and answered %v", len(got), told)
+	}
+}
+
+// checks binds the operator to passwords that were compared.
+func (o *operator) checks(t testing.TB, h *hooks.Hooks) {
+	t.Helper()
+	asks[hooks.PasswordChecked](t, o, &h.PasswordChecked, "checked", hooks.Vetoer, func(e hooks.PasswordChecked) (string, any) { return e.ID, fields{} }, nil)
+}
+
+// TestARightPasswordIsRefusedWhenAWrongOneWouldBe holds that a hook that locks an account locks it for whoever
+// guesses on: the same words must not come at once to a right password, and later to others.
+func TestARightPasswordIsRefusedWhenAWrongOneWouldBe(t *testing.T) {
+	t.Parallel()
+	o, h := &operator{}, hooks.New()
+	o.checks(t, h)
+	d := doorway{testhouse.Open(t, everyWayIn(unverified()), func(o *house.Options) { o.Hooks = h })}
+	email := d.signUp(t, nil)
+	o.says(sleeps)
+	d.ask(t, "POST", passwordWay, fields{"email": email, "password": "wrong"}).refused(t, 401, "invalid-email-password", wrongWords)
+	o.says(denies)
+	for _, password := range []string{"wrong", rightPassword} {
+		began := time.Now()
+		d.ask(t, "POST", passwordWay, fields{"email": email, "password": password}).refused(t, 418, "hook-denied", "not today, says checked")
+		if took := time.Since(began); took < hookTime {
+			t.Errorf("%s: refused after %s", password, took)
 		}
 	}
 }
