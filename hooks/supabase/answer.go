@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -31,18 +32,25 @@ func read(a hooks.Answer) (members, error) {
 }
 
 // refusal reads the error object {"http_code", "message"}. As with Supabase, it refuses only with a
-// message, and not if its code is something other than a number.
+// message. Unlike there, it does so too if its code is something other than a number; and an error that is no
+// such object is a failure, since whoever says it hardly means that all is well.
 func (m members) refusal() error {
 	var e struct {
-		Code    *float64 `json:"http_code"`
-		Message string   `json:"message"`
+		Code    json.RawMessage `json:"http_code"`
+		Message string          `json:"message"`
 	}
-	if readable := json.Unmarshal(m["error"], &e) == nil; !readable || e.Message == "" {
+	switch none := m["error"]; {
+	case len(none) == 0 || slices.Contains([]string{"null", "false", `""`}, string(none)):
+		return nil
+	case json.Unmarshal(none, &e) != nil:
+		return hooks.BadAnswer{Why: "its error is no object with a text message"}
+	case e.Message == "":
 		return nil
 	}
 	no := &hooks.Denied{Status: 500, Code: "unexpected_failure", Message: e.Message}
-	if e.Code != nil && *e.Code >= 400 && *e.Code <= 599 && *e.Code != 500 {
-		no.Status, no.Code = int(*e.Code), "unknown"
+	var code float64
+	if json.Unmarshal(e.Code, &code) == nil && code >= 400 && code <= 599 && code != 500 {
+		no.Status, no.Code = int(code), "unknown"
 	}
 	return no
 }

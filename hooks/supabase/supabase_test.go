@@ -92,12 +92,20 @@ func TestAnswersToTokens(t *testing.T) {
 		"an error of status 200":  {says{body: `{"error":{"http_code":200,"message":"No"}}`}, outcome{Denied: &hooks.Denied{Status: 500, Code: "unexpected_failure", Message: "No"}}},
 		"an error without words":  {says{body: `{"claims":{` + goodClaims + `},"error":{"http_code":403,"message":""}}`}, outcome{}},
 		"an error with a text as status": {
-			says{body: `{"claims":{` + goodClaims + `},"error":{"http_code":"403","message":"No"}}`}, outcome{},
+			says{body: `{"claims":{` + goodClaims + `},"error":{"http_code":"403","message":"No"}}`}, outcome{Denied: &hooks.Denied{Status: 500, Code: "unexpected_failure", Message: "No"}},
 		},
-		"an error that is null":    {says{body: `{"claims":{` + goodClaims + `},"error":null}`}, outcome{}},
-		"a function that refuses":  {says{err: hooks.Raised{State: "PT402", Message: "Pay"}}, outcome{Denied: &hooks.Denied{Status: 402, Code: "unknown", Message: "Pay"}}},
-		"a function that breaks":   {says{err: hooks.Raised{State: "P0001", Message: "jane@example.com"}}, outcome{Failed: "ended in an error: SQLSTATE P0001"}},
-		"a function of status 200": {says{err: hooks.Raised{State: "PT200", Message: "Pay"}}, outcome{Failed: "ended in an error: SQLSTATE PT200"}},
+		"an error with a huge status":     {says{body: `{"claims":{` + goodClaims + `},"error":{"http_code":1e999,"message":"No"}}`}, outcome{Denied: &hooks.Denied{Status: 500, Code: "unexpected_failure", Message: "No"}}},
+		"an error that is a text":         {says{body: `{"claims":{` + goodClaims + `},"error":"No"}`}, outcome{Failed: "the answer makes no sense: its error is no object with a text message"}},
+		"an error that is true":           {says{body: `{"claims":{` + goodClaims + `},"error":true}`}, outcome{Failed: "the answer makes no sense: its error is no object with a text message"}},
+		"an error that is a list":         {says{body: `{"claims":{` + goodClaims + `},"error":[{"message":"No"}]}`}, outcome{Failed: "the answer makes no sense: its error is no object with a text message"}},
+		"an error whose words are none":   {says{body: `{"claims":{` + goodClaims + `},"error":{"message":{"en":"No"}}}`}, outcome{Failed: "the answer makes no sense: its error is no object with a text message"}},
+		"an error that is false":          {says{body: `{"claims":{` + goodClaims + `},"error":false}`}, outcome{}},
+		"an error that is no text":        {says{body: `{"claims":{` + goodClaims + `},"error":""}`}, outcome{}},
+		"an error that is an empty table": {says{body: `{"claims":{` + goodClaims + `},"error":{}}`}, outcome{}},
+		"an error that is null":           {says{body: `{"claims":{` + goodClaims + `},"error":null}`}, outcome{}},
+		"a function that refuses":         {says{err: hooks.Raised{State: "PT402", Message: "Pay"}}, outcome{Denied: &hooks.Denied{Status: 402, Code: "unknown", Message: "Pay"}}},
+		"a function that breaks":          {says{err: hooks.Raised{State: "P0001", Message: "jane@example.com"}}, outcome{Failed: "ended in an error: SQLSTATE P0001"}},
+		"a function of status 200":        {says{err: hooks.Raised{State: "PT200", Message: "Pay"}}, outcome{Failed: "ended in an error: SQLSTATE PT200"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
