@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"postern/hooks"
 )
@@ -17,6 +18,7 @@ func understand(err error, limit time.Duration) error {
 	var pg *pgconn.PgError
 	var large hooks.TooLarge
 	var bad hooks.BadAnswer
+	var flood *pgproto3.ExceededMaxBodyLenErr
 	var connect *pgconn.ConnectError
 	var absent hooks.NotThere
 	switch {
@@ -24,6 +26,8 @@ func understand(err error, limit time.Duration) error {
 		return absent
 	case errors.As(err, &large):
 		return large
+	case errors.As(err, &flood):
+		return hooks.TooLarge{Most: maxAnswer}
 	case errors.As(err, &bad):
 		return bad
 	case errors.As(err, &connect):

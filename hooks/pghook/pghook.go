@@ -25,6 +25,9 @@ import (
 const (
 	// maxAnswer is how much of an answer is taken, as over HTTP.
 	maxAnswer = 200 << 10
+	// maxMessage is how much of anything that the database sends is taken at once: an answer, or the text of
+	// an error, which a function can make as long as it likes.
+	maxMessage = maxAnswer + 64<<10
 	// grace is what the database has for saying that the time is up.
 	grace = 250 * time.Millisecond
 	// tries bounds how often what Postgres gave up for another transaction's sake is asked again.
@@ -51,6 +54,7 @@ func Open(ctx context.Context, s Settings, serversOwn string) (*Pool, error) {
 		return nil, errors.New("pghook: AUTH_HOOKS_POSTGRES_CONNECTION is not a valid Postgres URL, such as postgres://user:password@host:5432/database")
 	}
 	cfg.MinConns, cfg.MinIdleConns = 0, 0
+	cfg.ConnConfig.MaxProtocolMessageBodyLen = maxMessage
 	cfg.MaxConns = int32(min(max(s.MaxConnections, 1), 1000)) // #nosec G115 -- bounded
 	cfg.ConnConfig.RuntimeParams["application_name"] = "postern hooks"
 	if s.Role != "" {
