@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"postern/webhooks"
 )
 
 // generic posts to whatever gateway the operator has.
@@ -24,7 +26,7 @@ type generic struct {
 	contentType string
 	body        *bodyTemplate
 	header      http.Header
-	secrets     [][]byte // of the signature; none means that requests are not signed
+	secrets     webhooks.Keys // of the signature; none means that requests are not signed
 	now         func() time.Time
 }
 

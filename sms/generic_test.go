@@ -24,6 +24,29 @@ func TestSignature(t *testing.T) {
 	}
 }
 
+// Every spelling of a secret signs with the same bytes; what cannot sign is refused.
+func TestSpellingsOfSecrets(t *testing.T) {
+	t.Parallel()
+	const raw = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	for _, text := range []string{raw, "whsec_" + raw, "v1,whsec_" + raw, "v1," + raw, " whsec_" + raw + "\n", "|" + raw} {
+		keys, err := parseSecrets(text)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		header := http.Header{}
+		sign(header, keys, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), `{"test": 2432232314}`)
+		if got := header.Get("Webhook-Signature"); got != "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" {
+			t.Errorf("%q signs %s", text, got)
+		}
+	}
+	for _, text := range []string{"whsec_c2hvcnQ=", "c2hvcnQ=", "whsec_", "whsec_*", "whpk_" + "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "v2,whsec_" + raw} {
+		if _, err := parseSecrets(text); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
 // Whatever a text says, it comes out of the body as it went in, and adds nothing beside it.
 func FuzzBodyKeepsValuesInTheirPlace(f *testing.F) {
 	for _, s := range []string{"482913", `"`, `\`, `","x":"y`, "&to=+1", "${to}", "</b>", "\x00", "\u2028", "\xff", "😀"} {
