@@ -51,7 +51,7 @@ func supabaseDialect(c *config.Config) Dialect {
 	}
 	return Dialect{
 		Name: "supabase", Title: "Supabase Auth Hooks",
-		About: "Receivers that were written for Supabase's Auth Hooks work unchanged, and users of every door meet them. Instead of variables (also `GOTRUE_HOOK_…`) a file may say where hooks are, as Supabase's `config.toml` does (`AUTH_HOOKS_CONFIG`). Hooks that are ours have questions and answers in the same style.",
+		About:  "Receivers that were written for Supabase's Auth Hooks work unchanged, and users of every door meet them. Instead of variables (also `GOTRUE_HOOK_…`) a file may say where hooks are, as Supabase's `config.toml` does (`AUTH_HOOKS_CONFIG`). Hooks that are ours have questions and answers in the same style.",
 		Points: supabase.Points(c.Flow.ServerURL),
 		said: func(point string) said {
 			h, _ := find(point)

@@ -2,9 +2,9 @@ package house
 
 import (
 	"cmp"
-	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -139,9 +139,9 @@ func rulesRow(name string, r httphook.Rules) []string {
 	for status := 200; status < 600; status++ {
 		switch {
 		case r.Good == nil && status < 300 || r.Good != nil && r.Good(status):
-			good = append(good, fmt.Sprint(status))
+			good = append(good, strconv.Itoa(status))
 		case r.Again != nil && http.StatusText(status) != "" && r.Again(status, true):
-			again = append(again, fmt.Sprint(status))
+			again = append(again, strconv.Itoa(status))
 		}
 	}
 	if len(good) > 50 {
@@ -158,11 +158,11 @@ func rulesRow(name string, r httphook.Rules) []string {
 	if r.SlowAgain {
 		again = append(again, "a try longer than "+r.PerTry.String())
 	}
-	most := "JSON of " + fmt.Sprint(r.MaxAnswer>>10) + " KiB"
+	most := "JSON of " + strconv.Itoa(r.MaxAnswer>>10) + " KiB"
 	if !r.JSON {
-		most = fmt.Sprint(r.MaxAnswer>>10) + " KiB"
+		most = strconv.Itoa(r.MaxAnswer>>10) + " KiB"
 	}
-	return []string{name, strings.Join(good, ", "), cmp.Or(strings.Join(again, "; "), "nothing"), fmt.Sprint(max(r.Tries, 1)), r.Budget.String(), most}
+	return []string{name, strings.Join(good, ", "), cmp.Or(strings.Join(again, "; "), "nothing"), strconv.Itoa(max(r.Tries, 1)), r.Budget.String(), most}
 }
 
 func mailsTable() string {
