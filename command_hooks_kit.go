@@ -36,6 +36,8 @@ func (cmd hooksKitCmd) Run(ctx context.Context, a *app) error {
 		return err
 	case h.Waiting || !slices.Contains(h.Transports, hooks.HTTP):
 		return stepError{fmt.Errorf("%s has no receivers over HTTP", h.Name), "try it with 'postern hooks test " + h.Name + "'"}
+	case !h.Standard:
+		return stepError{fmt.Errorf("questions of %s are not signed as Standard Webhooks has it, so there is no kit for its receivers", h.Name), "try them with 'postern hooks test " + h.Name + "'"}
 	case cmd.URL == "" && (h.Transport != hooks.HTTP || !report.OK()):
 		return stepError{errors.New("nothing says where the receiver is"), "give its URL: 'postern hooks kit http://localhost:3000/ --hook " + h.Name + "'"}
 	}

@@ -70,6 +70,12 @@ func TestHooksCommandsOverHTTP(t *testing.T) {
 	const nowhere = "postgres://me@127.0.0.1:1/app"
 	echo, no, broken := answers(t, 200, "echo"), answers(t, 200, `{"error":{"http_code":402,"message":"Pay first"}}`), answers(t, 500, `{}`)
 	env := hookEnv(nowhere, "custom_access_token", echo.URL+"/token?key=hidden")
+	roles := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"roles":["staff"]}`)
+	}))
+	t.Cleanup(roles.Close)
+	platform := map[string]string{"POSTGRES_CONNECTION": nowhere, "HASURA_GRAPHQL_JWT_SECRET": goodSecret, "AUTH_HOOK_PRE_SIGNUP_URL": roles.URL}
 	payload := filepath.Join(t.TempDir(), "payload.json")
 	if err := os.WriteFile(payload, mustSample(t, "custom_access_token"), 0o600); err != nil {
 		t.Fatal(err)
@@ -107,6 +113,9 @@ func TestHooksCommandsOverHTTP(t *testing.T) {
 		{args: []string{"hooks", "sample", "send_sms", "--language", "perl"}, code: exitError, want: []string{"take one of go, js, script, sql"}},
 		{args: []string{"hooks", "schema", "send_sms"}, want: []string{`"otp"`}},
 		{args: []string{"hooks", "sample", "send_sms"}, want: []string{`"otp": "561166"`}},
+		{env: platform, args: []string{"hooks", "test", "preSignupHook"}, want: []string{"adds the role staff"}},
+		{env: platform, args: []string{"hooks", "check"}, want: []string{"The hooks are good: 1."}, not: "notice"},
+		{env: platform, args: []string{"hooks", "kit", "--hook", "preSignupHook"}, code: exitError, want: []string{"so there is no kit"}},
 		{env: env, args: []string{"hooks", "grant", "custom_access_token"}, code: exitError, want: []string{"is no function in the database"}},
 	} {
 		s.check(t)

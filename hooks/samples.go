@@ -52,7 +52,7 @@ func NewSamples(e Event) Samples {
 	const password = "password"
 	return Samples{
 		Requested: Requested{
-			Event: e, Provider: "email-password",
+			Event: e, Method: password,
 			Data: json.RawMessage(`{"email":"jane@example.com","password":"correct horse battery staple","options":{"displayName":"Jane Doe"}}`),
 		},
 		UserCreating:    UserCreating{Event: e, User: who, Method: password},

@@ -21,6 +21,9 @@ type Dialect struct {
 	Title  string
 	About  string // a paragraph for the documentation, in Markdown
 	Points []hooks.Point
+	// Standard is a dialect whose questions are signed as Standard Webhooks has it, Unsigned one whose
+	// questions are not signed at all. Any other has its own way.
+	Standard, Unsigned bool
 
 	said func(point string) said
 	// runner makes the way to the receiver that the settings name for a point.
@@ -37,7 +40,7 @@ type said struct {
 
 // Dialects are all that there are, with what the settings say of them.
 func Dialects(c *config.Config) []Dialect {
-	return []Dialect{supabaseDialect(c)}
+	return []Dialect{supabaseDialect(c), platformDialect(c)}
 }
 
 func supabaseDialect(c *config.Config) Dialect {
@@ -50,7 +53,7 @@ func supabaseDialect(c *config.Config) Dialect {
 		return known[i], true
 	}
 	return Dialect{
-		Name: "supabase", Title: "Supabase Auth Hooks",
+		Name: "supabase", Title: "Supabase Auth Hooks", Standard: true,
 		About:  "Receivers that were written for Supabase's Auth Hooks work unchanged, and users of every door meet them. Instead of variables (also `GOTRUE_HOOK_…`) a file may say where hooks are, as Supabase's `config.toml` does (`AUTH_HOOKS_CONFIG`). Hooks that are ours have questions and answers in the same style.",
 		Points: supabase.Points(c.Flow.ServerURL),
 		said: func(point string) said {
@@ -74,6 +77,8 @@ type Hook struct {
 	Transport hooks.Transport
 	Where     string // without secrets
 	Signed    bool   // its questions are signed
+	Standard  bool   // as Standard Webhooks has it, where they are
+	Unsigned  bool   // they never are
 	Moments   []hooks.Bound
 	Timeout   time.Duration
 
@@ -89,7 +94,7 @@ func Hooks(c *config.Config) []Hook {
 	for _, d := range Dialects(c) {
 		for _, p := range d.Points {
 			s := d.said(p.Name)
-			h := Hook{Point: p, Dialect: d.Name, Enabled: s.on, Origin: s.origin, Signed: s.secret != "", said: s, Moments: momentsOf(p)}
+			h := Hook{Point: p, Dialect: d.Name, Standard: d.Standard, Unsigned: d.Unsigned, Enabled: s.on, Origin: s.origin, Signed: s.secret != "", said: s, Moments: momentsOf(p)}
 			h.Transport, h.Where = whereabouts(s.uri)
 			for _, b := range h.Moments {
 				h.Timeout = b.Timeout

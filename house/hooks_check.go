@@ -75,7 +75,7 @@ func (a *Attendant) Check(ctx context.Context) (looked int, problems []HookProbl
 		for _, what := range examine(ctx, runner) {
 			say(true, what)
 		}
-		if h.Transport == hooks.HTTP && !h.Signed {
+		if h.Transport == hooks.HTTP && !h.Signed && !h.Unsigned {
 			say(false, "has no secret, so its receiver cannot tell our questions from those of others")
 		}
 	}

@@ -130,22 +130,21 @@ func hookRow(h Hook) []string {
 func rulesTable() string {
 	rows := [][]string{
 		rulesRow("Supabase's hooks", httphook.Supabase()),
+		rulesRow("hooks of Hasura's platform", httphook.Platform()),
 	}
 	return table([]string{"", "statuses that answer", "asked again after", "tries", "time for all", "longest answer"}, rows)
 }
 
 func rulesRow(name string, r httphook.Rules) []string {
-	var good, again []string
+	var good []int
+	var again []string
 	for status := 200; status < 600; status++ {
 		switch {
 		case r.Good == nil && status < 300 || r.Good != nil && r.Good(status):
-			good = append(good, strconv.Itoa(status))
+			good = append(good, status)
 		case r.Again != nil && http.StatusText(status) != "" && r.Again(status, true):
 			again = append(again, strconv.Itoa(status))
 		}
-	}
-	if len(good) > 50 {
-		good = []string{"any from 200 to 299"}
 	}
 	if len(again) > 20 {
 		again = []string{"any other status"}
@@ -158,11 +157,33 @@ func rulesRow(name string, r httphook.Rules) []string {
 	if r.SlowAgain {
 		again = append(again, "a try longer than "+r.PerTry.String())
 	}
+	budget := "as set"
+	if r.Budget > 0 {
+		budget = r.Budget.String()
+	}
 	most := "JSON of " + strconv.Itoa(r.MaxAnswer>>10) + " KiB"
 	if !r.JSON {
 		most = strconv.Itoa(r.MaxAnswer>>10) + " KiB"
 	}
-	return []string{name, strings.Join(good, ", "), cmp.Or(strings.Join(again, "; "), "nothing"), strconv.Itoa(max(r.Tries, 1)), r.Budget.String(), most}
+	return []string{name, runs(good), cmp.Or(strings.Join(again, "; "), "nothing"), strconv.Itoa(max(r.Tries, 1)), budget, most}
+}
+
+// runs sets numbers that follow one another as the first and the last.
+func runs(numbers []int) string {
+	var all []string
+	for i := 0; i < len(numbers); {
+		j := i
+		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
+			j++
+		}
+		text := strconv.Itoa(numbers[i])
+		if j > i {
+			text += " to " + strconv.Itoa(numbers[j])
+		}
+		all = append(all, text)
+		i = j + 1
+	}
+	return strings.Join(all, ", ")
 }
 
 func mailsTable() string {
