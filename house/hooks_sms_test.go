@@ -48,6 +48,9 @@ func TestSendSMS(t *testing.T) {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
 	body := r.only(t)
+	if meta, _ := body["metadata"].(map[string]any); meta["ip_address"] != "127.0.0.1" {
+		t.Errorf("told %v", meta)
+	}
 	message, _ := body["sms"].(map[string]any)
 	if message["phone"] != "15551234567" || message["sms_type"] != nil {
 		t.Errorf("told %v", body)
