@@ -203,6 +203,9 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 			asked.close()
 		}
 	}()
+	if err := asked.bindScripts(c, o, moments, stored{db, keys, mailer}); err != nil {
+		return nil, err
+	}
 	kit := flow.Kit{
 		Claims: mapper, Hooks: moments,
 		Store: db, Signer: signer, Keys: keys, Policy: policy, Now: o.Now,

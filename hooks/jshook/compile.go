@@ -46,7 +46,7 @@ func (m *machine) start(j *job) *outcome {
 			return err
 		}
 		defer run.Free()
-		_, err = m.driver.Call(quickjs.UndefinedValue, "start", m.script.Callback, run, string(args))
+		_, err = m.driver.Call(quickjs.UndefinedValue, "start", m.script.Callback, run, string(args), m.script.Member)
 		return err
 	})
 	if err != nil {

@@ -32,6 +32,7 @@ type program struct {
 	Prelude  string            `json:"prelude,omitempty"`
 	Source   string            `json:"source"`
 	Callback bool              `json:"callback,omitempty"`
+	Member   string            `json:"member,omitempty"`
 	Linger   bool              `json:"linger,omitempty"`
 	Modules  map[string]string `json:"modules,omitempty"` // CommonJS source by the name as required
 }

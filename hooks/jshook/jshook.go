@@ -36,6 +36,7 @@ type Script struct {
 	Source     string // a CommonJS or ECMAScript module
 	Prelude    string // put before the source, on its first line, so that stacks keep their lines
 	Convention Convention
+	Member     string // of the last argument, that scripts of the callback convention find in module too
 	// Args makes the arguments of a call. Nil means those of the modern convention.
 	Args    func(c hooks.Call) ([]json.RawMessage, error)
 	Secrets map[string]string // for the script; hidden in what it writes and throws

@@ -32,7 +32,7 @@ var modular = regexp.MustCompile(`\b(require|import|export)\b`)
 
 // keyOf names a script by all that it is.
 func keyOf(s Script) string {
-	sum := sha256.Sum256([]byte(encode([]any{s.Prelude, s.Source, s.Convention, s.Linger})))
+	sum := sha256.Sum256([]byte(encode([]any{s.Prelude, s.Source, s.Convention, s.Linger, s.Member})))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -41,7 +41,7 @@ func (p *Pool) prepare(ctx context.Context, key string, s Script) (*ready, error
 	if r := p.prepared(key); r != nil {
 		return r, nil
 	}
-	r := &ready{program: program{Prelude: s.Prelude, Source: s.Source, Callback: s.Convention == Callback, Linger: s.Linger}}
+	r := &ready{program: program{Prelude: s.Prelude, Source: s.Source, Callback: s.Convention == Callback, Linger: s.Linger, Member: s.Member}}
 	if modular.MatchString(s.Source) {
 		if err := p.bundle(ctx, key, r); err != nil {
 			return nil, err

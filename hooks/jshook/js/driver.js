@@ -226,11 +226,12 @@
     return module.exports;
   };
 
-  const __postern = (called, run, args) => {
+  const __postern = (called, run, args, member) => {
     let fn;
     const values = parse(args);
     try {
       const module = { exports: {}, id: 'hook' };
+      if (member) module[member] = values.at(-1)[member];
       const returned = run.call(module.exports, module.exports, require, module, 'hook.js', '/');
       fn = module.exports;
       if (typeof fn !== 'function' && typeof returned === 'function') fn = returned;
