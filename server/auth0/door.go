@@ -176,8 +176,12 @@ func elsewhere(_ http.ResponseWriter, r *http.Request, _ flow.By) error {
 	return flow.MissingScope{AnyOf: []string{verb + ":" + strings.ReplaceAll(name, "-", "_")}}
 }
 
-// noClients answers the Deploy CLI, whose dry run asks for clients whatever it is about.
+// noClients answers the Deploy CLI, whose dry run asks for clients whatever it is about. A whole export
+// asks for the global one and ends where there is none; it goes on where it may not know.
 func noClients(w http.ResponseWriter, r *http.Request, _ flow.By) error {
+	if r.URL.Query().Get("is_global") == "true" {
+		return flow.MissingScope{AnyOf: []string{"read:clients"}}
+	}
 	p, err := pageOf(r.URL.Query())
 	if err != nil {
 		return err

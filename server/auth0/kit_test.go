@@ -1,12 +1,20 @@
 package auth0_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
 
 	"postern/house"
 	"postern/internal/testhouse"
@@ -23,6 +31,7 @@ const (
 type door struct {
 	*testhouse.House
 	token string
+	on    bool
 }
 
 func settings(more ...string) map[string]string {
@@ -40,6 +49,7 @@ func open(t *testing.T, more map[string]string, options ...func(*house.Options))
 	d := &door{House: testhouse.Open(t, more, options...)}
 	if got := d.grant(t, nil); got.status == http.StatusOK {
 		d.token, _ = got.object(t)["access_token"].(string)
+		d.on = true
 	}
 	return d
 }
@@ -79,7 +89,8 @@ func (a answer) is(t *testing.T, status int, words string) {
 	}
 }
 
-// send sends a request as it is.
+// send sends a request as it is. Where it is one of the document's paths, the answer is held to the
+// document.
 func (d *door) send(t *testing.T, method, path, body string, header ...string) answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
@@ -89,11 +100,45 @@ func (d *door) send(t *testing.T, method, path, body string, header ...string) a
 	}
 	w := httptest.NewRecorder()
 	d.Handler.ServeHTTP(w, r)
-	text, err := io.ReadAll(w.Result().Body)
-	if err != nil {
-		t.Fatal(err)
+	d.judge(t, r, w)
+	return answer{w.Code, w.Header(), w.Body.String()}
+}
+
+// judge holds an answer to docs/openapi/management.yaml.
+func (d *door) judge(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
+	t.Helper()
+	route, params, err := document.FindRoute(r)
+	if err != nil || !strings.HasPrefix(r.URL.Path, "/oauth/") && !strings.HasPrefix(r.URL.Path, "/api/v2/") || !d.on {
+		return
 	}
-	return answer{w.Code, w.Header(), string(text)}
+	if w.Header().Get("Content-Type") == "" && w.Body.Len() == 0 && w.Code == http.StatusNoContent {
+		return
+	}
+	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route}
+	err = openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: in, Status: w.Code, Header: w.Header(), Body: io.NopCloser(strings.NewReader(w.Body.String())),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+	if err != nil {
+		t.Errorf("%s %s: not as documented: %v", r.Method, r.URL.Path, err)
+	}
+}
+
+var document routers.Router
+
+func TestMain(m *testing.M) {
+	doc, err := openapi3.NewLoader().LoadFromFile("../../docs/openapi/management.yaml")
+	if err == nil {
+		err = doc.Validate(context.Background())
+	}
+	if err == nil {
+		document, err = legacy.NewRouter(doc)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
 }
 
 // api asks the API with the token of the client, in JSON.

@@ -250,7 +250,8 @@ func TestElsewhereIsForbidden(t *testing.T) {
 		d.send(t, method, "/api/v2/"+path, "").is(t, 401, "Missing authentication")
 	}
 	d.api(t, "GET", "clients", nil).is(t, 200, "[]\n")
-	d.api(t, "GET", "clients?is_global=true&page=0&per_page=100&include_totals=true", nil).is(t, 200, `{"total":0,"start":0,"limit":100,"clients":[]}`)
+	d.api(t, "GET", "clients?is_global=true&page=0&per_page=100&include_totals=true", nil).is(t, 403, "Insufficient scope, expected any of: read:clients")
+	d.api(t, "GET", "clients?is_global=false&page=0&per_page=100&include_totals=true", nil).is(t, 200, `{"total":0,"start":0,"limit":100,"clients":[]}`)
 	for _, path := range []string{"", "/hooks", "../hooks", "%2e%2e/v1/user", "Hooks", "hooks/", "hooks//x"} {
 		if got := d.api(t, "GET", path, nil); got.status != 404 && got.status != 403 {
 			t.Errorf("%q: %d %s", path, got.status, got.body)
