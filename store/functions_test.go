@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -30,6 +31,15 @@ func TestFunctionsJoinTransactions(t *testing.T) {
 		`create function public.no_rows(event jsonb) returns setof jsonb language sql as $$ select event where false $$`,
 		`create function public.large(event jsonb) returns text language sql as $$ select repeat('x', 200 * 1024 + 1) $$`,
 		`create function public.sleeps(event jsonb) returns jsonb language sql as $$ select to_jsonb(pg_sleep(60)::text) $$`,
+		`create function public.stubborn(event jsonb) returns jsonb language plpgsql as $$
+			begin loop begin perform pg_sleep(60); exception when query_canceled then null; end; end loop; end $$`,
+		`create schema evil; create function evil.now() returns timestamptz language sql as $$ select '1999-01-01'::timestamptz $$;
+		 create function public.meddles(event jsonb) returns jsonb language plpgsql as $$
+			begin
+				perform set_config('search_path', 'evil, pg_catalog', false), set_config('statement_timeout', '1', false), set_config('role', 'pg_monitor', false),
+					set_config('app.user', 'somebody', false);
+				return null;
+			end $$`,
 		`create function public.clashes(event jsonb) returns jsonb language plpgsql as $$
 			begin raise unique_violation using constraint = 'users_email_key'; end $$`,
 	} {
@@ -83,7 +93,43 @@ func TestFunctionsJoinTransactions(t *testing.T) {
 	if err := db.InTx(t.Context(), func(tx *store.DB) error { _, err := call(tx, "large"); return err }); err == nil || !strings.Contains(err.Error(), "200 KiB") {
 		t.Errorf("a large answer: %v", err)
 	}
+	began := time.Now()
+	err = db.InTx(t.Context(), func(tx *store.DB) error { _, err := call(tx, "stubborn"); return err })
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 20*time.Second {
+		t.Errorf("a function that will not be stopped: %v after %s", err, took)
+	}
+	for gone := false; !gone; { // or the test ends by its own limit
+		if err := db.QueryRow(t.Context(), "select not exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')").Scan(&gone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What a function sets for the session holds neither in the transaction nor after it.
+	for range 2 {
+		err = db.InTx(t.Context(), func(tx *store.DB) error {
+			if _, err := call(tx, "meddles"); err != nil {
+				return err
+			}
+			return asBefore(t, tx)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if err := asBefore(t, db); err != nil {
+			t.Error(err)
+		}
+	}
 	if _, err := call(db, "nothing"); err == nil {
 		t.Error("a function joined no transaction")
 	}
+}
+
+// asBefore checks that nobody has changed the settings of a connection.
+func asBefore(t *testing.T, db *store.DB) error {
+	t.Helper()
+	var settings string
+	err := db.QueryRow(t.Context(), `select concat_ws(' ', now() > '2000-01-01', current_user = session_user, current_setting('app.user', true), current_setting('statement_timeout'))`).Scan(&settings)
+	if err == nil && settings != "t t  0" {
+		t.Errorf("the connection has %s", settings)
+	}
+	return err
 }
