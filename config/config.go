@@ -18,6 +18,7 @@ import (
 	"postern/providers"
 	"postern/server"
 	"postern/server/hasura"
+	"postern/server/platform"
 	"postern/sms"
 	"postern/store"
 	"postern/tokens"
@@ -28,6 +29,7 @@ import (
 type Config struct {
 	Server     server.Settings         `title:"Server" doc:"Where the service listens, whom it trusts and what it logs."`
 	Hasura     hasura.Settings         `title:"Hasura Auth dialect" doc:"How the door for clients of Hasura Auth speaks."`
+	Platform   platform.Settings       `title:"Hasura platform dialect" doc:"The door for clients of the auth service of Hasura's platform, 0.15; dialects/platform.md says what it has."`
 	Store      store.Settings          `title:"Database" doc:"Where users and sessions are kept."`
 	Tokens     tokens.Settings         `title:"Tokens and keys" doc:"What signs access tokens, and what seals secrets at rest."`
 	Claims     claims.Settings         `title:"Custom claims" doc:"What access tokens say about users besides who they are: session variables for Hasura's permissions."`

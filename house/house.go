@@ -35,6 +35,7 @@ import (
 	"postern/server"
 	"postern/server/auth0"
 	"postern/server/hasura"
+	"postern/server/platform"
 	"postern/store"
 	"postern/tokens"
 
@@ -285,7 +286,8 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 	if err != nil {
 		return nil, err
 	}
-	if len(o.Extra) == 0 && machines == nil {
+	clients := platformDoor(c, door)
+	if len(o.Extra) == 0 && machines == nil && clients == nil {
 		return routes, nil
 	}
 	// No ServeMux: it redirects unclean paths, which the doors refuse.
@@ -298,6 +300,10 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 		}
 		if machines != nil && auth0.Has(r.URL.Path) {
 			machines.ServeHTTP(w, r)
+			return
+		}
+		if clients != nil && platform.Has(r.URL.Path) {
+			clients.ServeHTTP(w, r)
 			return
 		}
 		routes.ServeHTTP(w, r)

@@ -13,3 +13,9 @@ var hasura []byte
 // Hasura is the contract of the Hasura Auth door, an OpenAPI document in YAML. The caller gets
 // its own copy.
 func Hasura() []byte { return append([]byte(nil), hasura...) }
+
+//go:embed platform.yaml
+var platform []byte
+
+// Platform is the contract of the door for clients of Hasura's platform.
+func Platform() []byte { return append([]byte(nil), platform...) }

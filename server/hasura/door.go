@@ -5,7 +5,6 @@ package hasura
 import (
 	"net/http"
 	"slices"
-	"time"
 
 	"postern/auth"
 	"postern/captcha"
@@ -133,68 +132,25 @@ func (d *Door) serviceRoutes() []route {
 }
 
 // bucket is a limit that some routes share.
-type bucket int
+type bucket = server.Bucket
 
 const (
-	email    bucket = iota // requests that send a mail
-	signups                // requests that make a user
-	messages               // requests that send a text message
-	guesses                // wrong tickets, codes and refresh tokens, on every route
+	email    = server.Mails
+	signups  = server.SignUps
+	messages = server.Texts
 )
+
+func (d *Door) guards() server.Guards {
+	return server.Guards{Front: d.Front, Limits: d.Limits, Captcha: d.Captcha}
+}
 
 // within lets a request pass while its client has not used up one of the buckets.
 func (d *Door) within(buckets []bucket, h server.Handler) server.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		client := server.Client(w).Bucket()
-		for _, b := range buckets {
-			if err := d.take(b, client); err != nil {
-				return err
-			}
-		}
-		err := h(w, r)
-		if isGuess(auth.CodeOf(err)) || isGuess(auth.CodeOf(server.Noted(w))) {
-			if late := d.take(guesses, client); late != nil && err != nil {
-				return late
-			}
-		}
-		return err
-	}
+	return d.guards().Within(buckets, h)
 }
 
 // take takes a place in a bucket.
-func (d *Door) take(b bucket, client string) error {
-	var wait time.Duration
-	ok := true
-	switch memory, now := d.Front.Limits, d.Front.Now(); b {
-	case email:
-		if d.Limits.EmailIsGlobal {
-			client = "everybody"
-		}
-		wait, ok = memory.Take("email", client, d.Limits.Email(), now)
-	case signups:
-		wait, ok = memory.Take("signups", client, d.Limits.Signups(), now)
-	case messages:
-		wait, ok = memory.Take("texts", client, d.Limits.SMS(), now)
-	case guesses:
-		wait, ok = memory.Take("guesses", client, d.guessLimit(), now)
-	}
-	if !ok {
-		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
-	}
-	return nil
-}
+func (d *Door) take(b bucket, client string) error { return d.guards().Take(b, client) }
 
-// isGuess tells whether a refusal may be a guess at a random secret. Wrong passwords are counted by
-// the flow, in the database; so are wrong codes, of accounts that there are.
-func isGuess(c auth.Code) bool {
-	return c == auth.InvalidOTP || c == auth.InvalidTOTP || c == auth.TooManyOTPs || c == auth.InvalidTicket || c == auth.InvalidPasskey || c == auth.InvalidExchange || c == auth.InvalidRefreshToken || c == auth.InvalidPAT || c == auth.InvalidState
-}
-
-// guessLimit is the limit on guesses. What is guessed has 122 random bits and needs no guard, so
-// whoever holds a good token is never held back by those who guess from the same address; it tells
-// a program that guesses to stop, and the limit on everything bounds what it costs.
-func (d *Door) guessLimit() limits.Limit {
-	l := d.Limits.BruteForce()
-	l.Burst *= 10
-	return l
-}
+// proved lets a request pass when a person has solved the captcha for it, or when none is set up.
+func (d *Door) proved(h server.Handler) server.Handler { return d.guards().Proved(h) }

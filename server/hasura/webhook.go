@@ -46,7 +46,7 @@ func (f forwarded) request() (flow.Request, error) {
 	var in flow.Request
 	var err error
 	if len(f.authorization) > 0 {
-		if in.Credential, err = bearerOf(f.authorization); err != nil {
+		if in.Credential, err = server.Bearer(f.authorization); err != nil {
 			return in, err
 		}
 	}

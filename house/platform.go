@@ -1,0 +1,28 @@
+package house
+
+import (
+	"net/http"
+
+	"postern/config"
+	"postern/server"
+	"postern/server/hasura"
+	"postern/server/platform"
+)
+
+// platformDoor opens the door for clients of Hasura's platform, if the operator wants it. It counts where the door of
+// Hasura Auth does, so that it is no second try. Nil means that there is none.
+func platformDoor(c *config.Config, beside *hasura.Door) http.Handler {
+	if !c.Platform.Enabled {
+		return nil
+	}
+	f := beside.Front
+	front := &server.Front{
+		Log: f.Log, Now: f.Now, Limits: f.Limits, Global: f.Global, Proxies: f.Proxies, Timeout: f.Timeout,
+		TrustsOrigin: f.TrustsOrigin, Refuse: platform.Refuse, Transient: f.Transient,
+	}
+	door := &platform.Door{
+		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha}, Policy: beside.Policy, Signer: beside.Signer,
+		SignUp: beside.SignUp, SignIn: beside.SignIn, Sessions: beside.Sessions, Account: beside.Account,
+	}
+	return door.Routes()
+}
