@@ -35,12 +35,13 @@ type said struct {
 	on     bool
 	origin string // the setting that says where it is
 	uri    string
+	where  string // in the place of an address: a script that is kept in the database
 	secret string
 }
 
 // Dialects are all that there are, with what the settings say of them.
 func Dialects(c *config.Config) []Dialect {
-	return []Dialect{supabaseDialect(c), platformDialect(c)}
+	return []Dialect{supabaseDialect(c), auth0Dialect(c), platformDialect(c)}
 }
 
 func supabaseDialect(c *config.Config) Dialect {
@@ -96,6 +97,9 @@ func Hooks(c *config.Config) []Hook {
 			s := d.said(p.Name)
 			h := Hook{Point: p, Dialect: d.Name, Standard: d.Standard, Unsigned: d.Unsigned, Enabled: s.on, Origin: s.origin, Signed: s.secret != "", said: s, Moments: momentsOf(p)}
 			h.Transport, h.Where = whereabouts(s.uri)
+			if s.where != "" {
+				h.Transport, h.Where = hooks.Script, s.where
+			}
 			for _, b := range h.Moments {
 				h.Timeout = b.Timeout
 			}

@@ -54,7 +54,7 @@ func TestStartersWork(t *testing.T) {
 	home := &testhouse.House{Database: database}
 	c, _ := config.Load(config.Source{})
 	for _, h := range house.Hooks(c) {
-		if h.Waiting || h.Starters == nil {
+		if h.Waiting || h.Starters == nil || h.Dialect == "auth0" { // whose have a test of their own
 			continue
 		}
 		all := h.Starters()
