@@ -106,10 +106,8 @@ func (f *Account) ConfirmPhone(ctx context.Context, in PhoneProof) error {
 		if err := tx.ChangePhone(ctx, user.ID, number, in.Actor.SessionID, e); err != nil {
 			return err
 		}
-		changed := user
-		changed.PhoneNumber, changed.PhoneNumberVerified = number, true
 		return f.notify(ctx, tx, notice{
-			template: "phone-changed", to: user.Email, user: changed, client: in.Client, detail: map[string]string{"oldPhone": user.PhoneNumber},
+			template: "phone-changed", to: user.Email, user: user, client: in.Client, detail: map[string]string{"oldPhone": user.PhoneNumber},
 		})
 	})
 	if errors.Is(err, store.ErrChanged) {

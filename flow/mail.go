@@ -107,7 +107,7 @@ func (k *Kit) queueMail(ctx context.Context, tx *store.DB, expires time.Time, a 
 type notice struct {
 	template string
 	to       string
-	user     auth.User // as the change leaves them
+	user     auth.User
 	client   auth.Client
 	detail   map[string]string // see hooks.MailDue
 }
