@@ -26,9 +26,11 @@ var errRefused = errors.New("refused")
 const maxPayload = 1 << 20
 
 type hooksTestCmd struct {
-	Name    string `arg:"" help:"The hook, such as custom_access_token."`
-	Payload string `placeholder:"FILE" help:"Ask this instead of the sample; - reads the standard input."`
-	JSON    bool   `name:"json" help:"Print JSON."`
+	Name    string            `arg:"" help:"The hook, such as custom_access_token; with --point, the file of a script."`
+	Point   string            `placeholder:"NAME" help:"Try a script from a file as this hook, whatever the settings say."`
+	Secret  map[string]string `placeholder:"NAME=VALUE" help:"A secret for the script from a file."`
+	Payload string            `placeholder:"FILE" help:"Ask this instead of the sample; - reads the standard input."`
+	JSON    bool              `name:"json" help:"Print JSON."`
 }
 
 // Help is printed with the flags.
@@ -38,17 +40,17 @@ func (hooksTestCmd) Help() string {
 
 // Run asks one receiver.
 func (cmd hooksTestCmd) Run(ctx context.Context, a *app) error {
-	c, err := a.config()
-	if err != nil {
-		return err
+	c, report := a.load(nil)
+	if cmd.Point == "" && !report.OK() {
+		return a.refuse(report)
 	}
-	h, err := hookNamed(c, cmd.Name)
+	h, err := hookNamed(c, cmp.Or(cmd.Point, cmd.Name))
 	switch {
 	case err != nil:
 		return err
 	case h.Waiting:
 		return stepError{fmt.Errorf("nothing asks the hook %s yet", h.Name), "'postern hooks list' lists those that are asked"}
-	case h.Where == "":
+	case cmd.Point == "" && h.Where == "":
 		return stepError{fmt.Errorf("nothing says where the hook %s is", h.Name), "set " + h.Settings[0]}
 	}
 	payload, err := a.payload(cmd.Payload)
@@ -57,9 +59,9 @@ func (cmd hooksTestCmd) Run(ctx context.Context, a *app) error {
 	}
 	attendant := house.NewAttendant(c, house.Options{Now: time.Now})
 	defer attendant.Close()
-	tried, err := attendant.Try(ctx, h, payload)
+	tried, err := cmd.try(ctx, attendant, h, payload)
 	if err != nil {
-		return stepError{fmt.Errorf("%s cannot be tried: %w", h.Name, err), "'postern hooks check' says what is wrong"}
+		return err
 	}
 	if cmd.JSON {
 		err = printTriedJSON(a.stdout, tried)
@@ -70,6 +72,26 @@ func (cmd hooksTestCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return outcomeOf(tried)
+}
+
+// try asks the receiver of the settings, or the script of a file.
+func (cmd hooksTestCmd) try(ctx context.Context, attendant *house.Attendant, h house.Hook, payload []byte) (house.Tried, error) {
+	if cmd.Point == "" {
+		tried, err := attendant.Try(ctx, h, payload)
+		if err != nil {
+			err = stepError{fmt.Errorf("%s cannot be tried: %w", h.Name, err), "'postern hooks check' says what is wrong"}
+		}
+		return tried, err
+	}
+	source, err := os.ReadFile(filepath.Clean(cmd.Name))
+	if err != nil {
+		return house.Tried{}, stepError{fmt.Errorf("the script cannot be read: %w", err), "'postern hooks sample " + h.Name + " --language script' prints one to begin with"}
+	}
+	tried, err := attendant.TryScript(ctx, h, house.ScriptFile{Name: filepath.Base(cmd.Name), Source: string(source), Secrets: cmd.Secret}, payload)
+	if err != nil {
+		err = stepError{fmt.Errorf("%s cannot be tried: %w", cmd.Name, err), "'postern hooks list' lists the hooks"}
+	}
+	return tried, err
 }
 
 // payload reads a question.

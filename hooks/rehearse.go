@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"postern/auth"
 )
 
 // Rehearsal fires events of somebody made up. Nothing of what comes of them is kept.
@@ -44,6 +46,9 @@ func (h *Hooks) Rehearse(ctx context.Context, r Rehearsal) []Rehearsed {
 	r.TokenMinting.Settle = s.settling(r.Settle)
 	fire(ctx, s, &h.TokenMinting, r.TokenMinting)
 	fire(ctx, s, &h.ClientTokenMinting, r.ClientTokenMinting)
+	if !h.SMSDue.TakesAll() {
+		r.SMSDue.Purpose = auth.ElevateBySMS // whoever takes some, takes this
+	}
 	fire(ctx, s, &h.SMSDue, r.SMSDue)
 	fire(ctx, s, &h.MailDue, r.MailDue)
 	fire(ctx, s, &h.PasswordChanged, r.PasswordChanged)

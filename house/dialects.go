@@ -28,6 +28,8 @@ type Dialect struct {
 	said func(point string) said
 	// runner makes the way to the receiver that the settings name for a point.
 	runner func(ctx context.Context, r *receivers, o Options, point string) (hooks.Runner, error)
+	// script makes a script of a file one that can be asked for a point; nil takes it as those in the folder are.
+	script func(point, source string, secrets map[string]string) jshook.Script
 }
 
 // said is what the settings say of a point.

@@ -198,7 +198,7 @@ func commandsTable() string {
 	return table([]string{"`postern hooks …`", "does", "exit codes"}, [][]string{
 		{"`list`", "every hook of every dialect: whether it is on, where, for how long, who set it (`--on`, `--json`)", "0"},
 		{"`check`", "looks at all that are on and fires none: settings, functions and their grants, scripts, whether addresses take connections", "1 when something will not work"},
-		{"`test NAME`", "asks one about somebody made up, through its transport and with its signature, and shows what its answer would do (`--payload FILE` or `-`, `--json`); what a function writes is rolled back", "0 agreed, 1 failed, 3 refused"},
+		{"`test NAME`", "asks one about somebody made up, through its transport and with its signature, and shows what its answer would do (`--payload FILE` or `-`, `--json`); what a function writes is rolled back. `test FILE.js --point NAME` tries a script that no setting names (`--secret NAME=VALUE`)", "0 agreed, 1 failed, 3 refused"},
 		{"`kit [URL] --hook NAME`", "puts a receiver over HTTP to the test, with right, forged, changed, old and repeated questions (`--secret` or `HOOK_SECRET`, `--json`)", "1 when it fails"},
 		{"`sample NAME`", "what a receiver is told; with `--language js`, `go`, `sql` or `script` a receiver to begin with", "0"},
 		{"`schema NAME`", "the JSON Schema of what a receiver is told", "0"},

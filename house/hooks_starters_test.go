@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,5 +88,34 @@ func write(t *testing.T, file, text string) {
 	t.Helper()
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestScriptFromAFile tries scripts that no setting names.
+func TestScriptFromAFile(t *testing.T) {
+	t.Parallel()
+	c, _ := config.Load(config.Source{})
+	a := house.NewAttendant(c, house.Options{Now: time.Now, ScriptProgram: scriptProgram})
+	defer a.Close()
+	all := map[string]house.Hook{}
+	for _, h := range house.Hooks(c) {
+		all[h.Name] = h
+	}
+	script := house.ScriptFile{Name: "plan.js", Secrets: map[string]string{"KEY": "hunter2-hunter2"}}
+	script.Source = `export default (event, { secrets }) => { console.log('asked', secrets.KEY); return { claims: { ...event.claims, plan: 'gold' } } }`
+	got, err := a.TryScript(t.Context(), all["custom_access_token"], script, nil)
+	if err != nil || len(got.Questions) != 1 || !slices.Contains(got.Outcomes[0].Effects, `adds the claim plan: "gold"`) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if console := strings.Join(got.Questions[0].Answer.Console, "\n"); !strings.Contains(console, "asked") || strings.Contains(console, "hunter2") {
+		t.Errorf("it wrote %q", console)
+	}
+	script.Source = `export default () => { console.log('here'); throw new Error('no') }`
+	got, err = a.TryScript(t.Context(), all["custom_access_token"], script, nil)
+	if err != nil || got.Outcomes[0].Err == nil || !strings.Contains(strings.Join(got.Questions[0].Answer.Console, "\n"), "here") {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := a.TryScript(t.Context(), all["user_inserted"], script, nil); err == nil {
+		t.Error("a script took part in a transaction")
 	}
 }

@@ -3,9 +3,12 @@ package house
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"postern/hooks"
+	"postern/hooks/jshook"
 	"postern/hooks/pghook"
 	"postern/store"
 	"postern/tokens"
@@ -86,6 +89,37 @@ func (a *Attendant) within(ctx context.Context, moments *hooks.Hooks, r *hooks.R
 		return nil
 	}
 	return err
+}
+
+// TryScript asks a script that no setting names, as Try asks a hook.
+func (a *Attendant) TryScript(ctx context.Context, h Hook, s ScriptFile, payload []byte) (Tried, error) {
+	if !slices.Contains(h.Transports, hooks.Script) {
+		return Tried{}, fmt.Errorf("%s cannot be a script", h.Name)
+	}
+	h.Transport, h.Where, h.Signed = hooks.Script, "script "+s.Name, false
+	script := jshook.Script{Source: s.Source, Secrets: s.Secrets}
+	for _, d := range a.dialects {
+		if d.Name == h.Dialect && d.script != nil {
+			script = d.script(h.Name, s.Source, s.Secrets)
+		}
+	}
+	var err error
+	if a.receivers.scripts == nil {
+		if a.receivers.scripts, err = Scripts(a.config, a.options.ScriptProgram); err != nil {
+			return Tried{}, err
+		}
+	}
+	runner, err := a.receivers.scripts.Runner(script)
+	if err != nil {
+		return Tried{}, err
+	}
+	return a.try(ctx, h, runner, payload)
+}
+
+// ScriptFile is a script to be tried.
+type ScriptFile struct {
+	Name, Source string
+	Secrets      map[string]string
 }
 
 // rehearsal makes events of somebody made up, with claims as this server signs them.
