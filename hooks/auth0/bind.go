@@ -117,11 +117,11 @@ func (a *asker) tell(ctx context.Context, e hooks.Event, question map[string]any
 
 // send has a script send a message, if there is one that does.
 func (a *asker) send(ctx context.Context, e hooks.SMSDue) error {
-	question, err := phoneQuestion(ctx, e, a.o)
+	text, err := a.o.text(ctx, e)
 	if err != nil {
 		return err
 	}
-	r, asked, err := a.ask(ctx, e.Event, question)
+	r, asked, err := a.ask(ctx, e.Event, phoneQuestion(e, text))
 	switch {
 	case err != nil:
 		return err

@@ -11,15 +11,19 @@ import (
 // ofFactor tells whether a text message is one of second factors and fresh proofs.
 func ofFactor(p auth.Purpose) bool { return p == auth.ElevateBySMS }
 
-// phoneQuestion is what a script of SendPhoneMessage is told.
-func phoneQuestion(ctx context.Context, e hooks.SMSDue, o Options) (map[string]any, error) {
-	text := "Your code is " + e.Code.Reveal()
-	if o.Text != nil {
-		var err error
-		if text, err = o.Text(ctx, e); err != nil {
-			return nil, err
-		}
+// text is what a message says.
+func (o Options) text(ctx context.Context, e hooks.SMSDue) (string, error) {
+	if o.Text == nil {
+		return plainText(e), nil
 	}
+	return o.Text(ctx, e)
+}
+
+// plainText is what a message says that has no template.
+func plainText(e hooks.SMSDue) string { return "Your code is " + e.Code.Reveal() }
+
+// phoneQuestion is what a script of SendPhoneMessage is told.
+func phoneQuestion(e hooks.SMSDue, text string) map[string]any {
 	address := ""
 	if a := e.Client.Address; a != (netip.Addr{}) {
 		address = a.Unmap().WithZone("").String()
@@ -34,7 +38,7 @@ func phoneQuestion(ctx context.Context, e hooks.SMSDue, o Options) (map[string]a
 				"user_id": e.User.ID, "name": e.User.DisplayName, "email": e.User.Email, "app_metadata": apps, "user_metadata": theirs,
 			},
 		},
-	}, nil
+	}
 }
 
 // unsent is what an error of a script means for a message.

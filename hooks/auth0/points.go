@@ -1,7 +1,6 @@
 package auth0
 
 import (
-	"context"
 	"embed"
 	"encoding/json"
 
@@ -42,35 +41,31 @@ func Sample(trigger string) []byte {
 	if !known {
 		return nil
 	}
-	question, err := r.sample(hooks.NewSamples(hooks.SampleEvent()))
-	if err != nil {
-		return nil // nothing here can fail
-	}
-	text, err := json.MarshalIndent(question, "", "  ")
+	text, err := json.MarshalIndent(r.sample(hooks.NewSamples(hooks.SampleEvent())), "", "  ")
 	if err != nil {
 		return nil // nothing here can fail to be JSON
 	}
 	return append(text, '\n')
 }
 
-func (r row) sample(s hooks.Samples) (map[string]any, error) {
+func (r row) sample(s hooks.Samples) map[string]any {
 	const tenant = "example.com"
 	database := connections["password"]
 	switch r.trigger {
 	case CredentialsExchange:
-		return clientQuestion(s.ClientTokenMinting, tenant), nil
+		return clientQuestion(s.ClientTokenMinting, tenant)
 	case PreUserRegistration:
 		e := s.UserCreating
 		e.Password = "correct horse battery staple"
-		return creatingQuestion(e, database, tenant), nil
+		return creatingQuestion(e, database, tenant)
 	case PostUserRegistration:
-		return createdQuestion(s.UserCreated, database, tenant), nil
+		return createdQuestion(s.UserCreated, database, tenant)
 	case PostChangePassword:
-		return passwordQuestion(s.PasswordChanged, tenant), nil
+		return passwordQuestion(s.PasswordChanged, tenant)
 	default: // SendPhoneMessage
 	}
 	s.SMSDue.Purpose = auth.ElevateBySMS
-	return phoneQuestion(context.Background(), s.SMSDue, Options{})
+	return phoneQuestion(s.SMSDue, plainText(s.SMSDue))
 }
 
 // ProgramOf is a script as it runs at its trigger, for trying it; false when there is no such trigger.
