@@ -275,7 +275,7 @@ func TestPlatformHooksOfEveryWayIn(t *testing.T) {
 					"refused bare":     {replies(404, "", ""), 404, "", "hook-denied", "The request was denied"},
 					"failing":          {replies(500, "application/json", no), 500, "", "hook-failed", failedWords},
 					"redirecting": {func(w http.ResponseWriter, r *http.Request) {
-						http.Redirect(w, r, metadata.URL+"/latest/meta-data", 307)
+						http.Redirect(w, r, metadata.URL+"/latest/meta-data", http.StatusTemporaryRedirect)
 					}, 500, "", "hook-failed", failedWords},
 					"endless":    {huge, 500, "", "hook-failed", failedWords},
 					"hanging up": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 500, "", "hook-failed", failedWords},

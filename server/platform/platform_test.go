@@ -129,8 +129,8 @@ func TestClientsOfThePlatform(t *testing.T) {
 		t.Errorf("is %+v", who)
 	}
 	// It is a session like any other: the other door knows it.
-	if resp, body := d.Do(t, "POST", "/token", fmt.Sprintf(`{"refreshToken":%q}`, in.RefreshToken)); resp.StatusCode != 200 {
-		t.Errorf("%d %s", resp.StatusCode, body)
+	if status, body := d.bare(t, "/v1/token", fmt.Sprintf(`{"refreshToken":%q}`, in.RefreshToken)); status != 200 {
+		t.Errorf("%d %s", status, body)
 	}
 	if a := d.ask(t, "POST", "/v1/user/logout", "", bearer...); a.status != 200 {
 		t.Errorf("%+v", a)
@@ -226,8 +226,8 @@ func TestThePlatformDoorIsOffByDefault(t *testing.T) {
 	t.Parallel()
 	h := testhouse.Open(t, nil)
 	for _, path := range []string{"/signup", "/login", "/user/info"} {
-		if resp, body := h.Do(t, "POST", path, byEmail(newAddress(), password)); resp.StatusCode != 404 {
-			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
+		if status, body := (door{House: h}).bare(t, "/v1"+path, byEmail(newAddress(), password)); status != 404 {
+			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
 }
@@ -281,9 +281,9 @@ func TestHooksOfThePlatformAtItsOwnDoor(t *testing.T) {
 		case "":
 			_, _ = io.WriteString(w, `{"roles":["merchant"]}`)
 		case "500":
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 		default:
-			w.WriteHeader(402)
+			w.WriteHeader(http.StatusPaymentRequired)
 			_, _ = io.WriteString(w, refuse)
 		}
 	}))
