@@ -115,6 +115,11 @@ func TestScriptFromAFile(t *testing.T) {
 	if err != nil || got.Outcomes[0].Err == nil || !strings.Contains(strings.Join(got.Questions[0].Answer.Console, "\n"), "here") {
 		t.Errorf("%+v, %v", got, err)
 	}
+	script.Source = `module.exports = function (user, context, cb) { console.log(context.webtask.secrets.KEY); cb(null, { user: { user_metadata: { team: 'red' } } }) }`
+	got, err = a.TryScript(t.Context(), all["pre-user-registration"], script, nil)
+	if err != nil || len(got.Outcomes) != 1 || got.Outcomes[0].Err != nil || !strings.Contains(strings.Join(got.Outcomes[0].Effects, "\n"), "red") {
+		t.Errorf("%+v, %v", got, err)
+	}
 	if _, err := a.TryScript(t.Context(), all["user_inserted"], script, nil); err == nil {
 		t.Error("a script took part in a transaction")
 	}

@@ -7,6 +7,7 @@ import (
 	"postern/config"
 	"postern/hooks"
 	"postern/hooks/auth0"
+	"postern/hooks/jshook"
 	"postern/store"
 	"postern/tokens"
 )
@@ -24,6 +25,10 @@ func auth0Dialect(c *config.Config) Dialect {
 		},
 		runner: func(ctx context.Context, r *receivers, o Options, point string) (hooks.Runner, error) {
 			return r.stored(ctx, c, o, point)
+		},
+		script: func(point, source string, secrets map[string]string) jshook.Script {
+			p, _ := auth0.ProgramOf(auth0.Script{Name: point, Trigger: point, Source: source, Secrets: secrets})
+			return callback(p)
 		},
 	}
 }
