@@ -12,6 +12,10 @@ import (
 	"time"
 )
 
+// AppMetadata is the member of a user's metadata that is the application's alone: what clients give under the
+// name does not count.
+const AppMetadata = "app_metadata"
+
 // User is a person, or a guest.
 type User struct {
 	ID                  string // UUID

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 
+	"postern/hooks/gotrue"
 	"postern/hooks/httphook"
 	"postern/hooks/jshook"
 	"postern/hooks/pghook"
@@ -16,6 +17,7 @@ type Hooks struct {
 
 	Supabase supabase.Settings
 	Platform platform.Settings
+	GoTrue   gotrue.Settings
 	Scripts  jshook.Settings
 }
 
@@ -70,6 +72,15 @@ func (h Hooks) Check(report func(env, problem string)) {
 	for _, hook := range h.Platform.Known() {
 		if _, err := httphook.ParseAddress(hook.URL, true); err != nil {
 			report(hook.Variable(), "is no address of a hook: "+err.Error())
+		}
+	}
+	if h.GoTrue.URL != "" {
+		address, err := h.GoTrue.Address("https://client.example") // that of AUTH_CLIENT_URL is another room's
+		if err == nil {
+			_, err = httphook.ParseAddress(address, true)
+		}
+		if err != nil {
+			report("AUTH_WEBHOOK_URL", "is no address of a hook: "+err.Error())
 		}
 	}
 }

@@ -70,5 +70,5 @@ WEBAUTHN_RP_ORIGINS
 // supabasePrefixes begin names that go on with the name of a provider, a hook or a mail.
 var supabasePrefixes = []string{
 	"GOTRUE_EXTERNAL_", "GOTRUE_MAILER_NOTIFICATIONS_", "GOTRUE_MAILER_SUBJECTS_",
-	"GOTRUE_MAILER_TEMPLATES_", "GOTRUE_SMS_MSG91_", "GOTRUE_WEBHOOK_",
+	"GOTRUE_MAILER_TEMPLATES_", "GOTRUE_SMS_MSG91_",
 }

@@ -28,7 +28,7 @@ type Options struct {
 func (p *Policy) newcomer(id, email string, o Options, now time.Time) (auth.User, error) {
 	u := auth.User{
 		ID: id, CreatedAt: now, LastSeen: now, Disabled: p.DisableNewUsers, Email: email,
-		DisplayName: o.DisplayName, Locale: p.locale(o.Locale), Metadata: o.Metadata,
+		DisplayName: o.DisplayName, Locale: p.locale(o.Locale), Metadata: fromClient(o.Metadata),
 		DefaultRole: o.DefaultRole, Roles: o.AllowedRoles, AvatarURL: p.gravatar(email),
 	}
 	if u.DisplayName == "" {
@@ -50,6 +50,23 @@ func (p *Policy) newcomer(id, email string, o Options, now time.Time) (auth.User
 	}
 	u.Roles = granted(u.Roles, o.granted)
 	return u, nil
+}
+
+// fromClient is metadata that a client gave, without what is the application's to say.
+func fromClient(metadata json.RawMessage) json.RawMessage {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(metadata, &all) != nil {
+		return metadata
+	}
+	if _, there := all[auth.AppMetadata]; !there {
+		return metadata
+	}
+	delete(all, auth.AppMetadata)
+	rest, err := json.Marshal(all)
+	if err != nil {
+		return nil
+	}
+	return rest
 }
 
 // locale is the one asked for, when it is allowed, else the default.

@@ -49,7 +49,7 @@ func (f *SignIn) AsGuest(ctx context.Context, in GuestSignIn) (admission auth.Ad
 	now := f.Now()
 	guest := auth.User{
 		ID: tokens.NewUUID(), CreatedAt: now.Truncate(time.Microsecond), LastSeen: now, IsAnonymous: true,
-		DisplayName: in.DisplayName, Locale: f.Policy.locale(in.Locale), Metadata: in.Metadata,
+		DisplayName: in.DisplayName, Locale: f.Policy.locale(in.Locale), Metadata: fromClient(in.Metadata),
 		DefaultRole: GuestRole, Roles: granted([]string{GuestRole}, roles),
 	}
 	if guest.DisplayName == "" {

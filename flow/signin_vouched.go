@@ -76,16 +76,14 @@ func (f *SignIn) nobodysYet(ctx context.Context, user auth.User) error {
 // those may sign up, nor what passwords they may choose; the other checks of a sign-up hold.
 func (f *SignIn) moveIn(ctx context.Context, a attempt, v hooks.Vouched) (auth.Admission, error) {
 	now := f.Now()
-	options := Options{DisplayName: cleanName(v.DisplayName)}
-	if len(v.Metadata) > 0 {
-		var err error
-		if options.Metadata, err = json.Marshal(v.Metadata); err != nil {
-			return auth.Admission{}, fmt.Errorf("flow: %w", err)
-		}
-	}
-	user, err := f.Policy.newcomer(tokens.NewUUID(), a.Email, options, now)
+	user, err := f.Policy.newcomer(tokens.NewUUID(), a.Email, Options{DisplayName: cleanName(v.DisplayName)}, now)
 	if err != nil {
 		return auth.Admission{}, err
+	}
+	if len(v.Metadata) > 0 {
+		if user.Metadata, err = json.Marshal(v.Metadata); err != nil {
+			return auth.Admission{}, fmt.Errorf("flow: %w", err)
+		}
 	}
 	user.EmailVerified = v.EmailVerified
 	unverified := f.Policy.RequireVerifiedEmail && !user.EmailVerified

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+
+	"postern/auth"
 )
 
 // metadata is what hooks want a user's metadata to be.
@@ -58,19 +60,34 @@ func (m *metadata) Metadata(before json.RawMessage) (after json.RawMessage, chan
 	if !m.replace && len(m.patch) == 0 {
 		return before, false, nil
 	}
-	object := map[string]any{}
-	if len(before) > 0 {
-		if err := json.Unmarshal(before, &object); err != nil || object == nil {
-			object = map[string]any{} // not an object: nothing that could be merged into
-		}
+	all := object(before)
+	if all == nil {
+		all = map[string]any{} // not an object: nothing that could be merged into
 	}
 	if m.replace {
-		maps.DeleteFunc(object, func(key string, _ any) bool { return !protected[key] })
+		maps.DeleteFunc(all, func(key string, _ any) bool { return !protected[key] })
 	}
-	maps.Copy(object, m.patch)
-	after, err = json.Marshal(object)
+	maps.Copy(all, m.patch)
+	after, err = json.Marshal(all)
 	if err == nil && len(after) > maxMetadata {
 		err = errTooMuch
 	}
 	return after, true, err
 }
+
+// of is a user with the metadata that hooks want them to have.
+func (m *metadata) of(u auth.User) auth.User {
+	if after, changed, err := m.Metadata(u.Metadata); err == nil && changed {
+		u.Metadata = after
+	}
+	return u
+}
+
+// Current is the user as the hooks asked before want them to be.
+func (e UserCreating) Current() auth.User { return e.of(e.User) }
+
+// Current is the user as the hooks asked before want them to be.
+func (e UserConfirmed) Current() auth.User { return e.of(e.User) }
+
+// Current is the user as the hooks asked before want them to be.
+func (e SessionOpening) Current() auth.User { return e.of(e.User) }

@@ -43,7 +43,7 @@ type said struct {
 
 // Dialects are all that there are, with what the settings say of them.
 func Dialects(c *config.Config) []Dialect {
-	return []Dialect{supabaseDialect(c), auth0Dialect(c), platformDialect(c)}
+	return []Dialect{supabaseDialect(c), auth0Dialect(c), platformDialect(c), gotrueDialect(c)}
 }
 
 func supabaseDialect(c *config.Config) Dialect {

@@ -36,9 +36,14 @@ func bindReceivers(ctx context.Context, c *config.Config, o Options, h *hooks.Ho
 			return nil, fmt.Errorf("%s: %w", hook.Variable(), err)
 		}
 	}
-	if err := r.bindPlatform(c, o, h); err != nil {
-		r.close()
-		return nil, err
+	for _, bind := range []func() error{
+		func() error { return r.bindPlatform(c, o, h) },
+		func() error { return r.bindGoTrue(ctx, c, o, h) },
+	} {
+		if err := bind(); err != nil {
+			r.close()
+			return nil, err
+		}
 	}
 	return r, nil
 }

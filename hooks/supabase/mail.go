@@ -3,6 +3,7 @@ package supabase
 import (
 	"postern/auth"
 	"postern/hooks"
+	"postern/userobject"
 )
 
 // action is what one of our mails is with Supabase.
@@ -45,7 +46,7 @@ func actionOf(e hooks.MailDue) action {
 func mailDue(site string) func(metadata, hooks.MailDue) any {
 	return func(m metadata, e hooks.MailDue) any {
 		a := actionOf(e)
-		u := known(e.User, "")
+		u := userobject.Known(e.User, "")
 		if a.word == "email_change" {
 			u.NewEmail = e.To
 		}
@@ -55,7 +56,7 @@ func mailDue(site string) func(metadata, hooks.MailDue) any {
 		}
 		return mailPayload{m, u, mail{
 			Token: e.Code.Reveal(), TokenHash: e.Ticket.Reveal(), RedirectTo: e.RedirectTo, Action: a.word, SiteURL: site,
-			OldEmail: e.Detail["oldEmail"], OldPhone: bare(e.Detail["oldPhone"]), Provider: e.Detail["provider"], FactorType: factor,
+			OldEmail: e.Detail["oldEmail"], OldPhone: userobject.Bare(e.Detail["oldPhone"]), Provider: e.Detail["provider"], FactorType: factor,
 		}}
 	}
 }

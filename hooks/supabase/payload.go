@@ -9,6 +9,7 @@ import (
 
 	"postern/auth"
 	"postern/hooks"
+	"postern/userobject"
 )
 
 // metadata is what every payload begins with. Its uuid is the same over retries.
@@ -46,8 +47,8 @@ func claims(e hooks.TokenMinting) map[string]any {
 		first = e.AMR[0].Method
 	}
 	all := map[string]any{
-		"aud": authenticated, "role": authenticated, "email": strings.ToLower(u.Email), "phone": bare(u.PhoneNumber),
-		"app_metadata": from(u, providerOf("", first)), "user_metadata": about(auth.User{Metadata: u.Metadata}),
+		"aud": userobject.Authenticated, "role": userobject.Authenticated, "email": strings.ToLower(u.Email), "phone": userobject.Bare(u.PhoneNumber),
+		"app_metadata": userobject.AppMetadata(u, userobject.ProviderOf("", first)), "user_metadata": userobject.About(auth.User{Metadata: u.Metadata}),
 		"aal": "aal" + strconv.Itoa(max(e.AAL, 1)), "amr": proofs(e.AMR), "session_id": e.SessionID, "is_anonymous": u.IsAnonymous,
 	}
 	maps.Copy(all, e.Claims)
@@ -58,20 +59,20 @@ func claims(e hooks.TokenMinting) map[string]any {
 }
 
 type userPayload struct {
-	Metadata metadata `json:"metadata"`
-	User     user     `json:"user"`
+	Metadata metadata        `json:"metadata"`
+	User     userobject.User `json:"user"`
 }
 
 func userCreating(m metadata, e hooks.UserCreating) any {
-	return userPayload{m, coming(e.User, providerOf(e.Provider, e.Method))}
+	return userPayload{m, userobject.Coming(e.Current(), userobject.ProviderOf(e.Provider, e.Method))}
 }
 
 func userInserted(m metadata, e hooks.UserInserted) any {
-	return userPayload{m, known(e.User, providerOf("", e.Method))}
+	return userPayload{m, userobject.Known(e.User, userobject.ProviderOf("", e.Method))}
 }
 
 func userCreated(m metadata, e hooks.UserCreated) any {
-	return userPayload{m, known(e.User, providerOf(e.Provider, e.Method))}
+	return userPayload{m, userobject.Known(e.User, userobject.ProviderOf(e.Provider, e.Method))}
 }
 
 type passwordPayload struct {
@@ -118,9 +119,9 @@ func passwordUnknown(m metadata, e hooks.PasswordUnknown) any {
 }
 
 type smsPayload struct {
-	Metadata metadata `json:"metadata"`
-	User     user     `json:"user"`
-	SMS      sms      `json:"sms"`
+	Metadata metadata        `json:"metadata"`
+	User     userobject.User `json:"user"`
+	SMS      sms             `json:"sms"`
 }
 
 type sms struct {
@@ -130,17 +131,17 @@ type sms struct {
 }
 
 func smsDue(m metadata, e hooks.SMSDue) any {
-	s := sms{OTP: e.Code.Reveal(), Phone: bare(e.Phone)}
+	s := sms{OTP: e.Code.Reveal(), Phone: userobject.Bare(e.Phone)}
 	if e.Purpose == auth.ElevateBySMS {
 		s.Type = "mfa"
 	}
-	return smsPayload{m, known(e.User, ""), s}
+	return smsPayload{m, userobject.Known(e.User, ""), s}
 }
 
 type mailPayload struct {
-	Metadata metadata `json:"metadata"`
-	User     user     `json:"user"`
-	Mail     mail     `json:"email_data"`
+	Metadata metadata        `json:"metadata"`
+	User     userobject.User `json:"user"`
+	Mail     mail            `json:"email_data"`
 }
 
 // mail is what is to be sent. All members are always there.
