@@ -63,7 +63,7 @@ func (f *SignIn) nobodysYet(ctx context.Context, user auth.User) error {
 	if !has {
 		var err error
 		if has, err = f.Store.HasOtherWays(ctx, user.ID); err != nil {
-			return err
+			return changedMeanwhile(err)
 		}
 	}
 	if has {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -170,11 +171,15 @@ func (db *DB) Disown(ctx context.Context, userID, email string, e Entry) error {
 
 // HasOtherWays tells whether an account has anything, besides its address, that somebody gets in by,
 // is in by, or could be. In a transaction it holds the user, so that nobody adds some before it ends.
+// One that is gone is ErrChanged.
 func (db *DB) HasOtherWays(ctx context.Context, userID string) (bool, error) {
 	if _, err := db.Exec(ctx, holdUserSQL, userID); err != nil {
 		return false, fmt.Errorf("store: %w", err)
 	}
 	has, err := one[struct{ Has bool }](ctx, db, hasOtherWaysSQL, userID)
+	if errors.Is(err, ErrNotFound) {
+		err = ErrChanged
+	}
 	return has.Has, err
 }
 
