@@ -103,14 +103,26 @@ func (w *worker) serve() error {
 			return err
 		}
 		m.ask = func(r fetchRequest) error { return w.send(report{Fetch: &r}) }
-		o := w.answer(m, <-w.jobs)
+		o := w.answer(m, w.next())
 		o.Retire = o.Retire || w.large() || processor() > maxWorkerTime
 		if err := w.send(report{Done: o}); err != nil {
 			return err
 		}
 		m.close()
-		for len(w.answers) > 0 {
-			<-w.answers // of requests that nobody waited for
+	}
+}
+
+// next waits for a job. What was fetched for the job before, and came too late for it, is dropped: the parent
+// sends it before the next job, so all of it is there when that one is.
+func (w *worker) next() *job {
+	for {
+		select {
+		case <-w.answers:
+		case j := <-w.jobs:
+			for len(w.answers) > 0 {
+				<-w.answers
+			}
+			return j
 		}
 	}
 }
