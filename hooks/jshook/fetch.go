@@ -30,12 +30,12 @@ type fetcher struct {
 	all    sync.WaitGroup
 }
 
-// start sends a request, or refuses to. Its answer comes later, in any case.
-func (f *fetcher) start(ctx context.Context, r *fetchRequest) {
+// start sends a request, whose answer comes later. It tells whether it does: a worker lets no script ask for so
+// much, so one that does is not to be believed.
+func (f *fetcher) start(ctx context.Context, r *fetchRequest) bool {
 	f.count++
 	if f.count > maxFetches {
-		f.all.Go(func() { f.answer(&fetched{ID: r.ID, Error: "too many requests in one call"}) })
-		return
+		return false
 	}
 	f.all.Go(func() {
 		select {
@@ -43,8 +43,8 @@ func (f *fetcher) start(ctx context.Context, r *fetchRequest) {
 		case <-ctx.Done():
 			return
 		}
+		defer func() { <-f.limit }() // not before the worker has the answer, so that few are kept here
 		a, err := f.do(ctx, r)
-		<-f.limit
 		if ctx.Err() != nil {
 			return
 		}
@@ -54,6 +54,7 @@ func (f *fetcher) start(ctx context.Context, r *fetchRequest) {
 		a.ID = r.ID
 		f.answer(a)
 	})
+	return true
 }
 
 // do sends one request. Its errors are for the script.

@@ -142,8 +142,8 @@ func (w *process) converse(ctx context.Context, j *job, f *fetcher) (*outcome, e
 		switch {
 		case r.Done != nil:
 			return r.Done, nil
-		case r.Fetch != nil:
-			f.start(ctx, r.Fetch)
+		case r.Fetch == nil, !f.start(ctx, r.Fetch):
+			return nil, errDied
 		}
 	}
 }
