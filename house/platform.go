@@ -3,6 +3,7 @@ package house
 import (
 	"net/http"
 
+	"postern/auth"
 	"postern/config"
 	"postern/server"
 	"postern/server/hasura"
@@ -18,7 +19,13 @@ func platformDoor(c *config.Config, beside *hasura.Door) http.Handler {
 	f := beside.Front
 	front := &server.Front{
 		Log: f.Log, Now: f.Now, Limits: f.Limits, Global: f.Global, Proxies: f.Proxies, Timeout: f.Timeout,
-		TrustsOrigin: f.TrustsOrigin, Refuse: platform.Refuse, Transient: f.Transient,
+		TrustsOrigin: f.TrustsOrigin, Transient: f.Transient,
+		Refuse: func(w http.ResponseWriter, r *http.Request, code auth.Code, err error) {
+			if c.Hasura.Conceals(code) {
+				code, err = auth.BadRequest, nil
+			}
+			platform.Refuse(w, r, code, err)
+		},
 	}
 	door := &platform.Door{
 		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha}, Policy: beside.Policy, Signer: beside.Signer,

@@ -100,11 +100,15 @@ func (s Settings) word(code auth.Code) refusal {
 	if code == auth.EmailTaken && s.ConflictError == userAlreadyExists.id {
 		no = userAlreadyExists
 	}
-	if no.sensitive && s.ConcealErrors {
+	if s.Conceals(code) {
 		no = refusals[auth.BadRequest]
 	}
 	return no
 }
+
+// Conceals tells whether a code is one that tells something about an account, where the operator wants no such
+// thing told. Other doors hold to it in their own words.
+func (s Settings) Conceals(code auth.Code) bool { return s.ConcealErrors && refusals[code].sensitive }
 
 // words finds the words for an error. Those of a hook that says no are its own.
 func (s Settings) words(err error) refusal {

@@ -338,3 +338,19 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// TestErrorsAreConcealedHereToo closes what would be a way around AUTH_CONCEAL_ERRORS: who has an account must not
+// be told at one door when it is not at the other.
+func TestErrorsAreConcealedHereToo(t *testing.T) {
+	t.Parallel()
+	d := open(t, map[string]string{"AUTH_CONCEAL_ERRORS": "true"})
+	d.ask(t, "POST", "/v1/signup", byEmail("ann@example.com", password)).entered(t)
+	for what, a := range map[string]answer{
+		"an address that is taken": d.ask(t, "POST", "/v1/signup", byEmail("ann@example.com", password)),
+		"a wrong password":         d.ask(t, "POST", "/v1/login", byEmail("ann@example.com", "another horse battery")),
+		"nobody":                   d.ask(t, "POST", "/v1/login", byEmail("bob@example.com", password)),
+	} {
+		t.Run(what, func(t *testing.T) { a.refused(t, http.StatusBadRequest, "invalid-args") })
+	}
+	d.ask(t, "POST", "/v1/signup", byEmail("eve@example.com", "short")).refused(t, http.StatusBadRequest, "invalid-password")
+}
