@@ -53,7 +53,7 @@ type Runner struct {
 	key     string
 	secrets []string
 	hide    *strings.Replacer
-	turns   chan struct{} // so that one script leaves a worker to others
+	turns   chan struct{} // so that one script, or all together that linger, leaves a worker to others
 }
 
 var _ hooks.Runner = (*Runner)(nil)
@@ -73,10 +73,11 @@ func (p *Pool) Runner(s Script) (*Runner, error) {
 		s.Timeout = p.settings.Timeout
 	}
 	secrets := slices.Sorted(maps.Values(s.Secrets))
-	return &Runner{
-		pool: p, script: s, key: keyOf(s), secrets: secrets, hide: redactor(secrets),
-		turns: make(chan struct{}, max(1, p.settings.Workers-1)),
-	}, nil
+	r := &Runner{pool: p, script: s, key: keyOf(s), secrets: secrets, hide: redactor(secrets), turns: p.patient}
+	if !s.Linger {
+		r.turns = p.turns()
+	}
+	return r, nil
 }
 
 // Run calls the script once. What it wrote to its console is in the answer, also when there is an

@@ -19,6 +19,7 @@ type Pool struct {
 	program  string
 
 	slots    chan struct{} // one for each call that runs
+	patient  chan struct{} // turns of all scripts that linger: nobody waits for them
 	waiting  atomic.Int64
 	starts   chan start
 	mu       sync.Mutex
@@ -59,9 +60,13 @@ func Open(s Settings, o Options) (*Pool, error) {
 		slots: make(chan struct{}, s.Workers), starts: make(chan start),
 		bundles: map[string]*ready{}, bundling: make(chan struct{}, 1),
 	}
+	p.patient = p.turns()
 	p.all.Go(p.starter)
 	return p, nil
 }
+
+// turns are as many as leave a worker to others, where there is more than one.
+func (p *Pool) turns() chan struct{} { return make(chan struct{}, max(1, p.settings.Workers-1)) }
 
 // Itself is the program that runs.
 func Itself() (string, error) {

@@ -2,8 +2,11 @@ package jshook_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,6 +67,40 @@ func TestTheQueueIsBounded(t *testing.T) {
 	if full.Load() < 40 || late.Load() < 1 {
 		t.Errorf("%d found the queue full and %d were late", full.Load(), late.Load())
 	}
+}
+
+// TestScriptsThatLingerLeaveAWorker has two scripts linger that nobody waits for. Somebody who does wait must find a
+// worker all the same.
+func TestScriptsThatLingerLeaveAWorker(t *testing.T) {
+	t.Parallel()
+	begun, over := make(chan struct{}, 2), make(chan struct{})
+	service := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { begun <- struct{}{}; <-over }))
+	defer service.Close()
+	defer close(over)
+	p := open(t, func(s *jshook.Settings, o *jshook.Options) { s.Workers, o.Client = 2, service.Client() })
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for i := range 2 {
+		r, err := p.Runner(jshook.Script{
+			Source: fmt.Sprintf(`module.exports = (url, secrets, cb) => { fetch(url).catch(() => {}); cb(null, %d) }`, i), Convention: jshook.Callback,
+			Args: func(hooks.Call) ([]json.RawMessage, error) {
+				return []json.RawMessage{[]byte(strconv.Quote(service.URL)), []byte("{}")}, nil
+			},
+			Linger: true, Timeout: time.Minute,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() { _, _ = r.Run(ctx, hooks.Call{Body: []byte(`{}`)}) })
+	}
+	<-begun
+	for range 5 {
+		if a, err := run(t, p, jshook.Script{Source: `module.exports = () => 1`, Timeout: 5 * time.Second}, `{}`); err != nil {
+			t.Fatalf("%s %v", a.Body, err)
+		}
+	}
+	cancel()
+	all.Wait()
 }
 
 // Calls leave no processes, files or goroutines behind. POSTERN_SCRIPT_CALLS=10000 is the full size.
