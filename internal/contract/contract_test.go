@@ -96,7 +96,7 @@ func TestJudgesRequestsAndAnswers(t *testing.T) {
 		{name: "head without the request id", method: "HEAD", path: "/healthz", door: answers(200, "", "X-Request-Id", ""), want: "X-Request-Id"},
 		{name: "no session is an empty object", path: "/signup/email-password", send: `{"email":"a@b.io","password":"correct horse"}`, door: answers(200, `{}`, noStore...)},
 		{name: "no session is not null", path: "/signup/email-password", send: `{"email":"a@b.io","password":"correct horse"}`, door: answers(200, `{"session":null}`, noStore...), want: "session"},
-		{name: "missing query member", method: "GET", path: "/verify?ticket=a", door: answers(400, `{"status":400,"error":"invalid-request","message":"redirectTo is missing"}`), want: "redirectTo"},
+		{name: "missing query member", method: "GET", path: "/signin/provider/github/callback?code=a", door: answers(400, `{"status":400,"error":"invalid-request","message":"state is missing"}`), want: "state"},
 		{name: "redirect", method: "GET", path: "/verify?ticket=a&redirectTo=b", door: answers(302, "", "Location", "https://a", "Cache-Control", "no-store", "Referrer-Policy", "no-referrer", "Content-Type", "")},
 		{name: "redirect with a body", method: "GET", path: "/verify?ticket=a&redirectTo=b", door: answers(302, "<a>", "Location", "https://a", "Cache-Control", "no-store", "Referrer-Policy", "no-referrer"), want: "a body where none belongs"},
 		{name: "redirect to nowhere", method: "GET", path: "/verify?ticket=a&redirectTo=b", door: answers(302, "", "Cache-Control", "no-store", "Referrer-Policy", "no-referrer"), want: "Location"},
