@@ -25,9 +25,9 @@ type stored struct {
 }
 
 // bindScripts has the scripts of the management API asked at their moments, where there is such an API.
-func (r *receivers) bindScripts(c *config.Config, o Options, h *hooks.Hooks, s stored) (err error) {
+func (r *receivers) bindScripts(ctx context.Context, c *config.Config, o Options, h *hooks.Hooks, s stored) (err error) {
 	if !c.Management.On() {
-		return nil
+		return s.warnOfSilence(ctx, o.Log)
 	}
 	if r.scripts == nil {
 		if r.scripts, err = Scripts(c, o.ScriptProgram); err != nil {
@@ -46,6 +46,21 @@ func (r *receivers) bindScripts(c *config.Config, o Options, h *hooks.Hooks, s s
 	})
 	if err != nil {
 		return fmt.Errorf("AUTH_MANAGEMENT_CLIENT_ID: %w", err)
+	}
+	return nil
+}
+
+// warnOfSilence tells of scripts that are switched on, but asked by nobody. Another server on the same database may
+// ask them, so what a script forbids would be allowed here.
+func (s stored) warnOfSilence(ctx context.Context, log *slog.Logger) error {
+	enabled := true
+	silent, _, err := s.store.Scripts(ctx, store.ScriptFilter{Enabled: &enabled})
+	if err != nil {
+		return err
+	}
+	for _, script := range silent {
+		log.WarnContext(ctx, "a script of a hook is enabled, but this server asks none: AUTH_MANAGEMENT_CLIENT_ID is not set",
+			slog.String("script", script.Name), slog.String("trigger", script.Trigger))
 	}
 	return nil
 }

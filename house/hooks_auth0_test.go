@@ -125,6 +125,22 @@ func (m *managed) broke(t testing.TB, trigger string) hooks.Failure {
 	return hooks.Failure{}
 }
 
+// TestScriptsThatNobodyAsksAreToldOf starts a server without the management API beside one that has scripts.
+func TestScriptsThatNobodyAsksAreToldOf(t *testing.T) {
+	t.Parallel()
+	m := manage(t, nil)
+	id := m.script(t, "pre-user-registration", "module.exports = (user, context, cb) => cb(new Error('no'))", nil)
+	plain := map[string]string{"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false"}
+	const told = `"trigger":"pre-user-registration"`
+	if beside := m.With(t, plain); !strings.Contains(beside.Log.String(), told) {
+		t.Error("nobody is told of a script that is not asked")
+	}
+	m.off(t, id)
+	if beside := m.With(t, plain); strings.Contains(beside.Log.String(), told) {
+		t.Error("a script that is switched off is warned of")
+	}
+}
+
 // misbehaviours are bodies of scripts that are no answer, and what the log says of them.
 var misbehaviours = map[string]string{
 	"throw 'boom'":                     "boom",

@@ -204,7 +204,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 			asked.close()
 		}
 	}()
-	if err := asked.bindScripts(c, o, moments, stored{db, keys, mailer}); err != nil {
+	if err := asked.bindScripts(ctx, c, o, moments, stored{db, keys, mailer}); err != nil {
 		return nil, err
 	}
 	kit := flow.Kit{

@@ -327,7 +327,11 @@ func TestConsole(t *testing.T) {
 	if err == nil || strings.Contains(text+err.Error(), "s3cret") {
 		t.Errorf("a secret is told: %s %v", text, err)
 	}
-	a, err = run(t, p, jshook.Script{Source: `module.exports = (e, {secrets}) => { console.log('x'.repeat(65000)); for (let i = 0; i < 200; i++) console.log('x'.repeat(505) + secrets.KEY + i, 'y'.repeat(1e6)); return 1 }`, Secrets: map[string]string{"KEY": secret}}, `{}`)
+	a, err = run(t, p, jshook.Script{Source: `module.exports = (e, {secrets}) => { console.log('x'.repeat(65530) + secrets.KEY); return 1 }`, Secrets: map[string]string{"KEY": secret}}, `{}`)
+	if text = strings.Join(a.Console, "\n"); err != nil || strings.Contains(text, "s3c") || !strings.Contains(text, "too long") {
+		t.Errorf("half a secret at the end of %d bytes, %v", len(text), err)
+	}
+	a, err = run(t, p, jshook.Script{Source: `module.exports = (e, {secrets}) => { console.log('x'.repeat(65000)); for (let i = 0; i < 200; i++) console.log('x'.repeat(505) + secrets.KEY + i, 'y'.repeat(1e3)); return 1 }`, Secrets: map[string]string{"KEY": secret}}, `{}`)
 	text = strings.Join(a.Console, "\n")
 	if err != nil || len(text) > 64<<10+100 || !strings.HasSuffix(text, "[the console is full]") || strings.Contains(text, "s3c") {
 		t.Errorf("%d bytes of console, %v", len(text), err)

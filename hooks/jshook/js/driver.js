@@ -56,7 +56,8 @@
     for (let first = true; i < args.length && text.length <= maxLine; i++, first = false) {
       text += (first ? '' : ' ') + words(args[i]);
     }
-    return text.length > maxLine ? text.slice(0, maxLine) : text;
+    // What is cut here could end in half a secret, which nobody would know to hide.
+    return text.length > maxLine ? '[a line of ' + text.length + ' characters, which is too long]' : text;
   };
   let full = false;
   const say = (...args) => { if (!full) full = host('say', format(args)); };
