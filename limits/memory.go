@@ -50,9 +50,7 @@ func (m *Memory) Take(bucket, key string, limit Limit, now time.Time) (retryAfte
 	if limit.Unlimited() {
 		return 0, true
 	}
-	m.once.Do(func() { m.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()} })
-	k := m.id(bucket, key)
-	s := &m.shards[k[0]%shards]
+	s, k := m.shard(bucket, key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.windows[k]
@@ -72,18 +70,12 @@ func (m *Memory) Left(bucket, key string, limit Limit, now time.Time) int {
 	if limit.Unlimited() {
 		return 0
 	}
-	m.once.Do(func() { m.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()} })
-	k := m.id(bucket, key)
-	s := &m.shards[k[0]%shards]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := s.windows[k]
-	if w == nil {
+	w, counted := m.look(bucket, key)
+	if !counted {
 		return limit.Burst
 	}
-	copied := *w
-	copied.advance(partAt(now, copied.width))
-	return max(0, limit.Burst-int(copied.total()))
+	w.advance(partAt(now, w.width))
+	return max(0, limit.Burst-int(w.total()))
 }
 
 // Spent tells whether the next Take would be refused, and how long still, without taking a place.
@@ -91,18 +83,30 @@ func (m *Memory) Spent(bucket, key string, limit Limit, now time.Time) (retryAft
 	if limit.Unlimited() {
 		return 0, false
 	}
-	m.once.Do(func() { m.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()} })
-	k := m.id(bucket, key)
-	s := &m.shards[k[0]%shards]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := s.windows[k]
-	if w == nil {
+	w, counted := m.look(bucket, key)
+	if !counted {
 		return 0, false
 	}
-	copied := *w
-	retryAfter, free := copied.take(limit.Burst, now)
+	retryAfter, free := w.take(limit.Burst, now)
 	return retryAfter, !free
+}
+
+// look gives a copy of what was counted, if anything was.
+func (m *Memory) look(bucket, key string) (w window, counted bool) {
+	s, k := m.shard(bucket, key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found := s.windows[k]; found != nil {
+		return *found, true
+	}
+	return window{}, false
+}
+
+// shard is where the takes of a key are counted, and under which id.
+func (m *Memory) shard(bucket, key string) (*shard, id) {
+	m.once.Do(func() { m.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()} })
+	k := m.id(bucket, key)
+	return &m.shards[k[0]%shards], k
 }
 
 func (m *Memory) id(bucket, key string) id {
