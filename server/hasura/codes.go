@@ -1,6 +1,7 @@
 package hasura
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -49,7 +50,7 @@ type mailedCodeRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *mailedCodeRequest) Check() error {
-	return first(emailIn("email", in.Email), otpIn(in.OTP))
+	return cmp.Or(emailIn("email", in.Email), otpIn(in.OTP))
 }
 
 func (d *Door) typeMailedCode(w http.ResponseWriter, r *http.Request) error {
@@ -76,7 +77,7 @@ type textedCodeRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *textedCodeRequest) Check() error {
-	return first(phoneIn("phoneNumber", in.PhoneNumber), in.Options.check("options."))
+	return cmp.Or(phoneIn("phoneNumber", in.PhoneNumber), in.Options.check("options."))
 }
 
 func (d *Door) askTextedCode(send func(context.Context, flow.CodeSignIn) error) server.Handler {
@@ -102,7 +103,7 @@ type typedTextRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *typedTextRequest) Check() error {
-	return first(phoneIn("phoneNumber", in.PhoneNumber), otpIn(in.OTP))
+	return cmp.Or(phoneIn("phoneNumber", in.PhoneNumber), otpIn(in.OTP))
 }
 
 func (d *Door) typeTextedCode(w http.ResponseWriter, r *http.Request) error {
@@ -143,7 +144,7 @@ type confirmPhoneRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *confirmPhoneRequest) Check() error {
-	return first(phoneIn("newPhoneNumber", in.NewPhoneNumber), otpIn(in.OTP))
+	return cmp.Or(phoneIn("newPhoneNumber", in.NewPhoneNumber), otpIn(in.OTP))
 }
 
 func (d *Door) confirmPhone(w http.ResponseWriter, r *http.Request) error {

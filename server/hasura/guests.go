@@ -1,6 +1,7 @@
 package hasura
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"unicode"
@@ -90,7 +91,7 @@ func (in *deanonymizeRequest) Check() error {
 	case len(text(in.Connection)) > maxConnection:
 		return auth.Invalid{Field: "connection", Problem: "must be email or sms"}
 	}
-	if err := first(in.Options.check("options."), challengeIn(in.CodeChallenge)); err != nil {
+	if err := cmp.Or(in.Options.check("options."), challengeIn(in.CodeChallenge)); err != nil {
 		return err
 	}
 	switch {

@@ -1,6 +1,7 @@
 package hasura
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -21,7 +22,7 @@ type idTokenRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *idTokenRequest) Check() error {
-	return first(idTokenIn(in.Provider, in.IDToken, in.Nonce), in.Options.check("options."))
+	return cmp.Or(idTokenIn(in.Provider, in.IDToken, in.Nonce), in.Options.check("options."))
 }
 
 type linkIDTokenRequest struct {

@@ -1,6 +1,7 @@
 package hasura
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -107,7 +108,7 @@ type credential struct {
 }
 
 func (c *credential) check() error {
-	if err := first(base64In("credential.id", c.ID, passkeys.MaxCredentialID), base64In("credential.rawId", c.RawID, passkeys.MaxCredentialID)); err != nil {
+	if err := cmp.Or(base64In("credential.id", c.ID, passkeys.MaxCredentialID), base64In("credential.rawId", c.RawID, passkeys.MaxCredentialID)); err != nil {
 		return err
 	}
 	switch {
@@ -151,7 +152,7 @@ func (c *createdCredential) check() error {
 		return auth.Invalid{Field: "credential.response", Problem: "must be an object"}
 	}
 	r := c.Response
-	if err := first(c.credential.check(),
+	if err := cmp.Or(c.credential.check(),
 		base64In("credential.response.clientDataJSON", r.ClientDataJSON, passkeys.MaxClientData),
 		base64In("credential.response.attestationObject", r.AttestationObject, passkeys.MaxAttestation),
 		// What the next two say is in the attestation object too, and counts there.
@@ -198,7 +199,7 @@ func (c *assertedCredential) check() error {
 		return auth.Invalid{Field: "credential.response", Problem: "must be an object"}
 	}
 	r := c.Response
-	if err := first(c.credential.check(),
+	if err := cmp.Or(c.credential.check(),
 		base64In("credential.response.clientDataJSON", r.ClientDataJSON, passkeys.MaxClientData),
 		base64In("credential.response.authenticatorData", r.AuthenticatorData, passkeys.MaxAuthenticatorData),
 		base64In("credential.response.signature", r.Signature, passkeys.MaxSignature)); err != nil {
@@ -256,7 +257,7 @@ type signUpPasskeyRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *signUpPasskeyRequest) Check() error {
-	return first(emailIn("email", in.Email), in.Options.check("options."), nicknameIn("options.nickname", in.Options.Nickname))
+	return cmp.Or(emailIn("email", in.Email), in.Options.check("options."), nicknameIn("options.nickname", in.Options.Nickname))
 }
 
 // passkeyOptions are those of any sign-up, and the name of the key: hasura-auth-js puts it here.
@@ -276,7 +277,7 @@ type signUpPasskeyAnswer struct {
 
 // Check tells what is wrong with the request.
 func (in *signUpPasskeyAnswer) Check() error {
-	return first(in.Options.check("options."), nicknameIn("options.nickname", in.Options.Nickname), nicknameIn("nickname", in.Nickname),
+	return cmp.Or(in.Options.check("options."), nicknameIn("options.nickname", in.Options.Nickname), nicknameIn("nickname", in.Nickname),
 		challengeIn(in.CodeChallenge), in.Credential.check())
 }
 
@@ -318,7 +319,7 @@ type addPasskeyAnswer struct {
 
 // Check tells what is wrong with the request.
 func (in *addPasskeyAnswer) Check() error {
-	return first(nicknameIn("nickname", in.Nickname), in.Credential.check())
+	return cmp.Or(nicknameIn("nickname", in.Nickname), in.Credential.check())
 }
 
 type renamePasskeyRequest struct {

@@ -1,6 +1,7 @@
 package hasura
 
 import (
+	"cmp"
 	"encoding/hex"
 	"io"
 	"mime"
@@ -157,7 +158,7 @@ func startIn(r *http.Request) (start flow.ProviderStart, connect string, err err
 			return start, "", err
 		}
 	}
-	if err := first(options.check(""), challengeIn(given("codeChallenge")), stateIn(q.Get("state"))); err != nil {
+	if err := cmp.Or(options.check(""), challengeIn(given("codeChallenge")), stateIn(q.Get("state"))); err != nil {
 		return start, "", err
 	}
 	params, err := paramsIn("", q.Get)

@@ -1,6 +1,7 @@
 package hasura
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"strings"
@@ -100,7 +101,7 @@ type signUpPasswordRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *signUpPasswordRequest) Check() error {
-	return first(emailIn("email", in.Email), newPasswordIn("password", in.Password), in.Options.check("options."),
+	return cmp.Or(emailIn("email", in.Email), newPasswordIn("password", in.Password), in.Options.check("options."),
 		challengeIn(in.CodeChallenge))
 }
 
@@ -170,7 +171,7 @@ type linkRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *linkRequest) Check() error {
-	return first(emailIn("email", in.Email), in.Options.check("options."), challengeIn(in.CodeChallenge))
+	return cmp.Or(emailIn("email", in.Email), in.Options.check("options."), challengeIn(in.CodeChallenge))
 }
 
 type signInPasswordRequest struct {
@@ -182,7 +183,7 @@ type signInPasswordRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *signInPasswordRequest) Check() error {
-	return first(emailIn("email", in.Email), passwordIn("password", in.Password))
+	return cmp.Or(emailIn("email", in.Email), passwordIn("password", in.Password))
 }
 
 type refreshRequest struct {
@@ -253,7 +254,7 @@ type redirectOptions struct {
 
 // Check tells what is wrong with the request.
 func (in *mailRequest) Check() error {
-	return first(emailIn("email", in.Email), challengeIn(in.CodeChallenge))
+	return cmp.Or(emailIn("email", in.Email), challengeIn(in.CodeChallenge))
 }
 
 type changeEmailRequest struct {
@@ -264,7 +265,7 @@ type changeEmailRequest struct {
 
 // Check tells what is wrong with the request.
 func (in *changeEmailRequest) Check() error {
-	return first(emailIn("newEmail", in.NewEmail), challengeIn(in.CodeChallenge))
+	return cmp.Or(emailIn("newEmail", in.NewEmail), challengeIn(in.CodeChallenge))
 }
 
 func emailIn(field, s string) error {
@@ -303,13 +304,4 @@ func text(s *string) string {
 		return ""
 	}
 	return *s
-}
-
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
