@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (f *Scripts) Create(ctx context.Context, in NewScript, by By) (store.HookSc
 	s := store.HookScript{
 		ID: tokens.NewULID(f.Now()), Name: in.Name, Slug: slug(in.Name), Trigger: in.Trigger, Source: in.Source, Dependencies: in.Dependencies, Enabled: in.Enabled,
 	}
-	err := firstOf(checkName(in.Name), checkTrigger(in.Trigger), checkSource(in.Source), checkDependencies(in.Dependencies))
+	err := cmp.Or(checkName(in.Name), checkTrigger(in.Trigger), checkSource(in.Source), checkDependencies(in.Dependencies))
 	if err != nil {
 		return s, err
 	}
@@ -88,13 +89,13 @@ func (f *Scripts) Change(ctx context.Context, id string, in ScriptChange, by By)
 		err = checkName(*in.Name)
 	}
 	if in.Source != nil {
-		changes, err = append(changes, "script"), firstOf(err, checkSource(*in.Source))
+		changes, err = append(changes, "script"), cmp.Or(err, checkSource(*in.Source))
 	}
 	if in.Enabled != nil {
 		changes, n.Facts["enabled"] = append(changes, "enabled"), *in.Enabled
 	}
 	if in.Dependencies != nil {
-		changes, err = append(changes, "dependencies"), firstOf(err, checkDependencies(in.Dependencies))
+		changes, err = append(changes, "dependencies"), cmp.Or(err, checkDependencies(in.Dependencies))
 	}
 	if err != nil {
 		return s, err
@@ -174,13 +175,13 @@ func (f *Scripts) sealSecrets(event, id string, secrets map[string]string, by By
 	return sealed, n, nil
 }
 
-// ScriptSecrets opens the secrets of a script that is about to run.
-func (k *Kit) ScriptSecrets(s store.HookScript) (map[string]string, error) {
+// OpenScriptSecrets opens the secrets of a script that is about to run.
+func OpenScriptSecrets(keys *tokens.Keyring, s store.HookScript) (map[string]string, error) {
 	secrets := make(map[string]string, len(s.Secrets))
 	for name, sealed := range s.Secrets {
-		plain, err := k.Keys.Open(store.HookSecretSeal(s.ID, name), sealed)
+		plain, err := keys.Open(store.HookSecretSeal(s.ID, name), sealed)
 		if err != nil {
-			return nil, fmt.Errorf("secret of script %s: %w", s.ID, err)
+			return nil, fmt.Errorf("the secret %s was sealed with an encryption key that is no longer known; set AUTH_ENCRYPTION_KEY_PREVIOUS", name)
 		}
 		secrets[name] = string(plain)
 	}
@@ -245,16 +246,6 @@ func checkSecretNames(names []string, most int) error {
 	}
 	if bad {
 		return auth.Invalid{Field: "secrets", Problem: fmt.Sprintf("must be 1 to %d, with names of 1 to 128 bytes", most)}
-	}
-	return nil
-}
-
-// firstOf is the first refusal, if any.
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }

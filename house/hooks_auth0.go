@@ -10,6 +10,7 @@ import (
 
 	"postern/config"
 	"postern/emails"
+	"postern/flow"
 	"postern/hooks"
 	"postern/hooks/auth0"
 	"postern/hooks/jshook"
@@ -25,19 +26,18 @@ type stored struct {
 }
 
 // bindScripts has the scripts of the management API asked at their moments, where there is such an API.
-func (r *receivers) bindScripts(ctx context.Context, c *config.Config, o Options, h *hooks.Hooks, s stored) (err error) {
+func (r *receivers) bindScripts(ctx context.Context, c *config.Config, o Options, h *hooks.Hooks, s stored) error {
 	if !c.Management.On() {
 		return s.warnOfSilence(ctx, o.Log)
 	}
-	if r.scripts == nil {
-		if r.scripts, err = Scripts(c, o.ScriptProgram); err != nil {
-			return err
-		}
+	pool, err := r.pooled(c, o)
+	if err != nil {
+		return err
 	}
 	err = auth0.Bind(h, auth0.Options{
 		Source: s.script, Text: s.text, Tenant: tenant(c.Flow.ServerURL), Timeout: c.Hooks.Scripts.Timeout,
 		Run: func(p auth0.Program) (hooks.Runner, error) {
-			runner, err := r.scripts.Runner(callback(p))
+			runner, err := pool.Runner(callback(p))
 			if err != nil {
 				return nil, err
 			}
@@ -88,18 +88,13 @@ func (s stored) script(ctx context.Context, trigger string) (auth0.Script, bool,
 	if errors.Is(err, store.ErrNotFound) {
 		return auth0.Script{}, false, nil
 	}
-	script := auth0.Script{
-		ID: found.ID, Name: found.Name, Trigger: found.Trigger, Source: found.Source,
-		Dependencies: found.Dependencies, Secrets: map[string]string{},
+	if err != nil {
+		return auth0.Script{}, false, err
 	}
-	for name, sealed := range found.Secrets {
-		plain, failed := s.keys.Open(store.HookSecretSeal(found.ID, name), sealed)
-		if failed != nil {
-			return script, false, fmt.Errorf("the secret %s was sealed with an encryption key that is no longer known; set AUTH_ENCRYPTION_KEY_PREVIOUS", name)
-		}
-		script.Secrets[name] = string(plain)
-	}
-	return script, err == nil, err
+	secrets, err := flow.OpenScriptSecrets(s.keys, found)
+	return auth0.Script{
+		ID: found.ID, Name: found.Name, Trigger: found.Trigger, Source: found.Source, Dependencies: found.Dependencies, Secrets: secrets,
+	}, err == nil, err
 }
 
 // text is what a text message says, in the words of its template.

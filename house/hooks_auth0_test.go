@@ -8,12 +8,14 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"postern/flow"
 	"postern/hooks"
 	"postern/hooks/auth0"
 	"postern/house"
@@ -138,6 +140,14 @@ func TestScriptsThatNobodyAsksAreToldOf(t *testing.T) {
 	m.off(t, id)
 	if beside := m.With(t, plain); strings.Contains(beside.Log.String(), told) {
 		t.Error("a script that is switched off is warned of")
+	}
+}
+
+// TestTriggersAreThoseOfTheDialect holds those for which scripts are taken beside those at which they are asked.
+func TestTriggersAreThoseOfTheDialect(t *testing.T) {
+	t.Parallel()
+	if asked, taken := slices.Sorted(slices.Values(auth0.Triggers())), flow.Triggers(); !slices.Equal(asked, taken) {
+		t.Errorf("scripts are asked at %v and taken for %v", asked, taken)
 	}
 }
 

@@ -52,12 +52,11 @@ func (r *receivers) stored(ctx context.Context, c *config.Config, o Options, tri
 	if !enabled || !known {
 		return nobody{}, nil
 	}
-	if r.scripts == nil {
-		if r.scripts, err = Scripts(c, o.ScriptProgram); err != nil {
-			return nil, err
-		}
+	pool, err := r.pooled(c, o)
+	if err != nil {
+		return nil, err
 	}
-	runner, err := r.scripts.Runner(callback(program))
+	runner, err := pool.Runner(callback(program))
 	if err != nil {
 		return nil, err
 	}

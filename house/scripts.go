@@ -21,6 +21,14 @@ func Scripts(c *config.Config, program string) (*jshook.Pool, error) {
 	return jshook.Open(c.Hooks.Scripts, jshook.Options{Client: client, Program: program})
 }
 
+// pooled is the pool of all scripts, opened for the first of them.
+func (r *receivers) pooled(c *config.Config, o Options) (_ *jshook.Pool, err error) {
+	if r.scripts == nil {
+		r.scripts, err = Scripts(c, o.ScriptProgram)
+	}
+	return r.scripts, err
+}
+
 // script makes the way to a script, and warns when it is no JavaScript.
 func (r *receivers) script(ctx context.Context, c *config.Config, o Options, name, uri string) (hooks.Runner, error) {
 	file, err := jshook.ParseURI(uri)
@@ -31,12 +39,11 @@ func (r *receivers) script(ctx context.Context, c *config.Config, o Options, nam
 	if err != nil {
 		return nil, err
 	}
-	if r.scripts == nil {
-		if r.scripts, err = Scripts(c, o.ScriptProgram); err != nil {
-			return nil, err
-		}
+	pool, err := r.pooled(c, o)
+	if err != nil {
+		return nil, err
 	}
-	runner, err := r.scripts.Runner(jshook.Script{Source: source, Secrets: c.Hooks.Scripts.Secrets()})
+	runner, err := pool.Runner(jshook.Script{Source: source, Secrets: c.Hooks.Scripts.Secrets()})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

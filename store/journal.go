@@ -68,6 +68,18 @@ func queueNote(b *pgx.Batch, n Note) {
 
 const addNoteSQL = `insert into auth.audit_entries (at, event, address_prefix, user_agent, detail) values ($1, $2, $3, $4, $5::jsonb)`
 
+// changeNoted runs one statement with its note, and gives the number of its rows.
+func (db *DB) changeNoted(ctx context.Context, n Note, sql string, arguments ...any) (int64, error) {
+	b := &pgx.Batch{}
+	b.Queue(sql, arguments...)
+	queueNote(b, n)
+	counts, err := changed(ctx, db, b)
+	if err != nil {
+		return 0, err
+	}
+	return counts[0], nil
+}
+
 // AddNote writes a note that nothing else is written with.
 func (db *DB) AddNote(ctx context.Context, n Note) error {
 	b := &pgx.Batch{}

@@ -132,11 +132,8 @@ func (db *DB) ChangeScript(ctx context.Context, id string, c ScriptChange, n Not
 
 // DeleteScript removes a script and its secrets. It must run in a transaction.
 func (db *DB) DeleteScript(ctx context.Context, id string, n Note) error {
-	b := &pgx.Batch{}
-	b.Queue(deleteScriptSQL, id)
-	queueNote(b, n)
-	counts, err := changed(ctx, db, b)
-	if err == nil && counts[0] == 0 {
+	rows, err := db.changeNoted(ctx, n, deleteScriptSQL, id)
+	if err == nil && rows == 0 {
 		return ErrNotFound
 	}
 	return err
@@ -182,10 +179,7 @@ func (db *DB) AddScriptSecrets(ctx context.Context, id string, secrets []SealedS
 	if len(have)+len(names) > most {
 		return fmt.Errorf("%w: %d and %d more", auth.TooManyScriptSecrets, len(have), len(names))
 	}
-	b := &pgx.Batch{}
-	b.Queue(addSecretsSQL, id, names, sealed, n.At)
-	queueNote(b, n)
-	_, err = changed(ctx, db, b)
+	_, err = db.changeNoted(ctx, n, addSecretsSQL, id, names, sealed, n.At)
 	return err
 }
 
@@ -202,10 +196,7 @@ func (db *DB) ChangeScriptSecrets(ctx context.Context, id string, secrets []Seal
 			return fmt.Errorf("%w: %s of script %s", auth.ScriptSecretUnknown, name, id)
 		}
 	}
-	b := &pgx.Batch{}
-	b.Queue(changeSecretsSQL, id, names, sealed, n.At)
-	queueNote(b, n)
-	_, err = changed(ctx, db, b)
+	_, err = db.changeNoted(ctx, n, changeSecretsSQL, id, names, sealed, n.At)
 	return err
 }
 
@@ -215,10 +206,7 @@ func (db *DB) DropScriptSecrets(ctx context.Context, id string, names []string, 
 	if _, err := db.heldSecrets(ctx, id); err != nil {
 		return err
 	}
-	b := &pgx.Batch{}
-	b.Queue(dropSecretsSQL, id, names)
-	queueNote(b, n)
-	_, err := changed(ctx, db, b)
+	_, err := db.changeNoted(ctx, n, dropSecretsSQL, id, names)
 	return err
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"postern/flow"
 )
 
 // TestHooksLiveAndDie goes through all that a client does with a hook.
@@ -35,7 +37,7 @@ func TestHooksLiveAndDie(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets, err := d.Kit.ScriptSecrets(s)
+	secrets, err := flow.OpenScriptSecrets(d.Kit.Keys, s)
 	if diff := cmp.Diff(map[string]string{"A": "_VALUE_NOT_SHOWN_"}, secrets); err != nil || diff != "" {
 		t.Errorf("error %v, secrets (-want +got):\n%s", err, diff)
 	}

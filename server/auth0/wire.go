@@ -117,9 +117,11 @@ func readJSON(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
+var plainName = regexp.MustCompile(`^[\w .$-]+$`)
+
 // printable is the name of a property as it may stand in a message.
 func printable(name string) string {
-	if len(name) > 64 || !regexp.MustCompile(`^[\w .$-]+$`).MatchString(name) {
+	if len(name) > 64 || !plainName.MatchString(name) {
 		return "(unnamed)"
 	}
 	return name
