@@ -20,8 +20,11 @@ const AppMetadata = "app_metadata"
 type User struct {
 	ID                  string // UUID
 	CreatedAt           time.Time
+	UpdatedAt           time.Time
 	LastSeen            time.Time // zero when the user has never signed in
 	Disabled            bool
+	BannedUntil         time.Time // locked until then; zero when never banned
+	DeletedAt           time.Time // counts as deleted since then, though the row is there; zero when not
 	DisplayName         string
 	AvatarURL           string
 	Locale              string // of mails and messages: "en"

@@ -260,16 +260,17 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 		select 'auth.' || relname from pg_class where relnamespace = 'auth'::regnamespace
 		and relname in ('refresh_tripwires', 'tickets', 'security_counters', 'audit_entries', 'audit_entries_default',
 		                'event_heads', 'events', 'event_endpoints', 'event_lanes', 'event_letters', 'factors', 'recovery_codes',
-		                'hook_scripts', 'hook_script_secrets', 'machine_clients')
+		                'hook_scripts', 'hook_script_secrets', 'machine_clients', 'deleted_users')
 		union all
 		select 'auth.' || relname || '.' || attname from pg_attribute join pg_class on pg_class.oid = attrelid
 		where relnamespace = 'auth'::regnamespace and not attisdropped and (
 			relname = 'refresh_tokens' and attname in ('aal', 'amr', 'factor_id', 'user_agent', 'address_prefix', 'rotated_at', 'ends_at')
 			or relname = 'user_security_keys' and attname in ('added_at', 'used_at', 'aaguid', 'backup_eligible', 'backed_up')
-			or relname = 'user_providers' and attname in ('profile', 'email', 'email_verified', 'signed_in_at'))
+			or relname = 'user_providers' and attname in ('profile', 'email', 'email_verified', 'signed_in_at')
+			or relname = 'users' and attname in ('banned_until', 'deleted_at', 'password_must_change'))
 		union all
 		select 'auth.' || proname || '()' from pg_proc where pronamespace = 'auth'::regnamespace
-		and proname in ('postern_tell_of_user', 'postern_tell_of_users')
+		and proname in ('postern_tell_of_user', 'postern_tell_of_users', 'postern_bury_users')
 		order by 1`)
 	taken, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
@@ -284,11 +285,12 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 // planChanges says what the adoption does, with the count of what it touches.
 func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 	p.Changes = []string{
-		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.event_heads, auth.events, auth.event_endpoints, auth.event_lanes, auth.event_letters, auth.factors, auth.recovery_codes, auth.hook_scripts, auth.hook_script_secrets, auth.machine_clients, auth.postern_state and auth.postern_migrations",
+		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.event_heads, auth.events, auth.event_endpoints, auth.event_lanes, auth.event_letters, auth.factors, auth.recovery_codes, auth.hook_scripts, auth.hook_script_secrets, auth.machine_clients, auth.deleted_users, auth.postern_state and auth.postern_migrations",
 		"add columns to auth.refresh_tokens, each empty or with a default: aal, amr, factor_id, user_agent, address_prefix, rotated_at, ends_at; with two indexes there, and one on the tickets of auth.users",
 		"add columns to auth.user_security_keys (added_at, used_at, aaguid, backup_eligible, backed_up) and to auth.user_providers (profile, email, email_verified, signed_in_at), each empty, and an index on the user of each",
+		"add columns to auth.users, each empty or with a default: banned_until, deleted_at, password_must_change",
 		"add schema " + jobSchema + " for background work",
-		"add triggers to auth.users, auth.user_roles and auth.refresh_tokens that tell running servers (pg_notify) whose roles, sessions or account ended; they change no row",
+		"add triggers to auth.users, auth.user_roles and auth.refresh_tokens that tell running servers (pg_notify) whose roles, sessions or account ended, and one to auth.users that keeps the ids of deleted users in auth.deleted_users; they change no row of Hasura Auth",
 		"leave every table, column, constraint and row of Hasura Auth as it is, its record of migrations too",
 	}
 	leave := len(p.Changes) - 1
@@ -354,6 +356,7 @@ func losses() []Loss {
 		{What: "links and codes in mails that Postern sent and nobody has opened yet"},
 		{What: "mails and messages that are queued and not sent yet"},
 		{What: "passwords that are not hashed with bcrypt; their owners must reset them"},
+		{What: "bans with an end, and deletions that keep the row: Hasura Auth lets these users in, unless they are disabled too"},
 		{What: "the end of passwords over 72 bytes: Hasura Auth compares the first 72", Count: -1},
 		{What: "second factors other than TOTP", Count: -1},
 	}
@@ -378,6 +381,9 @@ func (p *Plan) countLosses(ctx context.Context, tx pgx.Tx) error {
 		`select count(*) from auth.tickets where expires_at > now()`,
 		`select count(*) from postern_river.river_job where state not in ('completed', 'cancelled', 'discarded')`,
 		`select count(*) from auth.users where password_hash !~ '^\$2[aby]\$' and password_hash <> ''`,
+		// By way of JSON, since the columns may not be there yet.
+		`select count(*) from auth.users u where not disabled
+			and ((to_jsonb(u) ->> 'banned_until')::timestamptz > now() or to_jsonb(u) ->> 'deleted_at' is not null)`,
 	} {
 		if err := tx.QueryRow(ctx, sql).Scan(&p.Losses[i].Count); err != nil {
 			return explain(err)

@@ -438,10 +438,12 @@ func TestPlanAdoptionSaysWhatWouldChangeAndChangesNothing(t *testing.T) {
 					insert into auth.tickets (purpose, secret_hash, created_at, expires_at)
 						select 'reset', sha256(i::text::bytea), now(), now() + make_interval(hours => i) from generate_series(-1, 2) i;
 					insert into postern_river.river_job (kind, args, max_attempts) values ('postern_mail', '{}', 3);
-					insert into auth.users (locale, password_hash) values ('en', '$argon2id$v=19$x'), ('en', '$argon2id$v=19$y'), ('en', ''), ('en', null), ('en', '$2b$10$x')`)
+					insert into auth.users (locale, password_hash) values ('en', '$argon2id$v=19$x'), ('en', '$argon2id$v=19$y'), ('en', ''), ('en', null), ('en', '$2b$10$x');
+					insert into auth.users (locale, banned_until, deleted_at, disabled) values ('en', now() + interval '1 hour', null, false),
+						('en', now() - interval '1 hour', null, false), ('en', null, now(), false), ('en', null, now(), true)`)
 				return url
 			},
-			[]string{"adopted from Hasura Auth (Go generation) at migration 18; the way back is open", "nobody has opened yet (now: 2)", "not sent yet (now: 1)", "not hashed with bcrypt; their owners must reset them (now: 2)", "stop Postern and start Hasura Auth again"},
+			[]string{"adopted from Hasura Auth (Go generation) at migration 18; the way back is open", "nobody has opened yet (now: 2)", "not sent yet (now: 1)", "not hashed with bcrypt; their owners must reset them (now: 2)", "unless they are disabled too (now: 2)", "stop Postern and start Hasura Auth again"},
 			[]string{"Adopting it would"},
 		},
 		{
@@ -588,6 +590,7 @@ func contents(t testing.TB, conn *pgx.Conn) []string {
 	for _, table := range []string{"users", "roles", "user_roles", "providers", "user_providers", "provider_requests", "refresh_tokens"} {
 		all = append(all, read(t, conn, `select '`+table+` ' || (to_jsonb(r)
 			- '{aal,amr,factor_id,user_agent,address_prefix,rotated_at,ends_at}'::text[]
+			- case when '`+table+`' = 'users' then '{banned_until,deleted_at,password_must_change}'::text[] else '{}' end
 			- case when '`+table+`' = 'user_providers' then '{profile,email,email_verified,signed_in_at}'::text[] else '{}' end
 			- case when to_jsonb(r) ->> 'refresh_token_hash' = `+fixtureHash+` then 'id' else '' end)::text
 			from auth.`+table+` r order by 1`)...)

@@ -15,7 +15,8 @@ import (
 
 // userColumns are the columns of an auth.User, for every statement that names the table u.
 const userColumns = `
-	u.id, u.created_at, coalesce(u.last_seen, '0001-01-01Z'::timestamptz) as last_seen, u.disabled,
+	u.id, u.created_at, u.updated_at, coalesce(u.last_seen, '0001-01-01Z'::timestamptz) as last_seen, u.disabled,
+	coalesce(u.banned_until, '0001-01-01Z'::timestamptz) as banned_until, coalesce(u.deleted_at, '0001-01-01Z'::timestamptz) as deleted_at,
 	u.display_name, u.avatar_url, u.locale, coalesce(u.email::text, '') as email, u.email_verified,
 	coalesce(u.new_email::text, '') as new_email, coalesce(u.phone_number, '') as phone_number,
 	u.phone_number_verified, u.default_role, u.is_anonymous,
