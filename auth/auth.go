@@ -122,11 +122,21 @@ func (c Client) Bucket() string {
 // Actor is who asks: the bearer of an access token, or an operator. It is passed to flows as a
 // parameter, never hidden in a context.
 type Actor struct {
-	UserID    string
+	UserID    string // empty for an operator who is no user: one who has the admin secret
 	SessionID string // empty in tokens that an older server issued
 	Elevated  bool   // proved again lately, see AUTH_REQUIRE_ELEVATED_CLAIM
-	Admin     bool
+	Rights    Rights // what the actor may do with other people's accounts
 }
+
+// Rights say what somebody may do as an operator, with the accounts of others and with the service.
+type Rights int
+
+// The rights, each with those before it.
+const (
+	NoRights     Rights = iota // those of every user: their own account
+	ReadRights                 // see everything that an operator may see
+	ChangeRights               // and change it
+)
 
 // Purpose says what a one-time secret is for. A secret of one purpose is never accepted for
 // another.

@@ -86,6 +86,7 @@ const (
 	InvalidClient        Code = "invalid-client"       // a machine's id or secret is wrong: one answer for both
 	AudienceNotAllowed   Code = "audience-not-allowed" // a machine asks for a token for somebody it may not speak to
 	ScopeMissing         Code = "scope-missing"        // the machine's token does not allow this
+	Forbidden            Code = "forbidden"            // an operator without the right to do this
 )
 
 // Codes lists every Code, for the tests that prove a table complete.
@@ -101,6 +102,7 @@ var codes = []Code{
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
 	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
 	ScriptUnknown, ScriptNameTaken, ScriptSecretTaken, ScriptSecretUnknown, TooManyScriptSecrets, InvalidClient, AudienceNotAllowed, ScopeMissing,
+	Forbidden,
 }
 
 // CodeOf finds the Code in err, or Internal when there is none. Of nil it is empty.

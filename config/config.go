@@ -48,6 +48,7 @@ type Config struct {
 	PgHooks    pghook.Settings         `title:"Hooks that are functions in the database" doc:"Over which connection, as which role and for how long functions of hooks (pg-functions://postgres/schema/function) are called."`
 	Outbound   outbound.Settings       `title:"Requests to addresses that others chose" doc:"Where requests may go whose address came through an API or out of a script."`
 	Management flow.ManagementSettings `title:"Management API" doc:"Programs that bring the scripts of hooks, as they do to Auth0; management.md says how to point them here."`
+	Admin      flow.AdminSettings      `title:"Operators" doc:"Who may use the GraphQL API for operators; graphql.md says what it has."`
 	Webhook    flow.EngineSettings     `title:"Hasura's webhook mode" doc:"What Hasura's GraphQL engine is told when it asks whose a request is; hasura-webhook.md says how to set it up."`
 	Deliver    deliver.Settings        `title:"Background work" doc:"How queued mails and text messages are carried out, and how what expired is swept."`
 	Events     deliver.EventSettings   `title:"Events" doc:"Who is told of what happens to users; events.md lists the events and says how they are sent."`

@@ -13,7 +13,7 @@ import (
 type Type struct {
 	Name string
 	Doc  string // when it happens
-	// Data are the members of its data by name, beside userId, which all have.
+	// Data are the members of its data by name, beside userId, which all have, and by, which all may have.
 	Data map[string]Field
 }
 
@@ -100,7 +100,10 @@ func Known(name string) bool {
 
 // Schema is the JSON Schema of what a receiver gets for an event of the type.
 func (t Type) Schema() []byte {
-	members, required := map[string]any{"userId": Field{Kind: "uuid", Doc: "The user."}.schema()}, []string{"userId"}
+	members, required := map[string]any{
+		"userId": Field{Kind: "uuid", Doc: "The user."}.schema(),
+		"by":     Field{Kind: "string", Doc: "operator, where somebody did it who runs the service; missing where the user did."}.schema(),
+	}, []string{"userId"}
 	for _, name := range slices.Sorted(maps.Keys(t.Data)) {
 		members[name] = t.Data[name].schema()
 		if !t.Data[name].Optional {

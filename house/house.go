@@ -26,6 +26,7 @@ import (
 	"postern/docs/openapi"
 	"postern/emails"
 	"postern/flow"
+	"postern/graph"
 	"postern/hooks"
 	"postern/hooks/supabase"
 	"postern/limits"
@@ -287,9 +288,7 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 		return nil, err
 	}
 	clients := platformDoor(c, door)
-	if len(o.Extra) == 0 && machines == nil && clients == nil {
-		return routes, nil
-	}
+	operators := operatorsDoor(c, front, kit, o.Log)
 	// No ServeMux: it redirects unclean paths, which the doors refuse.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for path, extra := range o.Extra {
@@ -297,6 +296,10 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 				extra.ServeHTTP(w, r)
 				return
 			}
+		}
+		if operators != nil && r.URL.Path == graph.Path {
+			operators.ServeHTTP(w, r)
+			return
 		}
 		if machines != nil && auth0.Has(r.URL.Path) {
 			machines.ServeHTTP(w, r)

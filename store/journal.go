@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,6 +17,7 @@ type Entry struct {
 	Event     string // "session.started"; the same word in the log and in the event
 	UserID    string
 	ActorID   string // who did it, when that is not the user
+	By        string // in what capacity, when that is not the user: "operator"
 	SessionID string
 	Client    auth.Client
 	Detail    map[string]any // facts of this event, for people and receivers
@@ -55,18 +57,33 @@ const (
 // A Note is a security-relevant change that concerns no user, such as one of a script that hooks run. It
 // is in the audit log alone: events are those of users. It holds no secret either.
 type Note struct {
-	Event  string // "hook-script.created"
-	Client auth.Client
-	Facts  map[string]any
-	At     time.Time
+	Event   string // "hook-script.created"
+	ActorID string // the user who did it, when it was one
+	By      string // in what capacity: "operator"
+	Client  auth.Client
+	Facts   map[string]any
+	At      time.Time
 }
 
 // queueNote writes a note to the audit log.
 func queueNote(b *pgx.Batch, n Note) {
-	b.Queue(addNoteSQL, n.At, n.Event, nullable(n.Client.Prefix()), nullable(UserAgent(n.Client)), mustJSON(n.Facts))
+	b.Queue(addNoteSQL, n.At, n.Event, nullable(n.ActorID), nullable(n.Client.Prefix()), nullable(UserAgent(n.Client)), mustJSON(withBy(n.Facts, n.By)))
 }
 
-const addNoteSQL = `insert into auth.audit_entries (at, event, address_prefix, user_agent, detail) values ($1, $2, $3, $4, $5::jsonb)`
+const addNoteSQL = `insert into auth.audit_entries (at, event, actor_id, address_prefix, user_agent, detail) values ($1, $2, $3, $4, $5, $6::jsonb)`
+
+// withBy adds in what capacity somebody acted.
+func withBy(facts map[string]any, by string) map[string]any {
+	if by == "" {
+		return facts
+	}
+	all := maps.Clone(facts)
+	if all == nil {
+		all = map[string]any{}
+	}
+	all["by"] = by
+	return all
+}
 
 // changeNoted runs one statement with its note, and gives the number of its rows.
 func (db *DB) changeNoted(ctx context.Context, n Note, sql string, arguments ...any) (int64, error) {
@@ -90,10 +107,11 @@ func (db *DB) AddNote(ctx context.Context, n Note) error {
 
 // detail is the entry's detail as JSON, or nil.
 func (e Entry) detail() []byte {
-	if len(e.Detail) == 0 {
+	detail := withBy(e.Detail, e.By)
+	if len(detail) == 0 {
 		return nil
 	}
-	return mustJSON(e.Detail)
+	return mustJSON(detail)
 }
 
 // payload is what receivers of the event get beside its type and time.
@@ -102,9 +120,7 @@ func (e Entry) payload() []byte {
 	if e.SessionID != "" {
 		p["sessionId"] = e.SessionID
 	}
-	for k, v := range e.Detail {
-		p[k] = v
-	}
+	maps.Copy(p, withBy(e.Detail, e.By))
 	return mustJSON(p)
 }
 

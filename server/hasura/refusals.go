@@ -86,6 +86,7 @@ var refusals = map[auth.Code]refusal{
 	auth.InvalidClient:        {401, "unauthorized", "Missing, invalid or expired access token", false, ""},
 	auth.AudienceNotAllowed:   {403, "unauthorized", "Missing, invalid or expired access token", false, ""},
 	auth.ScopeMissing:         {403, "unauthorized", "Missing, invalid or expired access token", false, ""},
+	auth.Forbidden:            {403, "unauthorized", "Missing, invalid or expired access token", false, ""},
 }
 
 // userAlreadyExists is the newer word for an address that another user has.

@@ -84,6 +84,7 @@ var refusals = map[auth.Code]refusal{
 	auth.InvalidClient:        {403, "unauthorized", "That is for machines, elsewhere"},
 	auth.AudienceNotAllowed:   {403, "unauthorized", "That is for machines, elsewhere"},
 	auth.ScopeMissing:         {403, "unauthorized", "That is for machines, elsewhere"},
+	auth.Forbidden:            {403, "unauthorized", "That is for operators, elsewhere"},
 
 	auth.HookFailed: {500, "unexpected-state", "hook: it does not answer as it should"},
 }

@@ -1,0 +1,138 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"postern/auth"
+	"postern/store"
+)
+
+// AdminSettings say which users are operators.
+type AdminSettings struct {
+	Enabled    bool   `env:"AUTH_GRAPHQL_ENABLED" default:"true" doc:"Serve the GraphQL API for operators at /graphql. It is closed to everybody without the admin secret (HASURA_GRAPHQL_ADMIN_SECRET) or one of the two roles below."`
+	Role       string `env:"AUTH_ADMIN_ROLE" doc:"Role whose holders may use the GraphQL API for operators with their access tokens. Empty means that the admin secret alone opens it."`
+	ReaderRole string `env:"AUTH_ADMIN_READER_ROLE" doc:"Role whose holders may read through the GraphQL API for operators, and change nothing."`
+}
+
+// Check reports what the settings contradict.
+func (s AdminSettings) Check(report func(env, problem string)) {
+	if s.Role != "" && s.Role == s.ReaderRole {
+		report("AUTH_ADMIN_READER_ROLE", "must be another role than AUTH_ADMIN_ROLE: leave it out, or name a role for those who only read")
+	}
+	for name, role := range map[string]string{"AUTH_ADMIN_ROLE": s.Role, "AUTH_ADMIN_READER_ROLE": s.ReaderRole} {
+		if role == GuestRole || role == "me" || role == "user" {
+			report(name, "must not be "+role+", which is a role of ordinary users")
+		}
+	}
+}
+
+// Admin is the desk for operators. Every method takes who asks, and refuses itself whoever may not: no
+// door can forget to.
+type Admin struct {
+	Kit
+	Settings AdminSettings
+}
+
+// Operator is who asks at the desk for operators.
+type Operator struct {
+	auth.Actor
+	Client auth.Client
+}
+
+// byOperator is in what capacity operators act, as the audit log has it.
+const byOperator = "operator"
+
+// mayRead refuses whoever may not see what operators see.
+func (o Operator) mayRead() error { return o.may(auth.ReadRights) }
+
+// mayChange refuses whoever may not change what operators change.
+func (o Operator) mayChange() error { return o.may(auth.ChangeRights) }
+
+func (o Operator) may(r auth.Rights) error {
+	switch {
+	case o.Rights >= r:
+		return nil
+	case o.Rights == auth.NoRights:
+		return fmt.Errorf("%w: not an operator", auth.Unauthorized)
+	}
+	return fmt.Errorf("%w: this operator only reads", auth.Forbidden)
+}
+
+// OperatorClaim is what somebody shows who wants to act as an operator.
+type OperatorClaim struct {
+	Secret bool // the admin secret, and it is right
+	// Role and UserID are what Hasura's engine says of whom it asks for. They count only beside the secret,
+	// and only to lower what it allows.
+	Role, UserID string
+	// Bearer is who an access token speaks of, and Roles what roles it allows; nil without a token.
+	Bearer *auth.Actor
+	Roles  []string
+}
+
+// Operator finds out what somebody may do: everything with the admin secret, or what their role allows. A
+// token counts for as long as its session lives and its user still has the role.
+func (f *Admin) Operator(ctx context.Context, c OperatorClaim) (auth.Actor, error) {
+	if c.Secret {
+		return f.asEngineSays(c)
+	}
+	if c.Bearer == nil {
+		return auth.Actor{}, fmt.Errorf("%w: neither the admin secret nor an access token", auth.Unauthorized)
+	}
+	rights := f.rightsOf(c.Roles)
+	if rights == auth.NoRights {
+		return auth.Actor{}, fmt.Errorf("%w: no role of user %s is an operator's", auth.Forbidden, c.Bearer.UserID)
+	}
+	user, err := f.actor(ctx, *c.Bearer)
+	if err != nil {
+		return auth.Actor{}, err
+	}
+	if err := f.Policy.gateMember(user); err != nil {
+		return auth.Actor{}, err
+	}
+	a := *c.Bearer
+	if a.Rights = min(rights, f.rightsOf(user.AllowedRoles())); a.Rights == auth.NoRights {
+		return auth.Actor{}, fmt.Errorf("%w: user %s has the role of operators no longer", auth.Forbidden, user.ID)
+	}
+	if err := f.elevated(ctx, a, user, f.Policy.Elevation); err != nil {
+		a.Rights = auth.ReadRights // until they prove themselves again
+	}
+	return a, nil
+}
+
+// asEngineSays is who comes with the admin secret: an operator with all rights, unless Hasura's engine
+// says for whom it asks.
+func (f *Admin) asEngineSays(c OperatorClaim) (auth.Actor, error) {
+	a := auth.Actor{UserID: c.UserID, Rights: auth.ChangeRights}
+	if c.Role != "" && c.Role != "admin" {
+		a.Rights = f.rightsOf([]string{c.Role})
+	}
+	if a.Rights == auth.NoRights {
+		return auth.Actor{}, fmt.Errorf("%w: the engine asks for role %q, which is not an operator's", auth.Forbidden, c.Role)
+	}
+	return a, nil
+}
+
+// rightsOf is what roles allow.
+func (f *Admin) rightsOf(roles []string) auth.Rights {
+	switch s := f.Settings; {
+	case s.Role != "" && slices.Contains(roles, s.Role):
+		return auth.ChangeRights
+	case s.ReaderRole != "" && slices.Contains(roles, s.ReaderRole):
+		return auth.ReadRights
+	}
+	return auth.NoRights
+}
+
+// entry begins the journal entry about what an operator does to a user.
+func (f *Admin) entry(by Operator, event, userID string, detail map[string]any) store.Entry {
+	e := f.Kit.entry(event, userID, by.Client, f.Now())
+	e.ActorID, e.By, e.Detail = by.UserID, byOperator, detail
+	return e
+}
+
+// note begins the note about what an operator does that concerns no user.
+func (f *Admin) note(by Operator, event string, facts map[string]any) store.Note {
+	return store.Note{Event: event, ActorID: by.UserID, By: byOperator, Client: by.Client, Facts: facts, At: f.Now()}
+}

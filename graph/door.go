@@ -1,0 +1,202 @@
+// Package graph is the GraphQL API for operators: the door for consoles, for scripts, and for Hasura's
+// engine, which may take it as a remote schema. Package wire has the schema; a resolver here decodes, calls
+// one flow and encodes. Who may do what, the flows know.
+package graph
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"postern/auth"
+	"postern/flow"
+	"postern/graph/wire"
+	"postern/limits"
+	"postern/server"
+	"postern/tokens"
+)
+
+// Path is where the API is.
+const Path = "/graphql"
+
+// Door is the API over the flows.
+type Door struct {
+	Front  *server.Front
+	Admin  *flow.Admin
+	Signer *tokens.Signer
+	Secret string // the admin secret; empty opens nothing
+	Limits limits.Settings
+	Log    *slog.Logger
+
+	executor *executor.Executor
+	schema   *ast.Schema
+}
+
+// timeout is how long one request may take, all of its fields together.
+const timeout = 5 * time.Second
+
+// Handler gives the door's handler.
+func (d *Door) Handler() http.Handler {
+	es := wire.NewExecutableSchema(wire.Config{Resolvers: &root{d}})
+	d.schema = es.Schema()
+	d.executor = executor.New(es)
+	d.executor.SetParserTokenLimit(maxTokens)
+	d.executor.SetErrorPresenter(d.present)
+	d.executor.SetRecoverFunc(d.recovered)
+	return d.Front.Wrap(d.Front.Limited(d.answer))
+}
+
+// answer answers one request. Strangers are refused before anything is read of what they send.
+func (d *Door) answer(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Path != Path {
+		return auth.NotFound
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return errMethod
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+	by, err := d.operator(ctx, w, r)
+	if err != nil {
+		return err
+	}
+	if err := d.take(by); err != nil {
+		return err
+	}
+	params, err := readParams(r)
+	if err != nil {
+		return err
+	}
+	response, err := d.execute(context.WithValue(ctx, askingKey{}, asking{by, w.Header().Get("X-Request-Id")}), params)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	return json.NewEncoder(w).Encode(response)
+}
+
+// execute runs one operation.
+func (d *Door) execute(ctx context.Context, params *graphql.RawParams) (*graphql.Response, error) {
+	ctx = graphql.StartOperationTrace(ctx)
+	if err := bounded(params.Query); err != nil {
+		return nil, err
+	}
+	op, errs := d.executor.CreateOperationContext(ctx, params)
+	if errs != nil {
+		return d.executor.DispatchError(graphql.WithOperationContext(ctx, op), errs), nil
+	}
+	if err := affordable(op); err != nil {
+		return nil, err
+	}
+	op.DisableIntrospection = false // nobody but an operator is here
+	respond, ctx := d.executor.DispatchOperation(ctx, op)
+	response := respond(ctx)
+	if response == nil {
+		return nil, ctx.Err()
+	}
+	return response, nil
+}
+
+// take counts the requests of an operator, as often as a machine may ask.
+func (d *Door) take(by flow.Operator) error {
+	key := by.UserID
+	if key == "" {
+		key = by.Client.Bucket()
+	}
+	if wait, ok := d.Front.Limits.Take("operator", key, d.Limits.Management(), d.Front.Now()); !ok {
+		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
+	}
+	return nil
+}
+
+// operator finds out who asks.
+func (d *Door) operator(ctx context.Context, w http.ResponseWriter, r *http.Request) (flow.Operator, error) {
+	by := flow.Operator{Client: server.Client(w)}
+	claim, err := d.claim(r, by.Client)
+	if err != nil {
+		return by, err
+	}
+	by.Actor, err = d.Admin.Operator(ctx, claim)
+	return by, err
+}
+
+// The headers that Hasura's engine sends to a remote schema, and that others send to be operators.
+const (
+	secretHeader = "X-Hasura-Admin-Secret"
+	roleHeader   = "X-Hasura-Role"
+	userHeader   = "X-Hasura-User-Id"
+)
+
+// claim is what the request shows of who sends it. What the headers say of a role and a user counts beside
+// the admin secret alone: anybody can write them.
+func (d *Door) claim(r *http.Request, c auth.Client) (flow.OperatorClaim, error) {
+	for _, h := range []string{secretHeader, roleHeader, userHeader, "Authorization"} {
+		if len(r.Header.Values(h)) > 1 {
+			return flow.OperatorClaim{}, fmt.Errorf("%w: several headers %s", auth.Unauthorized, h)
+		}
+	}
+	if secret := r.Header.Get(secretHeader); secret != "" {
+		if err := d.isSecret(secret, c); err != nil {
+			return flow.OperatorClaim{}, err
+		}
+		user := r.Header.Get(userHeader)
+		if user != "" && !tokens.IsUUID(user) {
+			return flow.OperatorClaim{}, auth.Invalid{Field: userHeader, Problem: "must be a UUID"}
+		}
+		return flow.OperatorClaim{Secret: true, Role: r.Header.Get(roleHeader), UserID: user}, nil
+	}
+	token, err := server.Bearer(r.Header.Values("Authorization"))
+	if err != nil {
+		return flow.OperatorClaim{}, err
+	}
+	said, err := d.Signer.Verify(token, d.Front.Now())
+	if err != nil {
+		return flow.OperatorClaim{}, err
+	}
+	actor := said.Actor()
+	return flow.OperatorClaim{Bearer: &actor, Roles: said.Roles}, nil
+}
+
+// isSecret compares the admin secret. Wrong ones are counted for each client, who is heard no more when
+// there were too many, even with the right one.
+func (d *Door) isSecret(secret string, c auth.Client) error {
+	now, limit := d.Front.Now(), d.Limits.BruteForce()
+	if wait, spent := d.Front.Limits.Spent("admin-secret", c.Bucket(), limit, now); spent {
+		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
+	}
+	ours, theirs := sha256.Sum256([]byte(d.Secret)), sha256.Sum256([]byte(secret))
+	if d.Secret != "" && subtle.ConstantTimeCompare(ours[:], theirs[:]) == 1 {
+		return nil
+	}
+	if wait, ok := d.Front.Limits.Take("admin-secret", c.Bucket(), limit, now); !ok {
+		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
+	}
+	return fmt.Errorf("%w: not the admin secret", auth.Unauthorized)
+}
+
+// asking is what resolvers know of a request: gqlgen hands them a context alone. Flows take the operator
+// as a parameter.
+type asking struct {
+	by flow.Operator
+	id string // of the request, in the log
+}
+
+type askingKey struct{}
+
+func asked(ctx context.Context) asking {
+	a, _ := ctx.Value(askingKey{}).(asking)
+	return a
+}
+
+// operator is who asks. Where nobody is known, it has no rights.
+func operator(ctx context.Context) flow.Operator { return asked(ctx).by }

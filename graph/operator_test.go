@@ -1,0 +1,130 @@
+package graph_test
+
+import (
+	"maps"
+	"net/http"
+	"testing"
+
+	"postern/internal/testhouse"
+)
+
+const whoAsks = `{operator{userId rights}}`
+
+// TestWhoIsAnOperator: the admin secret, or an access token whose roles are an operator's, in the token and
+// in the database. What headers say besides counts beside the secret alone, and only lowers.
+func TestWhoIsAnOperator(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	chief, chiefToken := signUp(t, h, "chief@example.com", "user,operator")
+	_, readerToken := signUp(t, h, "reader@example.com", "user,auditor")
+	_, userToken := signUp(t, h, "user@example.com", "user")
+	const other = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
+	with := func(h header, more header) header {
+		all := maps.Clone(h)
+		maps.Copy(all, more)
+		return all
+	}
+	bearer := func(token string) header { return header{"Authorization": "Bearer " + token} }
+	tests := map[string]struct {
+		who    header
+		status int
+		want   string // of the data, or the code
+	}{
+		"nobody":                          {header{}, 401, "unauthorized"},
+		"the secret":                      {bySecret(), 200, `{"operator":{"userId":null,"rights":"CHANGE"}}`},
+		"a wrong secret":                  {header{"X-Hasura-Admin-Secret": secret + "x"}, 401, "unauthorized"},
+		"an empty secret":                 {header{"X-Hasura-Admin-Secret": ""}, 401, "unauthorized"},
+		"roles without it":                {header{"X-Hasura-Role": "admin", "X-Hasura-User-Id": chief}, 401, "unauthorized"},
+		"a wrong secret and a good token": {with(bearer(chiefToken), header{"X-Hasura-Admin-Secret": "x"}), 401, "unauthorized"},
+		"the engine's admin":              {with(bySecret(), header{"X-Hasura-Role": "admin"}), 200, `{"operator":{"userId":null,"rights":"CHANGE"}}`},
+		"the engine's reader":             {with(bySecret(), header{"X-Hasura-Role": "auditor", "X-Hasura-User-Id": other}), 200, `{"operator":{"userId":"` + other + `","rights":"READ"}}`},
+		"the engine's chief":              {with(bySecret(), header{"X-Hasura-Role": "operator"}), 200, `{"operator":{"userId":null,"rights":"CHANGE"}}`},
+		"the engine's user":               {with(bySecret(), header{"X-Hasura-Role": "user"}), 403, "forbidden"},
+		"no such user id":                 {with(bySecret(), header{"X-Hasura-User-Id": "1 or 1=1"}), 400, "bad-request"},
+		"a chief":                         {bearer(chiefToken), 200, `{"operator":{"userId":"` + chief + `","rights":"CHANGE"}}`},
+		"a chief who says admin":          {with(bearer(chiefToken), header{"X-Hasura-Role": "admin", "X-Hasura-User-Id": other}), 200, `{"operator":{"userId":"` + chief + `","rights":"CHANGE"}}`},
+		"a user":                          {bearer(userToken), 403, "forbidden"},
+		"a user who says admin":           {with(bearer(userToken), header{"X-Hasura-Role": "admin"}), 403, "forbidden"},
+		"a user who says reader":          {with(bearer(readerToken), header{"X-Hasura-Role": "operator"}), 200, ""},
+		"no token":                        {bearer("nonsense"), 401, "unauthorized"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := ask(t, h, tt.who, whoAsks, nil)
+			text := string(got.Data)
+			if tt.status != http.StatusOK {
+				text = got.code()
+			}
+			if got.Status != tt.status || tt.want != "" && text != tt.want {
+				t.Errorf("got %d %s, want %d %s", got.Status, text, tt.status, tt.want)
+			}
+		})
+	}
+}
+
+// TestAnOperatorWhoLosesTheRole can do nothing any more, with a token that still names it.
+func TestAnOperatorWhoLosesTheRole(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	id, token := signUp(t, h, "chief@example.com", "user,operator,auditor")
+	who := header{"Authorization": "Bearer " + token}
+	rights := func() string { return string(ask(t, h, who, `{operator{rights}}`, nil).Data) }
+	if got := rights(); got != `{"operator":{"rights":"CHANGE"}}` {
+		t.Fatal(got)
+	}
+	exec(t, h, `delete from auth.user_roles where user_id = $1 and role = 'operator'`, id)
+	if got := rights(); got != `{"operator":{"rights":"READ"}}` {
+		t.Error(got)
+	}
+	exec(t, h, `delete from auth.user_roles where user_id = $1 and role = 'auditor'`, id)
+	if got := ask(t, h, who, whoAsks, nil); got.Status != http.StatusForbidden {
+		t.Errorf("without the role: %+v", got)
+	}
+	exec(t, h, `insert into auth.user_roles (user_id, role) values ($1, 'operator')`, id)
+	exec(t, h, `update auth.users set disabled = true where id = $1`, id)
+	if got := ask(t, h, who, whoAsks, nil); got.Status != http.StatusUnauthorized {
+		t.Errorf("disabled: %+v", got)
+	}
+	exec(t, h, `update auth.users set disabled = false where id = $1`, id)
+	exec(t, h, `delete from auth.refresh_tokens where user_id = $1`, id)
+	if got := ask(t, h, who, whoAsks, nil); got.Status != http.StatusUnauthorized {
+		t.Errorf("signed out: %+v", got)
+	}
+}
+
+// TestWrongSecretsAreCounted: whoever guesses is heard no more, right or wrong.
+func TestWrongSecretsAreCounted(t *testing.T) {
+	t.Parallel()
+	h := open(t, map[string]string{"AUTH_RATE_LIMIT_ENABLE": "true", "AUTH_RATE_LIMIT_BRUTE_FORCE_BURST": "3"})
+	for i := range 3 {
+		if got := ask(t, h, header{"X-Hasura-Admin-Secret": "guess"}, whoAsks, nil); got.Status != http.StatusUnauthorized {
+			t.Fatalf("guess %d: %+v", i, got)
+		}
+	}
+	if got := ask(t, h, bySecret(), whoAsks, nil); got.Status != http.StatusTooManyRequests {
+		t.Errorf("the right one after three guesses: %+v", got)
+	}
+}
+
+// TestNoSecretOpensNothing: without a setting, the door is not there, or closed to empty secrets.
+func TestNoSecretOpensNothing(t *testing.T) {
+	t.Parallel()
+	none := open(t, map[string]string{"HASURA_GRAPHQL_ADMIN_SECRET": "", "AUTH_ADMIN_ROLE": "", "AUTH_ADMIN_READER_ROLE": ""})
+	if got := ask(t, none, bySecret(), whoAsks, nil); got.Status != http.StatusNotFound {
+		t.Errorf("no way in at all: %+v", got)
+	}
+	roles := none.With(t, map[string]string{"AUTH_ADMIN_ROLE": "operator"})
+	for _, s := range []string{"", " ", secret} {
+		if got := ask(t, roles, header{"X-Hasura-Admin-Secret": s}, whoAsks, nil); got.Status != http.StatusUnauthorized {
+			t.Errorf("secret %q: %+v", s, got)
+		}
+	}
+}
+
+func exec(t testing.TB, h *testhouse.House, sql string, arguments ...any) {
+	t.Helper()
+	if _, err := h.Store.Pool().Exec(t.Context(), sql, arguments...); err != nil {
+		t.Fatal(err)
+	}
+}
