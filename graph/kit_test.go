@@ -101,7 +101,6 @@ func ask(t testing.TB, h *testhouse.House, who header, query string, variables m
 	return send(t, h, who, http.MethodPost, string(body))
 }
 
-
 // signUp makes a user, and gives their id and access token.
 func signUp(t testing.TB, h *testhouse.House, email, roles string) (id, token string) {
 	t.Helper()
