@@ -98,7 +98,7 @@ func (c *Carriers) Start(ctx context.Context) error {
 	if err := client.Start(ctx); err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
-	c.carried.start(ctx, c.routes)
+	c.carried.start(ctx, c.routes, c.sealer())
 	return nil
 }
 

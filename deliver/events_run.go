@@ -5,16 +5,17 @@ import (
 	"sync"
 )
 
-// carried are the routes of a server while they run.
+// carried are the routes and the sealer of a server while they run.
 type carried struct {
 	stopTaking, stopWorking context.CancelFunc
 	done                    sync.WaitGroup
 }
 
-func (c *carried) start(ctx context.Context, routes []*route) {
+func (c *carried) start(ctx context.Context, routes []*route, s *sealer) {
 	var stop, working context.Context
 	working, c.stopWorking = context.WithCancel(ctx)
 	stop, c.stopTaking = context.WithCancel(working)
+	c.done.Go(func() { s.run(stop, working) })
 	for _, r := range routes {
 		c.done.Go(func() { r.run(stop, working) })
 	}

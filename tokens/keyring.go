@@ -22,6 +22,7 @@ type Keyring struct {
 	peppers [][]byte
 	codes   [][]byte      // peppers of typed codes
 	clients [][]byte      // peppers of the secrets of machine clients
+	chains  [][]byte      // keys of the audit log
 	shared  []cipher.AEAD // of the keys that were given, as Hasura Auth uses them; see SealShared
 	shares  bool          // the current key is among them
 }
@@ -107,7 +108,12 @@ func (r *Keyring) add(master []byte, derived bool) error {
 	if err != nil {
 		return err
 	}
+	chain, err := hkdf.Key(sha256.New, master, nil, "postern audit chain 1", 32)
+	if err != nil {
+		return err
+	}
 	r.clients = append(r.clients, clientPepper)
+	r.chains = append(r.chains, chain)
 	r.keys = append(r.keys, sealingKey{id: sealKey[32], aead: aead, upstream: upstream})
 	r.peppers = append(r.peppers, pepper)
 	r.codes = append(r.codes, codePepper)
@@ -150,3 +156,7 @@ func (r *Keyring) Open(purpose string, sealed []byte) ([]byte, error) {
 // Peppers gives what refresh tokens are chained with, the current one first. The callers own
 // neither the list nor its bytes.
 func (r *Keyring) Peppers() [][]byte { return r.peppers }
+
+// ChainKeys gives what the audit log is sealed with, the current one first. The callers own neither the
+// list nor its bytes.
+func (r *Keyring) ChainKeys() [][]byte { return r.chains }

@@ -1,0 +1,82 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"postern/store"
+)
+
+const (
+	sealEvery   = 750 * time.Millisecond // how often somebody looks whether entries wait: a statement of one row
+	sealStep    = 2000                   // entries that are sealed at once
+	complainBy  = 10 * time.Minute       // how often the same trouble is told
+	leaveItTime = 10 * time.Second       // between two looks while it lasts
+)
+
+// sealer binds the entries of the audit log to their chain, soon after they are committed. Every server has
+// one; they take turns. An entry costs whoever writes it no lock that others wait for, and one that is committed
+// late is sealed late.
+type sealer struct {
+	store *store.DB
+	chain *store.Chain
+	log   *slog.Logger
+	now   func() time.Time
+
+	seen  store.Seal // the last that this server made or saw
+	told  time.Time  // when trouble was told last
+	about string     // which
+}
+
+func (c *Carriers) sealer() *sealer {
+	return &sealer{store: c.Store, chain: store.NewChain(c.Keys.ChainKeys()), log: c.Log, now: c.Now}
+}
+
+// run seals until stop ends; working ends what is under way.
+func (s *sealer) run(stop, working context.Context) {
+	tick := time.NewTicker(sealEvery)
+	defer tick.Stop()
+	var rests time.Time
+	for {
+		if !s.now().Before(rests) {
+			if err := s.all(stop, working); err != nil && stop.Err() == nil {
+				s.complain(working, err)
+				rests = s.now().Add(leaveItTime)
+			}
+		}
+		select {
+		case <-stop.Done():
+			// What was written until now may be the last for a long time.
+			_ = s.all(working, working)
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// all seals what waits.
+func (s *sealer) all(stop, working context.Context) error {
+	waits, err := s.store.Waits(stop)
+	for err == nil && waits && stop.Err() == nil {
+		var n int
+		n, s.seen, err = s.store.SealEntries(working, s.chain, s.seen, sealStep)
+		waits = n == sealStep
+	}
+	return err
+}
+
+// complain tells of trouble, the same not again and again.
+func (s *sealer) complain(ctx context.Context, err error) {
+	now := s.now()
+	if s.about == err.Error() && now.Sub(s.told) < complainBy {
+		return
+	}
+	s.told, s.about = now, err.Error()
+	level, text := slog.LevelWarn, "the audit log cannot be sealed, trying again"
+	if errors.Is(err, store.ErrChainBroken) {
+		level, text = slog.LevelError, "the audit log was tampered with: nothing more is sealed until somebody has looked; see 'postern audit verify'"
+	}
+	s.log.Log(ctx, level, text, slog.String("reason", err.Error()))
+}
