@@ -41,6 +41,18 @@ type User struct {
 	Metadata            json.RawMessage // what the application stored; nil or JSON null when nothing
 }
 
+// Locked says why the user may not come in at a time; nil when they may. Whoever counts as deleted is
+// disabled.
+func (u User) Locked(now time.Time) error {
+	switch {
+	case u.Disabled, !u.DeletedAt.IsZero():
+		return UserDisabled
+	case u.BannedUntil.After(now):
+		return UserBanned
+	}
+	return nil
+}
+
 // AllowedRoles lists the roles the user may take, the default role among them.
 func (u User) AllowedRoles() []string {
 	for _, r := range u.Roles {

@@ -34,6 +34,7 @@ const (
 	InvalidCredentials   Code = "invalid-credentials"  // unknown address or wrong password: one answer for both
 	EmailNotAllowed      Code = "email-not-allowed"    // the access lists refuse the address
 	UserDisabled         Code = "user-disabled"        // an operator locked the user
+	UserBanned           Code = "user-banned"          // the same, for a time
 	UserUnverified       Code = "user-unverified"      // the e-mail address is not confirmed yet
 	UserAnonymous        Code = "user-anonymous"       // a guest may not do this
 	EmailTaken           Code = "email-taken"          // another user has the address
@@ -96,7 +97,7 @@ func Codes() []Code {
 
 var codes = []Code{
 	Internal, BadRequest, NotFound, Unauthorized, NotElevated, TooManyRequests, Overloaded,
-	NotReady, EndpointDisabled, SignUpDisabled, InvalidCredentials, EmailNotAllowed, UserDisabled,
+	NotReady, EndpointDisabled, SignUpDisabled, InvalidCredentials, EmailNotAllowed, UserDisabled, UserBanned,
 	UserUnverified, UserAnonymous, EmailTaken, EmailVerified, PasswordTooShort, PasswordTooLong,
 	PasswordLeaked, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,

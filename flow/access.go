@@ -5,6 +5,7 @@ import (
 	"net/mail"
 	"regexp"
 	"strings"
+	"time"
 
 	"postern/auth"
 )
@@ -60,10 +61,11 @@ func (p *Policy) admit(email string) error {
 
 // gate is the state an account must be in, checked once the person has proved to be its owner, so
 // that nobody else learns the state. Guests and users without an address have none to verify.
-func (p *Policy) gate(u auth.User) error {
+func (p *Policy) gate(u auth.User, now time.Time) error {
+	locked := u.Locked(now)
 	switch {
-	case u.Disabled:
-		return fmt.Errorf("%w: user %s", auth.UserDisabled, u.ID)
+	case locked != nil:
+		return fmt.Errorf("%w: user %s", locked, u.ID)
 	case u.Email != "" && !u.IsAnonymous && !p.access.admits(u.Email):
 		return fmt.Errorf("%w: user %s", auth.EmailNotAllowed, u.ID)
 	case p.RequireVerifiedEmail && u.Email != "" && !u.IsAnonymous && !u.EmailVerified && !(u.Vouched && p.vouching()):
@@ -73,9 +75,9 @@ func (p *Policy) gate(u auth.User) error {
 }
 
 // gateByEmail is the gate for who signs in by an address, which a provider's word is not enough for.
-func (p *Policy) gateByEmail(u auth.User) error {
+func (p *Policy) gateByEmail(u auth.User, now time.Time) error {
 	u.Vouched = false
-	return p.gateMember(u)
+	return p.gateMember(u, now)
 }
 
 // vouching tells whether a provider that knows a user is enough for them to sign in with an address
@@ -83,8 +85,8 @@ func (p *Policy) gateByEmail(u auth.User) error {
 func (p *Policy) vouching() bool { return !p.access.picks() }
 
 // gateMember is the gate for what guests may not do.
-func (p *Policy) gateMember(u auth.User) error {
-	if err := p.gate(u); err != nil {
+func (p *Policy) gateMember(u auth.User, now time.Time) error {
+	if err := p.gate(u, now); err != nil {
 		return err
 	}
 	if u.IsAnonymous {

@@ -3,6 +3,7 @@ package flow
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"postern/auth"
 	"postern/store"
@@ -114,7 +115,7 @@ func TestGate(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := auth.Code("")
-		if err := p.gateMember(c.user); err != nil {
+		if err := p.gateMember(c.user, time.Now()); err != nil {
 			got = auth.CodeOf(err)
 		}
 		if got != c.want {

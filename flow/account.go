@@ -24,7 +24,7 @@ func (k *Kit) actor(ctx context.Context, a auth.Actor) (auth.User, error) {
 	if err != nil {
 		return auth.User{}, err
 	}
-	return u, k.Policy.gate(u)
+	return u, k.Policy.gate(u, k.Now())
 }
 
 // member is an actor who is not a guest and has proved themselves lately where that is required.
@@ -47,7 +47,7 @@ func (k *Kit) memberElevated(ctx context.Context, a auth.Actor, rule string) (au
 	if err != nil {
 		return auth.User{}, err
 	}
-	if err := k.Policy.gateMember(u); err != nil {
+	if err := k.Policy.gateMember(u, k.Now()); err != nil {
 		return auth.User{}, err
 	}
 	return u, k.elevated(ctx, a, u, rule)

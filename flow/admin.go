@@ -88,7 +88,7 @@ func (f *Admin) Operator(ctx context.Context, c OperatorClaim) (auth.Actor, erro
 	if err != nil {
 		return auth.Actor{}, err
 	}
-	if err := f.Policy.gateMember(user); err != nil {
+	if err := f.Policy.gateMember(user, f.Now()); err != nil {
 		return auth.Actor{}, err
 	}
 	a := *c.Bearer

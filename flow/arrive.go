@@ -111,7 +111,7 @@ func (k *Kit) arriveAsKnown(ctx context.Context, a arrival, found store.Arrived)
 	if a.signUp {
 		return out, fmt.Errorf("%w: the identity is of user %s", auth.UserExists, found.User.ID)
 	}
-	if err := k.Policy.gateMember(found.User); err != nil {
+	if err := k.Policy.gateMember(found.User, k.Now()); err != nil {
 		return out, err
 	}
 	identity, err := k.identity(a, found.IdentityID, found.User.ID)
@@ -145,7 +145,7 @@ func (k *Kit) arriveByEmail(ctx context.Context, a arrival, user auth.User) (out
 	if !confirmed {
 		owned = disowned(user)
 	}
-	if err := k.Policy.gateMember(owned); err != nil {
+	if err := k.Policy.gateMember(owned, k.Now()); err != nil {
 		return out, err
 	}
 	identity, err := k.identity(a, tokens.NewUUID(), user.ID)
@@ -205,7 +205,7 @@ func (k *Kit) arriveAnew(ctx context.Context, a arrival) (out arrived, err error
 		switch {
 		case user.Disabled:
 			return false, nil
-		case auth.CodeOf(k.Policy.gate(user)) == auth.UserUnverified:
+		case auth.CodeOf(k.Policy.gate(user, k.Now())) == auth.UserUnverified:
 			return false, k.sendLink(ctx, tx, link{
 				user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: a.redirectTo, challenge: a.challenge, client: a.client, now: a.now,
 			})
@@ -250,7 +250,7 @@ func (k *Kit) newArrival(a arrival) (auth.User, error) {
 	if a.profile.AvatarURL != "" {
 		user.AvatarURL = a.profile.AvatarURL
 	}
-	if auth.CodeOf(p.gate(user)) == auth.UserUnverified && !k.MailReady {
+	if auth.CodeOf(p.gate(user, a.now)) == auth.UserUnverified && !k.MailReady {
 		return auth.User{}, auth.MailNotConfigured
 	}
 	return user, nil
@@ -319,7 +319,7 @@ func (k *Kit) linkArrival(ctx context.Context, actor auth.Actor, a arrival) erro
 	if err != nil {
 		return err
 	}
-	if err := k.Policy.gateMember(user); err != nil {
+	if err := k.Policy.gateMember(user, k.Now()); err != nil {
 		return err
 	}
 	identity, err := k.identity(a, tokens.NewUUID(), user.ID)

@@ -111,5 +111,5 @@ func (f *Account) rightToChange(ctx context.Context, in PasswordChange, now time
 	case noTicket != nil:
 		return right{}, noTicket
 	}
-	return right{user: ticket.User, ticket: &ticket}, f.Policy.gateHolder(ticket)
+	return right{user: ticket.User, ticket: &ticket}, f.Policy.gateHolder(ticket, f.Now())
 }

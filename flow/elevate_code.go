@@ -51,7 +51,7 @@ func (f *Account) elevationCode(ctx context.Context, in CodeElevation) (newCode,
 	}
 	user, err := f.actor(ctx, in.Actor)
 	if err == nil {
-		err = f.Policy.gateMember(user)
+		err = f.Policy.gateMember(user, f.Now())
 	}
 	if err != nil {
 		return none, err

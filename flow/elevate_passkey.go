@@ -35,7 +35,7 @@ func (f *Account) passkeyMember(ctx context.Context, a auth.Actor) (auth.User, e
 	if err != nil {
 		return auth.User{}, err
 	}
-	return user, f.Policy.gateMember(user)
+	return user, f.Policy.gateMember(user, f.Now())
 }
 
 // ElevateByPasskey opens another session of the user, whose access token says that the proof is

@@ -131,7 +131,7 @@ func (f *Engine) holder(ctx context.Context, in Request, v *visit, now time.Time
 		return nil, err
 	}
 	v.of(found.User.ID)
-	if err := f.Policy.gateMember(found.User); err != nil {
+	if err := f.Policy.gateMember(found.User, f.Now()); err != nil {
 		return nil, err
 	}
 	role, err := roleOf(found.User, in.Role)

@@ -205,5 +205,5 @@ func (k *Kit) factorMember(ctx context.Context, a auth.Actor) (auth.User, error)
 	if err != nil {
 		return auth.User{}, err
 	}
-	return user, k.Policy.gateMember(user)
+	return user, k.Policy.gateMember(user, k.Now())
 }

@@ -136,7 +136,7 @@ func (p *Policy) welcomes(b birth) bool {
 	case "link", "otp", "sms", "anonymous":
 		return false
 	}
-	return p.gate(b.user) == nil
+	return p.gate(b.user, b.now) == nil
 }
 
 // passwordChanged tells hooks of a password that is another one now. What they say changes nothing.

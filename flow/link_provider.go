@@ -21,7 +21,7 @@ func (f *Account) Identities(ctx context.Context, actor auth.Actor) ([]auth.Iden
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Policy.gateMember(user); err != nil {
+	if err := f.Policy.gateMember(user, f.Now()); err != nil {
 		return nil, err
 	}
 	return f.Store.Identities(ctx, user.ID)

@@ -68,7 +68,7 @@ func (f *Links) Look(ctx context.Context, in Visit) (Looked, error) {
 	if in.CodeChallenge != "" && in.CodeChallenge != found.TicketChallenge {
 		return Looked{}, fmt.Errorf("%w: the link's challenge is not the ticket's", auth.InvalidTicket)
 	}
-	return Looked{in, found}, f.Policy.gateHolder(found)
+	return Looked{in, found}, f.Policy.gateHolder(found, f.Now())
 }
 
 // Open opens a link. With PKCE nothing changes but that there is one more code; without, the
@@ -100,14 +100,14 @@ const maxCodes = 1000
 
 // gateHolder is the gate for whoever holds a ticket: an address that the ticket proves need not be
 // verified yet.
-func (p *Policy) gateHolder(found store.Found) error {
+func (p *Policy) gateHolder(found store.Found, now time.Time) error {
 	if found.TicketPurpose == auth.ProviderSignIn { // it proves no address
-		return p.gateMember(found.User)
+		return p.gateMember(found.User, now)
 	}
 	if err := stillProves(found); err != nil {
 		return err
 	}
-	err := p.gateMember(found.User)
+	err := p.gateMember(found.User, now)
 	if auth.CodeOf(err) == auth.UserUnverified && proves(found.TicketPurpose) {
 		err = nil
 	}
@@ -274,7 +274,7 @@ func (f *Links) Exchange(ctx context.Context, in Exchange) (auth.Admission, erro
 		return auth.Admission{}, err
 	}
 	var admission auth.Admission
-	if err = f.Policy.gateHolder(found); err == nil {
+	if err = f.Policy.gateHolder(found, f.Now()); err == nil {
 		admission, err = f.redeem(ctx, found, "", in.Client, now)
 	}
 	if auth.CodeOf(err) == auth.InvalidTicket { // of which whoever has a code knows nothing

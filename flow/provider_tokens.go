@@ -152,5 +152,5 @@ func (f *Account) asker(ctx context.Context, in ProviderAsk) (auth.User, error) 
 	if err != nil {
 		return auth.User{}, err
 	}
-	return user, f.Policy.gateMember(user)
+	return user, f.Policy.gateMember(user, f.Now())
 }

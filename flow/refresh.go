@@ -66,7 +66,7 @@ func (f *Sessions) askAgain(ctx context.Context, in Refresh, related func() kin,
 		return say, "", fmt.Errorf("%w: unknown", auth.InvalidRefreshToken)
 	case err != nil:
 		return say, "", err
-	case s.User.Disabled:
+	case s.User.Locked(now) != nil:
 		return say, "", nil // the judgement of the token says so, or what is wrong with the token itself
 	}
 	if say.claims, err = f.Claims.Of(ctx, s.User.ID, nil); err != nil {
@@ -193,7 +193,7 @@ func (p *Policy) weigh(h store.Held, k kin, c auth.Client, now time.Time) weighe
 		return weighed{verdict: endReplayed, reason: errReplayed}
 	}
 	// The access lists do not stop a refresh, as in Hasura Auth: they are about coming in.
-	if err := p.gate(h.User); err != nil && auth.CodeOf(err) != auth.EmailNotAllowed {
+	if err := p.gate(h.User, now); err != nil && auth.CodeOf(err) != auth.EmailNotAllowed {
 		return weighed{reason: err}
 	}
 	switch {

@@ -33,7 +33,7 @@ func (f *Account) ResetPassword(ctx context.Context, in Ask) error {
 		return f.Answers.settle(ctx, start, f.Now)
 	case err != nil:
 		return err
-	case f.Policy.gateByEmail(user) != nil:
+	case f.Policy.gateByEmail(user, f.Now()) != nil:
 		return f.Answers.settle(ctx, start, f.Now)
 	}
 	err = f.quietly(ctx, func(tx *store.DB) error {

@@ -27,7 +27,7 @@ func (f *Account) SendVerification(ctx context.Context, in Ask) error {
 	case user.EmailVerified:
 		return fmt.Errorf("%w: user %s", auth.EmailVerified, user.ID)
 	}
-	if err := f.Policy.gateMember(user); err != nil && auth.CodeOf(err) != auth.UserUnverified {
+	if err := f.Policy.gateMember(user, f.Now()); err != nil && auth.CodeOf(err) != auth.UserUnverified {
 		return err
 	}
 	return f.inTx(ctx, func(tx *store.DB) error {

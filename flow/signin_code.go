@@ -195,7 +195,7 @@ func (ask askedCode) code(user auth.User) newCode {
 // codeFor sends a code to somebody who is known, if they may sign in with it. What state their
 // account is in is told only to whoever types a right code.
 func (k *Kit) codeFor(ctx context.Context, ask askedCode, user auth.User) error {
-	if err := k.Policy.gateMember(user); err != nil && auth.CodeOf(err) != auth.UserUnverified {
+	if err := k.Policy.gateMember(user, k.Now()); err != nil && auth.CodeOf(err) != auth.UserUnverified {
 		return k.noCodeFor(ctx, ask, accountOf(user))
 	}
 	return k.answeredCode(ctx, ask, ask.code(user))
@@ -296,7 +296,7 @@ func (f *SignIn) WithCode(ctx context.Context, in TypedCode) (auth.Admission, er
 		return auth.Admission{}, err
 	}
 	user := proof.user
-	err = f.Policy.gateMember(user)
+	err = f.Policy.gateMember(user, f.Now())
 	if auth.CodeOf(err) == auth.UserUnverified && proof.number == "" { // the code proves the address
 		err = nil
 	}

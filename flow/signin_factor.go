@@ -33,7 +33,7 @@ func (f *SignIn) WithFactor(ctx context.Context, in FactorSignIn) (*auth.Grant, 
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Policy.gateMember(found.User); err != nil {
+	if err := f.Policy.gateMember(found.User, f.Now()); err != nil {
 		return nil, err
 	}
 	if found.Adopted { // Hasura Auth counts no tries: the first is the last

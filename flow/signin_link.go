@@ -38,7 +38,7 @@ func (f *SignIn) WithLink(ctx context.Context, in LinkSignIn) error {
 	}
 	switch {
 	case known:
-		if err := f.Policy.gateMember(user); err != nil && auth.CodeOf(err) != auth.UserUnverified {
+		if err := f.Policy.gateMember(user, f.Now()); err != nil && auth.CodeOf(err) != auth.UserUnverified {
 			return err
 		}
 		return f.mailLink(ctx, ask, user)

@@ -70,7 +70,7 @@ func (f *SignIn) WithPasskey(ctx context.Context, in PasskeyAnswer) (auth.Admiss
 	if err != nil {
 		return auth.Admission{}, err
 	}
-	if err := f.Policy.gateMember(p.user); err != nil {
+	if err := f.Policy.gateMember(p.user, f.Now()); err != nil {
 		return auth.Admission{}, err
 	}
 	if err := f.signInRequested(ctx, request{Said: in.Said, method: "webauthn", client: in.Client}); err != nil {

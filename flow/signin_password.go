@@ -83,7 +83,7 @@ func (f *SignIn) withPassword(ctx context.Context, tried *attempt) (auth.Admissi
 	if err != nil {
 		return auth.Admission{}, err
 	}
-	if err := f.Policy.gateByEmail(login.User); err != nil {
+	if err := f.Policy.gateByEmail(login.User, f.Now()); err != nil {
 		return auth.Admission{}, err
 	}
 	if o, err = asked.wait(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"postern/auth"
 	"postern/hooks"
@@ -17,7 +18,7 @@ import (
 // Each question is counted like a wrong password, before it is put: however many guess at once, hooks
 // hear of no more guesses than there may be. One that was right is given back.
 func (f *SignIn) withUnknownPassword(ctx context.Context, a attempt, user auth.User, known bool, refusal error) (auth.Admission, error) {
-	if !f.Policy.maybeVouched(a.Email, user, known) {
+	if !f.Policy.maybeVouched(a.Email, user, known, f.Now()) {
 		return auth.Admission{}, f.refusePassword(ctx, a, refusal)
 	}
 	if err := f.countFirst(ctx, &a); err != nil {
@@ -49,11 +50,11 @@ func (f *SignIn) withUnknownPassword(ctx context.Context, a attempt, user auth.U
 
 // maybeVouched tells of whom a hook may know the password: somebody who could sign in by it. An account
 // with an address that nobody has confirmed and a second factor is its maker's, whoever that is.
-func (p *Policy) maybeVouched(email string, user auth.User, known bool) bool {
+func (p *Policy) maybeVouched(email string, user auth.User, known bool, now time.Time) bool {
 	if !ValidEmail(email) || !p.access.admits(email) {
 		return false
 	}
-	return !known || !user.Disabled && !user.IsAnonymous && (user.EmailVerified || user.ActiveMFAType == "")
+	return !known || user.Locked(now) == nil && !user.IsAnonymous && (user.EmailVerified || user.ActiveMFAType == "")
 }
 
 // nobodysYet refuses a password of somebody whose address whoever vouches does not know to be theirs, for
@@ -137,7 +138,7 @@ func (f *SignIn) givePassword(ctx context.Context, a attempt, was auth.User, v h
 		user = f.Policy.claimed(was)
 	}
 	o := f.passwordOpening(a, user)
-	gate := f.Policy.gateByEmail(user)
+	gate := f.Policy.gateByEmail(user, f.Now())
 	unverified := auth.CodeOf(gate) == auth.UserUnverified
 	var err error
 	switch {

@@ -94,7 +94,7 @@ func (k *Kit) actorMember(ctx context.Context, a auth.Actor) (auth.User, error) 
 	if err != nil {
 		return u, err
 	}
-	return u, k.Policy.gateMember(u)
+	return u, k.Policy.gateMember(u, k.Now())
 }
 
 // PATSignIn is a program that signs in as its user.
@@ -116,7 +116,7 @@ func (f *SignIn) WithPAT(ctx context.Context, in PATSignIn) (admission auth.Admi
 	if err != nil {
 		return admission, err
 	}
-	if err := f.Policy.gateMember(found.User); err != nil {
+	if err := f.Policy.gateMember(found.User, f.Now()); err != nil {
 		return admission, err
 	}
 	if err := f.signInRequested(ctx, request{Said: in.Said, method: "pat", client: in.Client}); err != nil {

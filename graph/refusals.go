@@ -40,6 +40,7 @@ var statuses = map[auth.Code]int{
 	auth.NotFound:        http.StatusNotFound,
 	auth.Unauthorized:    http.StatusUnauthorized,
 	auth.UserDisabled:    http.StatusUnauthorized,
+	auth.UserBanned:      http.StatusUnauthorized,
 	auth.Forbidden:       http.StatusForbidden,
 	auth.TooManyRequests: http.StatusTooManyRequests,
 	auth.Overloaded:      http.StatusServiceUnavailable,

@@ -42,7 +42,7 @@ const pendingFactorSQL = `select f.id::text as id, coalesce(f.secret, '') as sea
 // active one stays as it is. It must run in a transaction.
 func (db *DB) StageFactor(ctx context.Context, f Factor, e Entry) error {
 	b := &pgx.Batch{}
-	b.Queue(holdEnabledUserSQL, e.UserID)
+	b.Queue(holdEnabledUserSQL, e.UserID, e.At)
 	b.Queue(keepSessionSQL, e.UserID, nullable(e.SessionID))
 	b.Queue(stageFactorSQL, f.ID, e.UserID, f.Sealed, e.At)
 	queueEntry(b, e)
@@ -77,7 +77,7 @@ func (db *DB) ActivateFactor(ctx context.Context, userID string, a Activation) e
 		return err
 	}
 	b := &pgx.Batch{}
-	b.Queue(turnFactorOnSQL, userID, nullable(was), nullable(a.Shared))
+	b.Queue(turnFactorOnSQL, userID, nullable(was), nullable(a.Shared), a.Entry.At)
 	b.Queue(keepSessionSQL, userID, nullable(a.Entry.SessionID))
 	b.Queue(dropActiveFactorSQL, userID)
 	b.Queue(activateFactorSQL, a.PendingID, userID, a.Step, a.Entry.At, a.Shared == "")
@@ -102,7 +102,7 @@ func (db *DB) ActivateFactor(ctx context.Context, userID string, a Activation) e
 
 const (
 	turnFactorOnSQL = `update auth.users set active_mfa_type = 'totp', totp_secret = $3::text
-		where id = $1 and not disabled and active_mfa_type is not distinct from $2::text`
+		where id = $1 and` + isOpen + `$4) and active_mfa_type is not distinct from $2::text`
 	dropActiveFactorSQL = `delete from auth.factors where user_id = $1 and kind = 'totp' and status = 'active'`
 	activateFactorSQL   = `update auth.factors set status = 'active', last_step = $3, confirmed_at = $4, secret = case when $5::boolean then secret end
 		where id = $1 and user_id = $2 and kind = 'totp' and status = 'pending'`
@@ -115,7 +115,7 @@ const (
 // on loses what the factor had proved. It must run in a transaction.
 func (db *DB) DeactivateFactor(ctx context.Context, userID string, e Entry) error {
 	b := &pgx.Batch{}
-	b.Queue(turnFactorOffSQL, userID)
+	b.Queue(turnFactorOffSQL, userID, e.At)
 	b.Queue(keepSessionSQL, userID, nullable(e.SessionID))
 	b.Queue(dropFactorsSQL, userID)
 	b.Queue(dropRecoveryCodesSQL, userID)
@@ -128,7 +128,7 @@ func (db *DB) DeactivateFactor(ctx context.Context, userID string, e Entry) erro
 
 const (
 	turnFactorOffSQL = `update auth.users set active_mfa_type = null, totp_secret = null
-		where id = $1 and not disabled and active_mfa_type = 'totp'`
+		where id = $1 and` + isOpen + `$2) and active_mfa_type = 'totp'`
 	dropFactorTicketsSQL = `delete from auth.tickets where user_id = $1 and purpose = 'mfaTotp'`
 	lowerSessionSQL      = `update auth.refresh_tokens
 		set aal = 1, amr = jsonb_path_query_array(amr, '$[*] ? (@.method != "totp" && @.method != "recovery-code")')
@@ -141,7 +141,7 @@ const (
 // code is for, as its first statement; a code that comes second is ErrChanged.
 func (db *DB) AcceptStep(ctx context.Context, userID string, f Factor, step int64, sealed []byte, now time.Time) error {
 	b := &pgx.Batch{}
-	b.Queue(holdFactorSQL, userID)
+	b.Queue(holdFactorSQL, userID, now)
 	b.Queue(acceptStepSQL, f.ID, userID, step, bytesOrNull(sealed), now, f.Shared)
 	if sealed != nil {
 		b.Queue(unshareSecretSQL, userID)
@@ -151,7 +151,7 @@ func (db *DB) AcceptStep(ctx context.Context, userID string, f Factor, step int6
 
 const (
 	// Whoever changes a factor, or uses it, holds the user first.
-	holdFactorSQL = `select from auth.users where id = $1 and not disabled and active_mfa_type = 'totp' for no key update`
+	holdFactorSQL = `select from auth.users where id = $1 and` + isOpen + `$2) and active_mfa_type = 'totp' for no key update`
 	acceptStepSQL = `insert into auth.factors as f (id, user_id, kind, status, secret, last_step, created_at, confirmed_at)
 		select $1::uuid, u.id, 'totp', 'active', $4::bytea, $3::bigint, $5::timestamptz, $5::timestamptz
 		from auth.users u where u.id = $2 and coalesce(u.totp_secret, '') = $6
@@ -164,7 +164,7 @@ const (
 // what the code is for, as its first statement; one that is unknown or used is ErrChanged.
 func (db *DB) UseRecoveryCode(ctx context.Context, userID string, hash []byte, e Entry) error {
 	b := &pgx.Batch{}
-	b.Queue(holdFactorSQL, userID)
+	b.Queue(holdFactorSQL, userID, e.At)
 	b.Queue(useRecoveryCodeSQL, userID, hash, e.At)
 	queueEntry(b, e)
 	return guardedBatch(ctx, db, b, 2)
@@ -184,7 +184,7 @@ const knowsRecoveryCodeSQL = `select exists (select from auth.recovery_codes whe
 // transaction.
 func (db *DB) RenewRecoveryCodes(ctx context.Context, userID string, ids []string, hashes [][]byte, e Entry) error {
 	b := &pgx.Batch{}
-	b.Queue(holdFactorSQL, userID)
+	b.Queue(holdFactorSQL, userID, e.At)
 	b.Queue(keepSessionSQL, userID, nullable(e.SessionID))
 	b.Queue(dropRecoveryCodesSQL, userID)
 	b.Queue(addRecoveryCodesSQL, ids, userID, hashes, e.At)

@@ -42,7 +42,7 @@ const (
 	deanonymizeSQL = `update auth.users set is_anonymous = false, email = $2, email_verified = false, new_email = null, password_hash = $3,
 			default_role = $4, display_name = $5, locale = $6, metadata = $7, disabled = $8, phone_number = $9, phone_number_verified = $10,
 			ticket = null, ticket_expires_at = $11
-		where id = $1 and is_anonymous and not disabled`
+		where id = $1 and is_anonymous and` + isOpen + `$11)`
 	dropRolesSQL = `delete from auth.user_roles where user_id = $1`
 )
 

@@ -52,7 +52,7 @@ type NewIdentity struct {
 	// What must still be true of the user for the identity to be linked:
 	ForEmail string // they have this address; empty when it does not matter
 	Session  string // this session of theirs has not ended; empty when it does not matter
-	Disabled bool   // they are disabled, as the transaction made them
+	Disabled bool   // they are disabled, as the transaction made them; banned or deleted they must never be
 }
 
 // AddIdentity links an identity to a user, with the entry that tells of it. When
@@ -69,7 +69,7 @@ func (db *DB) AddIdentity(ctx context.Context, i NewIdentity, e Entry) error {
 
 const addIdentitySQL = `insert into auth.user_providers (id, user_id, provider_id, provider_user_id, access_token, profile, email, email_verified, created_at, updated_at, signed_in_at)
 	select $1::uuid, u.id, $3::text, $4::text, $5::text, $6::jsonb, $7::text, $8::boolean, $9::timestamptz, $9, $11::timestamptz
-	from auth.users u where u.id = $2 and u.disabled = $12 and ($10::text is null or u.email = $10::text::public.citext)`
+	from auth.users u where u.id = $2 and u.disabled = $12 and u.deleted_at is null and (u.banned_until is null or u.banned_until <= $9) and ($10::text is null or u.email = $10::text::public.citext)`
 
 // UseIdentity notes that somebody signs in with an identity, and what the provider said. An identity
 // that was unlinked meanwhile is ErrChanged. It must run in a transaction, which then holds the user.
@@ -194,7 +194,7 @@ const (
 	disownSQL = `update auth.users set email_verified = true, password_hash = null, new_email = null, phone_number = null, phone_number_verified = false,
 			totp_secret = null, active_mfa_type = null, ticket = null, ticket_expires_at = $3, otp_hash = null, otp_hash_expires_at = $3,
 			otp_method_last_used = null, webauthn_current_challenge = null
-		where id = $1 and email = $2::text::public.citext and not email_verified and not disabled`
+		where id = $1 and email = $2::text::public.citext and not email_verified and` + isOpen + `$3)`
 	dropIdentitiesSQL    = `delete from auth.user_providers where user_id = $1`
 	dropPasskeysSQL      = `delete from auth.user_security_keys where user_id = $1`
 	dropFactorsSQL       = `delete from auth.factors where user_id = $1`

@@ -75,7 +75,7 @@ func (db *DB) AddFirstPasskey(ctx context.Context, k auth.Passkey) error {
 // from, which must still live: otherwise it is ErrChanged. It must run in a transaction.
 func (db *DB) AddPasskey(ctx context.Context, k auth.Passkey, keep string, e Entry) error {
 	b := &pgx.Batch{}
-	b.Queue(holdEnabledUserSQL, k.UserID)
+	b.Queue(holdEnabledUserSQL, k.UserID, e.At)
 	b.Queue(keepSessionSQL, k.UserID, nullable(keep))
 	b.Queue(addPasskeySQL, passkeyArguments(k)...)
 	b.Queue(endOtherSessionsSQL, k.UserID, nullable(keep))
@@ -88,7 +88,7 @@ func passkeyArguments(k auth.Passkey) []any {
 }
 
 const (
-	holdEnabledUserSQL = `select from auth.users where id = $1 and not disabled for no key update`
+	holdEnabledUserSQL = `select from auth.users where id = $1 and` + isOpen + `$2) for no key update`
 	addPasskeySQL      = `insert into auth.user_security_keys
 			(id, user_id, credential_id, credential_public_key, counter, nickname, added_at, aaguid, backup_eligible, backed_up)
 		values ($1, $2, $3, $4, $5, $6, $7, $8::uuid, $9, $10)`
@@ -108,7 +108,7 @@ type PasskeyUse struct {
 // what the signature is for.
 func (db *DB) UsePasskey(ctx context.Context, u PasskeyUse) error {
 	b := &pgx.Batch{}
-	b.Queue(holdEnabledUserSQL, u.Key.UserID) // whoever takes a key away holds its user first, too
+	b.Queue(holdEnabledUserSQL, u.Key.UserID, u.At) // whoever takes a key away holds its user first, too
 	b.Queue(usePasskeySQL, u.Key.ID, u.Key.UserID, u.Counter, u.BackupEligible, u.BackedUp, u.At)
 	return guardedBatch(ctx, db, b, 2)
 }
@@ -132,7 +132,7 @@ const renamePasskeySQL = `update auth.user_security_keys set nickname = $3 where
 // user who has no second factor left has no session that claims one. It must run in a transaction.
 func (db *DB) RemovePasskey(ctx context.Context, id, keep string, e Entry) error {
 	b := &pgx.Batch{}
-	b.Queue(holdEnabledUserSQL, e.UserID)
+	b.Queue(holdEnabledUserSQL, e.UserID, e.At)
 	b.Queue(keepSessionSQL, e.UserID, nullable(keep))
 	b.Queue(removePasskeySQL, id, e.UserID)
 	b.Queue(endOtherSessionsSQL, e.UserID, nullable(keep))

@@ -54,7 +54,7 @@ const releasePhoneSQL = `update auth.users set phone_number = null
 // number that somebody else has is auth.PhoneTaken.
 func (db *DB) ChangePhone(ctx context.Context, userID, number, keep string, e Entry) error {
 	b := &pgx.Batch{}
-	b.Queue(changePhoneSQL, userID, number)
+	b.Queue(changePhoneSQL, userID, number, e.At)
 	b.Queue(keepSessionSQL, userID, nullable(keep))
 	b.Queue(endOtherSessionsSQL, userID, nullable(keep))
 	b.Queue(dropTicketsSQL, userID)
@@ -62,7 +62,7 @@ func (db *DB) ChangePhone(ctx context.Context, userID, number, keep string, e En
 	return guardedBatch(ctx, db, b, 2)
 }
 
-const changePhoneSQL = `update auth.users set phone_number = $2, phone_number_verified = true where id = $1 and not disabled`
+const changePhoneSQL = `update auth.users set phone_number = $2, phone_number_verified = true where id = $1 and` + isOpen + `$3)`
 
 // Note writes a journal entry of its own. It must run in the transaction of what it tells.
 func (db *DB) Note(ctx context.Context, e Entry) error {

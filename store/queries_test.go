@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -88,4 +89,25 @@ func textOf(t *testing.T, consts map[string]ast.Expr, e ast.Expr) string {
 	}
 	t.Fatalf("a statement is put together in a way this test does not read: %T", e)
 	return ""
+}
+
+// TestEveryStatementKnowsEveryLock looks at the statements that let only those through who are not
+// disabled: a ban and a deletion lock as well.
+func TestEveryStatementKnowsEveryLock(t *testing.T) {
+	t.Parallel()
+	asks := regexp.MustCompile(`not (u\.)?disabled|disabled = \$`)
+	knows := regexp.MustCompile(`(not|and) (u\.)?(disabled|disabled = \$\d+) and (u\.)?deleted_at is null and \((u\.)?banned_until is null or (u\.)?banned_until <= \$`)
+	found := 0
+	for name, sql := range readStatements(t) {
+		n := len(asks.FindAllString(sql, -1))
+		if name == "deanonymizeSQL" {
+			n-- // it sets it, too
+		}
+		if found += n; n > len(knows.FindAllString(sql, -1)) {
+			t.Errorf("%s asks whether a user is disabled, and not whether they are banned or deleted:\n%s", name, sql)
+		}
+	}
+	if found < 10 {
+		t.Errorf("found only %d conditions: the search is broken", found)
+	}
 }

@@ -76,7 +76,7 @@ const (
 	openSessionSQL  = `
 	with owner as (
 		update auth.users u set last_seen = $1, password_hash = coalesce($14, u.password_hash), metadata = coalesce($25::jsonb, u.metadata)
-		where u.id = $5 and not u.disabled and ($13::text is null or u.password_hash = $13) and not ($24::boolean and u.active_mfa_type is not null)
+		where u.id = $5 and` + isOpen + `$1) and ($13::text is null or u.password_hash = $13) and not ($24::boolean and u.active_mfa_type is not null)
 		and not exists (select from auth.security_counters c join unnest($15::text[], $16::int[]) as g(key, most) using (key)
 			where c.count >= g.most and c.window_ends_at > $1)
 		returning u.id
@@ -162,7 +162,7 @@ const (
 			ends_at = least(t.ends_at, t.created_at + $10::interval), user_agent = $7, address_prefix = $8
 		from auth.users u
 		where t.refresh_token_hash = $4 and` + isAlive + `
-			and u.id = t.user_id and not u.disabled and (not $9 or u.email_verified or u.email is null or u.is_anonymous
+			and u.id = t.user_id and` + isOpen + `$1) and (not $9 or u.email_verified or u.email is null or u.is_anonymous
 				or $11 and exists (select from auth.user_providers i where i.user_id = u.id))
 		returning t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr, t.user_id
 	), seen as (

@@ -13,16 +13,22 @@ import (
 	"postern/auth"
 )
 
-// userColumns are the columns of an auth.User, for every statement that names the table u.
+// userColumns are the columns of an auth.User, for every statement that names the table u. What is
+// infinite in the database is very late here, or very early: a ban may have been written in SQL.
 const userColumns = `
 	u.id, u.created_at, u.updated_at, coalesce(u.last_seen, '0001-01-01Z'::timestamptz) as last_seen, u.disabled,
-	coalesce(u.banned_until, '0001-01-01Z'::timestamptz) as banned_until, coalesce(u.deleted_at, '0001-01-01Z'::timestamptz) as deleted_at,
+	least(greatest(u.banned_until, '0001-01-01Z'::timestamptz), '9999-12-31Z'::timestamptz) as banned_until,
+	case when u.deleted_at is null then '0001-01-01Z'::timestamptz else least(greatest(u.deleted_at, '1970-01-01Z'::timestamptz), '9999-12-31Z'::timestamptz) end as deleted_at,
 	u.display_name, u.avatar_url, u.locale, coalesce(u.email::text, '') as email, u.email_verified,
 	coalesce(u.new_email::text, '') as new_email, coalesce(u.phone_number, '') as phone_number,
 	u.phone_number_verified, u.default_role, u.is_anonymous,
 	coalesce(u.active_mfa_type, '') as active_mfa_type, u.metadata,
 	not u.email_verified and exists (select from auth.user_providers i where i.user_id = u.id) as vouched,
 	array(select r.role from auth.user_roles r where r.user_id = u.id order by r.created_at, r.role) as roles`
+
+// isOpen is the condition that nobody has locked a user. What follows it is the time that counts, and a
+// closing bracket.
+const isOpen = ` not disabled and deleted_at is null and (banned_until is null or banned_until <= `
 
 // Login is a user with what proves them. It never leaves a flow.
 type Login struct {
@@ -119,7 +125,7 @@ func (db *DB) SetPassword(ctx context.Context, userID, hash, keep, lockoutKey st
 }
 
 const (
-	setPasswordSQL = `update auth.users set password_hash = $2, ticket = null, ticket_expires_at = $3 where id = $1 and not disabled`
+	setPasswordSQL = `update auth.users set password_hash = $2, ticket = null, ticket_expires_at = $3 where id = $1 and` + isOpen + `$3)`
 	// A statement of its own: it begins once the one before has the user's row, and so sees what was
 	// committed while that one waited.
 	keepSessionSQL = `select from auth.users u where u.id = $1 and ($2::uuid is null or exists (
@@ -135,25 +141,25 @@ const (
 // transaction.
 func (db *DB) GivePassword(ctx context.Context, userID, email, hash string, e Entry) error {
 	b := &pgx.Batch{}
-	b.Queue(givePasswordSQL, userID, email, hash)
+	b.Queue(givePasswordSQL, userID, email, hash, e.At)
 	queueEntry(b, e)
 	return guardedBatch(ctx, db, b, 1)
 }
 
 const givePasswordSQL = `update auth.users set password_hash = $3
-	where id = $1 and email = $2::text::public.citext and not disabled and coalesce(password_hash, '') = ''`
+	where id = $1 and email = $2::text::public.citext and` + isOpen + `$4) and coalesce(password_hash, '') = ''`
 
 // AskEmailChange notes the address a user wants to change to. Nothing else changes until the new
 // address is confirmed. It must run in a transaction.
 func (db *DB) AskEmailChange(ctx context.Context, userID, newEmail string, e Entry) error {
 	b := &pgx.Batch{}
-	b.Queue(askEmailChangeSQL, userID, newEmail)
+	b.Queue(askEmailChangeSQL, userID, newEmail, e.At)
 	b.Queue(keepSessionSQL, userID, nullable(e.SessionID))
 	queueEntry(b, e)
 	return guardedBatch(ctx, db, b, 2)
 }
 
-const askEmailChangeSQL = `update auth.users set new_email = $2 where id = $1 and not disabled`
+const askEmailChangeSQL = `update auth.users set new_email = $2 where id = $1 and` + isOpen + `$3)`
 
 // ConfirmEmail marks the user's address as confirmed, if it is still the one that was proved. It
 // must run in a transaction.

@@ -65,8 +65,12 @@ func Known(u auth.User, provider string) User {
 		seen := u.LastSeen.UTC()
 		o.LastSignIn = &seen
 	}
-	if u.Disabled {
+	switch {
+	case u.Disabled || !u.DeletedAt.IsZero():
 		o.BannedUntil = forever()
+	case !u.BannedUntil.IsZero():
+		until := u.BannedUntil.UTC()
+		o.BannedUntil = &until
 	}
 	return o
 }

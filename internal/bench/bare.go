@@ -13,7 +13,8 @@ import (
 // are: the least that a Go program can do to answer the same question from the same rows.
 const (
 	bareUserColumns = `u.id, u.created_at, u.updated_at, coalesce(u.last_seen, '0001-01-01Z'::timestamptz) as last_seen, u.disabled,
-	coalesce(u.banned_until, '0001-01-01Z'::timestamptz) as banned_until, coalesce(u.deleted_at, '0001-01-01Z'::timestamptz) as deleted_at,
+	least(greatest(u.banned_until, '0001-01-01Z'::timestamptz), '9999-12-31Z'::timestamptz) as banned_until,
+	case when u.deleted_at is null then '0001-01-01Z'::timestamptz else least(greatest(u.deleted_at, '1970-01-01Z'::timestamptz), '9999-12-31Z'::timestamptz) end as deleted_at,
 	u.display_name, u.avatar_url, u.locale, coalesce(u.email::text, '') as email, u.email_verified,
 	coalesce(u.new_email::text, '') as new_email, coalesce(u.phone_number, '') as phone_number,
 	u.phone_number_verified, u.default_role, u.is_anonymous,

@@ -33,6 +33,7 @@ var refusals = map[auth.Code]refusal{
 	auth.InvalidCredentials:   {401, "invalid-email-password", "Incorrect email or password", true, "Unknown address, no password, or the wrong one: one answer for all."},
 	auth.EmailNotAllowed:      {401, "invalid-email-password", "Incorrect email or password", true, "The access lists keep this address out (AUTH_ACCESS_CONTROL_*)."},
 	auth.UserDisabled:         {401, "disabled-user", "User is disabled", true, "An operator locked the account, or new users wait for one (AUTH_DISABLE_NEW_USERS)."},
+	auth.UserBanned:           {401, "disabled-user", "User is disabled", true, "An operator locked the account for a time."},
 	auth.UserUnverified:       {401, "unverified-user", "User is not verified.", true, "The address is not confirmed yet: open the link in the mail, or ask for another."},
 	auth.UserAnonymous:        {403, "forbidden-anonymous", "Forbidden, user is anonymous.", true, "Guests may not do this."},
 	auth.EmailTaken:           {409, "email-already-in-use", "Email already in use", true, "Another user has the address. AUTH_EMAIL_CONFLICT_ERROR chooses between this and user-already-exists."},

@@ -163,7 +163,7 @@ func (d *Door) identify(w http.ResponseWriter, r *http.Request, f forwarded) err
 func (d *Door) deny(w http.ResponseWriter, err error) error {
 	code := auth.CodeOf(err)
 	switch code {
-	case auth.Unauthorized, auth.InvalidPAT, auth.RoleNotAllowed, auth.UserDisabled, auth.UserUnverified, auth.UserAnonymous, auth.EmailNotAllowed, auth.ClaimMissing:
+	case auth.Unauthorized, auth.InvalidPAT, auth.RoleNotAllowed, auth.UserDisabled, auth.UserBanned, auth.UserUnverified, auth.UserAnonymous, auth.EmailNotAllowed, auth.ClaimMissing:
 	default:
 		return err
 	}

@@ -32,6 +32,7 @@ var refusals = map[auth.Code]refusal{
 	auth.InvalidCredentials:   {400, "invalid-creds", "Incorrect email or password"},
 	auth.EmailNotAllowed:      {400, "invalid-creds", "Incorrect email or password"},
 	auth.UserDisabled:         {400, "not-active", "The account is deactivated"},
+	auth.UserBanned:           {400, "not-active", "The account is deactivated"},
 	auth.UserUnverified:       {403, "not-verified", "The account is not verified yet"},
 	auth.UserAnonymous:        {400, "not-active", "Guests may not do this"},
 	auth.EmailTaken:           {400, "email-exists", "Another user has the email"},
