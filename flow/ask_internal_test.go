@@ -28,7 +28,7 @@ func TestAskingBegins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := Kit{Claims: mapper, Policy: &Policy{}}
+	k := Kit{Claims: mapper, Policy: &Policy{}, Now: time.Now}
 	a := k.asking(t.Context(), opening{user: auth.User{ID: "7d3f0f5a-0000-4000-8000-000000000001"}})
 	defer a.cancel()
 	select {
