@@ -414,6 +414,9 @@ func (s *stage) play(t *testing.T, n int, d deed) {
 	found := make(chan finding, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
+	for len(s.asked) > 0 { // by what came before
+		<-s.asked
+	}
 	watched := d.hangs && s.hook != supabase.UserInserted
 	if watched {
 		go func() {
