@@ -10,7 +10,9 @@ import (
 	"strconv"
 	"time"
 
+	"postern/config"
 	"postern/dev"
+	"postern/graph"
 	"postern/house"
 	"postern/internal/fakeprovider"
 )
@@ -65,8 +67,9 @@ func (c devCmd) Run(ctx context.Context, a *app) (err error) {
 		Version: version, Development: true, Log: log, Now: time.Now, Stopping: machine.Inbox.HangUp,
 		CatchSMS: machine.Inbox.Catch,
 		Extra: map[string]http.Handler{
-			dev.InboxPath: machine.Inbox.Handler(dev.InboxPath, conf.Server.Port),
-			dev.AppPath:   dev.App(conf.Server.Port, conf.Flow.ServerURL),
+			dev.InboxPath:      machine.Inbox.Handler(dev.InboxPath, conf.Server.Port),
+			dev.AppPath:        dev.App(conf.Server.Port, conf.Flow.ServerURL),
+			dev.PlaygroundPath: dev.Playground(conf.Server.Port, graph.Path, conf.Engine.AdminSecret),
 		},
 	})
 	if err != nil {
@@ -81,7 +84,7 @@ func (c devCmd) Run(ctx context.Context, a *app) (err error) {
 		case <-ctx.Done():
 		}
 	}()
-	if err := open(ctx, h, log, func(net.Addr) { c.announce(ctx, a, log, conf.Flow.ServerURL, conf.Store.URL(), here, machine) }); err != nil {
+	if err := open(ctx, h, log, func(net.Addr) { c.announce(ctx, a, log, conf, here, machine) }); err != nil {
 		return err
 	}
 	if errors.Is(context.Cause(ctx), errPostgresGone) {
@@ -115,6 +118,7 @@ func devPreset(m *dev.House) map[string]string {
 		"AUTH_LOG_FORMAT_TEXT":                      "true",
 		"AUTH_CLAIMS_SCHEMA_REFRESH":                "2s",
 		"AUTH_HASURA_WEBHOOK_ENABLED":               "true",
+		"HASURA_GRAPHQL_ADMIN_SECRET":               m.Secrets.AdminSecret,
 	}
 }
 
@@ -130,10 +134,13 @@ func devProvider(fake *fakeprovider.Server) map[string]string {
 }
 
 // announce prints what a person needs to go on.
-func (c devCmd) announce(ctx context.Context, a *app, log *slog.Logger, api, database, here string, m *dev.House) {
+func (c devCmd) announce(ctx context.Context, a *app, log *slog.Logger, conf *config.Config, here string, m *dev.House) {
 	banner := dev.Banner{
-		API: api, Inbox: here + dev.InboxPath, Database: database,
+		API: conf.Flow.ServerURL, Inbox: here + dev.InboxPath, Database: conf.Store.URL(),
 		JWTKey: m.Secrets.JWTKey, Version: version,
+	}
+	if conf.Admin.Enabled {
+		banner.GraphQL, banner.AdminSecret = here+dev.PlaygroundPath, conf.Engine.AdminSecret
 	}
 	if err := banner.Print(a.stdout); err != nil {
 		log.WarnContext(ctx, "cannot print", slog.String("reason", err.Error()))

@@ -14,6 +14,7 @@ import (
 type Banner struct {
 	API         string // "http://localhost:4000/v1"
 	Inbox       string // "http://localhost:4000/dev/inbox"
+	GraphQL     string // "http://localhost:4000/dev/graphql"; empty means it is not shown
 	Database    string // URL
 	JWTKey      string // for Hasura
 	AdminSecret string // empty means it is not shown
@@ -63,7 +64,7 @@ func (b Banner) text(setting string, colour bool) string {
 	}
 	fmt.Fprintf(&out, "\n  %s %s\n\n", paint(green, name+" is up."), paint(dim, "Ctrl-C stops it."))
 	for _, row := range []struct{ name, value string }{
-		{"API", b.API}, {"Inbox", b.Inbox}, {"Database", b.Database}, {"Admin secret", b.AdminSecret},
+		{"API", b.API}, {"Inbox", b.Inbox}, {"GraphQL", b.GraphQL}, {"Database", b.Database}, {"Admin secret", b.AdminSecret},
 	} {
 		if row.value != "" {
 			fmt.Fprintf(&out, "  %s %s\n", paint(bold, fmt.Sprintf("%-13s", row.name)), paint(cyan, row.value))
