@@ -4,9 +4,11 @@ package wire
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 )
 
 // Who asks.
@@ -15,6 +17,54 @@ type Operator struct {
 	UserID *string `json:"userId,omitempty"`
 	// What the operator may do.
 	Rights Rights `json:"rights"`
+}
+
+// A person, or a guest. What proves who they are is never part of it.
+type User struct {
+	// Id, which nobody else ever gets.
+	ID string `json:"id"`
+	// When the user came to be.
+	CreatedAt time.Time `json:"createdAt"`
+	// When anything about the user last changed, the time of the last visit included.
+	UpdatedAt time.Time `json:"updatedAt"`
+	// When the user last signed in or was active, to the minute; null for who never was.
+	LastSeen *time.Time `json:"lastSeen,omitempty"`
+	// Whether the user is locked, until an operator says otherwise.
+	Disabled bool `json:"disabled"`
+	// The user is locked until then; null for who was never banned. It may lie in the past.
+	BannedUntil *time.Time `json:"bannedUntil,omitempty"`
+	// Since when the user counts as deleted and is locked; null for who does not.
+	DeletedAt *time.Time `json:"deletedAt,omitempty"`
+	// Name to show to others.
+	DisplayName string `json:"displayName"`
+	// Address of the user's picture; empty when there is none.
+	AvatarURL string `json:"avatarUrl"`
+	// Language of mails and messages, such as en.
+	Locale string `json:"locale"`
+	// E-mail address; null for guests and users who have none.
+	Email *string `json:"email,omitempty"`
+	// Whether the user proved that the address is theirs.
+	EmailVerified bool `json:"emailVerified"`
+	// The address that the user asked to change to and has not confirmed; null for none.
+	NewEmail *string `json:"newEmail,omitempty"`
+	// Phone number; null for none.
+	PhoneNumber *string `json:"phoneNumber,omitempty"`
+	// Whether the user proved that the number is theirs.
+	PhoneNumberVerified bool `json:"phoneNumberVerified"`
+	// Role that the user takes unless they ask for another.
+	DefaultRole string `json:"defaultRole"`
+	// Roles that the user may take, the default role among them.
+	Roles []string `json:"roles"`
+	// Whether the user is a guest, who has not signed up.
+	IsAnonymous bool `json:"isAnonymous"`
+	// Second factor that the user has turned on, such as totp; null for none.
+	ActiveMfaType *string `json:"activeMfaType,omitempty"`
+	// Whether the user has a password.
+	HasPassword bool `json:"hasPassword"`
+	// Whether the user must choose another password before anything else.
+	PasswordMustChange bool `json:"passwordMustChange"`
+	// What the application stored with the user.
+	Metadata json.RawMessage `json:"metadata,omitempty"`
 }
 
 // What somebody may do through this API.

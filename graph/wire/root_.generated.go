@@ -108,7 +108,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "schema.graphqls"
+//go:embed "schema.graphqls" "users.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -121,6 +121,7 @@ func sourceData(filename string) string {
 
 var sources = []*ast.Source{
 	{Name: "schema.graphqls", Input: sourceData("schema.graphqls"), BuiltIn: false},
+	{Name: "users.graphqls", Input: sourceData("users.graphqls"), BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
 
@@ -136,6 +137,56 @@ func (ec *executionContext) childFields_Operator(ctx context.Context, field grap
 		return ec.fieldContext_Operator_rights(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Operator", field.Name)
+}
+
+func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_User_id(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_User_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_User_updatedAt(ctx, field)
+	case "lastSeen":
+		return ec.fieldContext_User_lastSeen(ctx, field)
+	case "disabled":
+		return ec.fieldContext_User_disabled(ctx, field)
+	case "bannedUntil":
+		return ec.fieldContext_User_bannedUntil(ctx, field)
+	case "deletedAt":
+		return ec.fieldContext_User_deletedAt(ctx, field)
+	case "displayName":
+		return ec.fieldContext_User_displayName(ctx, field)
+	case "avatarUrl":
+		return ec.fieldContext_User_avatarUrl(ctx, field)
+	case "locale":
+		return ec.fieldContext_User_locale(ctx, field)
+	case "email":
+		return ec.fieldContext_User_email(ctx, field)
+	case "emailVerified":
+		return ec.fieldContext_User_emailVerified(ctx, field)
+	case "newEmail":
+		return ec.fieldContext_User_newEmail(ctx, field)
+	case "phoneNumber":
+		return ec.fieldContext_User_phoneNumber(ctx, field)
+	case "phoneNumberVerified":
+		return ec.fieldContext_User_phoneNumberVerified(ctx, field)
+	case "defaultRole":
+		return ec.fieldContext_User_defaultRole(ctx, field)
+	case "roles":
+		return ec.fieldContext_User_roles(ctx, field)
+	case "isAnonymous":
+		return ec.fieldContext_User_isAnonymous(ctx, field)
+	case "activeMfaType":
+		return ec.fieldContext_User_activeMfaType(ctx, field)
+	case "hasPassword":
+		return ec.fieldContext_User_hasPassword(ctx, field)
+	case "passwordMustChange":
+		return ec.fieldContext_User_passwordMustChange(ctx, field)
+	case "metadata":
+		return ec.fieldContext_User_metadata(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
