@@ -161,7 +161,8 @@ const (
 	ConfirmEmailChange Purpose = "emailConfirmChange"
 	SignInByEmail      Purpose = "passwordlessEmail"
 	ResetPassword      Purpose = "passwordReset"
-	SecondFactor       Purpose = "mfaTotp" // the first factor is proved, the second is due
+	Invitation         Purpose = "invitation" // an operator asks somebody in who has an account and never came
+	SecondFactor       Purpose = "mfaTotp"    // the first factor is proved, the second is due
 
 	ExchangeCode      Purpose = "code" // a PKCE authorization code (RFC 7636)
 	SignInByEmailCode Purpose = "email-code"

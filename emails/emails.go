@@ -22,6 +22,7 @@ const (
 	EmailConfirmChange   = "email-confirm-change" // confirm a new address; goes to the new one
 	PasswordReset        = "password-reset"       // choose a new password
 	SignInPasswordless   = "signin-passwordless"  // magic link
+	Invitation           = "invitation"           // link to come in for the first time
 	SignInOTP            = "signin-otp"           // code to sign in with
 	PasswordChanged      = "password-changed"     // notice: the credentials changed
 	EmailChanged         = "email-changed"        // notice to the old address: it no longer counts
@@ -41,7 +42,7 @@ const (
 // Templates lists the templates of the house.
 func Templates() []string {
 	return []string{
-		EmailVerify, EmailConfirmChange, PasswordReset, SignInPasswordless, SignInOTP,
+		EmailVerify, EmailConfirmChange, PasswordReset, SignInPasswordless, Invitation, SignInOTP,
 		PasswordChanged, EmailChanged, TOTPEnabled, TOTPDisabled, RecoveryCodeUsed, RecoveryCodesRenewed,
 		PasskeyAdded, PasskeyRemoved, PhoneChanged, IdentityLinked, IdentityUnlinked, TokenCreated, SignInSMS,
 	}

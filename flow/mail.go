@@ -21,12 +21,13 @@ type mailKind struct {
 	life     time.Duration
 }
 
-// mailKinds are Hasura Auth's.
+// mailKinds are Hasura Auth's, and ours.
 var mailKinds = map[auth.Purpose]mailKind{
 	auth.VerifyEmail:        {"email-verify", "emailVerify", 30 * 24 * time.Hour},
 	auth.ConfirmEmailChange: {"email-confirm-change", "emailConfirmChange", time.Hour},
 	auth.SignInByEmail:      {"signin-passwordless", "signinPasswordless", time.Hour},
 	auth.ResetPassword:      {"password-reset", "passwordReset", time.Hour},
+	auth.Invitation:         {"invitation", "invitation", 7 * 24 * time.Hour},
 }
 
 // link is a mail with a link that somebody asked for.

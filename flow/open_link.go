@@ -132,7 +132,7 @@ func stillProves(found store.Found) error {
 
 // proves tells whether opening a mail of the purpose verifies the address that it went to.
 func proves(p auth.Purpose) bool {
-	return p == auth.VerifyEmail || p == auth.SignInByEmail || p == auth.ConfirmEmailChange
+	return p == auth.VerifyEmail || p == auth.SignInByEmail || p == auth.Invitation || p == auth.ConfirmEmailChange
 }
 
 // redeem uses a ticket up, does what it is for and opens a session, all in one transaction. Of many
@@ -156,7 +156,7 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 			if err := k.confirmEmail(ctx, tx, user, found.TicketEmail, c, now); err != nil {
 				return err
 			}
-		case auth.SignInByEmail:
+		case auth.SignInByEmail, auth.Invitation:
 			if err := k.claimEmail(ctx, tx, user, found.TicketEmail, c, now); err != nil {
 				return err
 			}
@@ -184,7 +184,7 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 // redeemed is the user as redeeming a ticket leaves them.
 func (p *Policy) redeemed(found store.Found) auth.User {
 	u := found.User
-	if found.TicketPurpose == auth.SignInByEmail {
+	if found.TicketPurpose == auth.SignInByEmail || found.TicketPurpose == auth.Invitation {
 		return p.claimed(u)
 	}
 	if found.TicketPurpose == auth.VerifyEmail {

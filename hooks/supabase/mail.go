@@ -18,6 +18,7 @@ var actions = map[string]action{
 	"email-confirm-change":   {word: "email_change"},
 	"signin-passwordless":    {word: "magiclink"},
 	"signin-otp":             {word: "magiclink"},
+	"invitation":             {word: "invite"},
 	"password-reset":         {word: "recovery"},
 	"password-changed":       {word: "password_changed_notification"},
 	"email-changed":          {word: "email_changed_notification"},

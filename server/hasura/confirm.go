@@ -66,6 +66,7 @@ func texts(lang, hint string, rows ...[2]string) confirmText {
 	for i, p := range []auth.Purpose{auth.VerifyEmail, auth.ConfirmEmailChange, auth.ResetPassword, auth.SignInByEmail} {
 		t.title[p], t.button[p] = rows[i][0], rows[i][1]
 	}
+	t.title[auth.Invitation], t.button[auth.Invitation] = t.title[auth.SignInByEmail], t.button[auth.SignInByEmail]
 	return t
 }
 

@@ -14,9 +14,10 @@ import (
 var actions = map[string][]auth.Purpose{
 	"signup":       {auth.VerifyEmail},
 	"magiclink":    {auth.SignInByEmail},
+	"invite":       {auth.Invitation},
 	"recovery":     {auth.ResetPassword},
 	"email_change": {auth.ConfirmEmailChange},
-	"email":        {auth.VerifyEmail, auth.SignInByEmail},
+	"email":        {auth.VerifyEmail, auth.SignInByEmail, auth.Invitation},
 }
 
 // receiversLink reads a link as those receivers build it: token is the token_hash that they were told,
@@ -29,7 +30,7 @@ func (d *Door) receiversLink(q url.Values) (in visitRequest, target string, err 
 	case in.Ticket == "" || len(in.Ticket) > maxTicket:
 		return in, "", auth.Invalid{Field: "token", Problem: "must be the token_hash of a mail"}
 	case in.For == nil:
-		return in, "", auth.Invalid{Field: "type", Problem: "must be signup, magiclink, recovery, email_change or email"}
+		return in, "", auth.Invalid{Field: "type", Problem: "must be signup, magiclink, invite, recovery, email_change or email"}
 	case q.Get("redirect_to") == "" && d.Policy.ClientURL == "":
 		return in, "", auth.Invalid{Field: "redirect_to", Problem: "must be the address to go on to"}
 	}

@@ -92,7 +92,7 @@ func TestReceiversLinkRefusals(t *testing.T) {
 			"token=" + unknown:                                                  "type",
 			"token=" + unknown + "&type=":                                       "type",
 			"token=" + unknown + "&type=emailVerify":                            "type",
-			"token=" + unknown + "&type=invite":                                 "type",
+			"token=" + unknown + "&type=invited":                                "type",
 			"token=" + unknown + "&type=sms":                                    "type",
 			"token=" + unknown + "&type=SIGNUP":                                 "type",
 			"token=" + unknown + "&token=x&type=email":                          "token",
