@@ -37,12 +37,12 @@ fmt: ## Format the code as lint wants it.
 
 generate: ## Write what is made from code and schema: settings, example.env, errors, events, hooks, the executor of GraphQL.
 	go tool gqlgen generate --config gqlgen.yml
-	go test -count=1 -run '^TestGenerated' ./config ./events ./house ./providers ./server/hasura -update
+	go test -count=1 -run '^TestGenerated' ./config ./events ./graph ./house ./providers ./server/hasura -update
 
 docs: ## Fail when a generated page, or the executor of GraphQL, is not what generate would write.
 	@before=$$(mktemp -d) && cp graph/wire/*.go $$before && go tool gqlgen generate --config gqlgen.yml && \
 	  for f in graph/wire/*.go; do diff -u $$before/$$(basename $$f) $$f || exit 1; done
-	go test -count=1 -run '^TestGenerated' ./config ./events ./house ./providers ./server/hasura
+	go test -count=1 -run '^TestGenerated' ./config ./events ./graph ./house ./providers ./server/hasura
 
 conformance: build ## Drive the real npm clients against the built binary (needs Node).
 	conformance/run

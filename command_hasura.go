@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 
 	"postern/engine"
+	"postern/graph"
 	"postern/store"
 )
 
 type hasuraCmds struct {
-	Diff      hasuraDiffCmd  `cmd:"" help:"Say what Hasura's engine does not know of schema auth, and change nothing."`
-	Apply     hasuraApplyCmd `cmd:"" help:"Tell the engine what it does not know, and change nothing that is there."`
-	JWTSecret jwtSecretCmd   `cmd:"" name:"jwt-secret" help:"Print the HASURA_GRAPHQL_JWT_SECRET that Hasura needs beside this configuration."`
+	Diff         hasuraDiffCmd   `cmd:"" help:"Say what Hasura's engine does not know of schema auth, and change nothing."`
+	Apply        hasuraApplyCmd  `cmd:"" help:"Tell the engine what it does not know, and change nothing that is there."`
+	RemoteSchema remoteSchemaCmd `cmd:"" name:"remote-schema" help:"Print how the engine serves the API for operators beside its tables, or tell it."`
+	JWTSecret    jwtSecretCmd    `cmd:"" name:"jwt-secret" help:"Print the HASURA_GRAPHQL_JWT_SECRET that Hasura needs beside this configuration."`
 }
 
 // hasura gives the engine of the settings and the tables that schema auth has.
@@ -116,6 +119,53 @@ func (hasuraApplyCmd) Run(ctx context.Context, a *app) error {
 	}
 	if len(outcome.Added) == 0 {
 		_, err = fmt.Fprint(a.stdout, nothingToAdd)
+	}
+	return err
+}
+
+type remoteSchemaCmd struct {
+	URL   string `name:"at" placeholder:"URL" help:"Address of the API as the engine reaches it, such as http://postern:4000/graphql; else where AUTH_SERVER_URL is."`
+	Name  string `default:"postern" help:"Name of the remote schema."`
+	Apply bool   `help:"Tell the engine, instead of printing what to tell it."`
+}
+
+// Run prints or makes the call of the metadata API.
+func (c remoteSchemaCmd) Run(ctx context.Context, a *app) error {
+	conf, err := a.config()
+	if err != nil {
+		return err
+	}
+	if c.URL == "" {
+		server, err := url.Parse(conf.Flow.ServerURL)
+		if err != nil || server.Host == "" {
+			return stepError{errors.New("where the engine reaches this server is not known"), "say it with --at http://postern:4000/graphql"}
+		}
+		c.URL = server.Scheme + "://" + server.Host + graph.Path
+	}
+	remote := engine.RemoteSchema{Name: c.Name, URL: c.URL, SecretEnv: "HASURA_GRAPHQL_ADMIN_SECRET", Namespace: "auth", Prefix: "Auth"}
+	if !c.Apply {
+		text, err := remote.JSON()
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s\n", text)
+		return err
+	}
+	if !conf.Engine.Configured() {
+		return stepError{errors.New("no engine is configured"), "set HASURA_GRAPHQL_GRAPHQL_URL=http://hasura:8080/v1/graphql and HASURA_GRAPHQL_ADMIN_SECRET"}
+	}
+	e, err := engine.Open(conf.Engine, nil)
+	if err != nil {
+		return err
+	}
+	added, err := e.AddRemoteSchema(ctx, remote)
+	switch {
+	case err != nil:
+		return engineTrouble(err)
+	case added:
+		_, err = fmt.Fprintf(a.stdout, "The engine serves the API for operators as the remote schema %s, below %s.\n", c.Name, remote.Namespace)
+	default:
+		_, err = fmt.Fprintf(a.stdout, "The engine has a remote schema %s already; it stays as it is.\n", c.Name)
 	}
 	return err
 }

@@ -37,6 +37,10 @@ func TestHasuraCommands(t *testing.T) {
 		{with("HASURA_GRAPHQL_ADMIN_SECRET", "wrong-canary"), "hasura diff", exitError, []string{"the engine refuses HASURA_GRAPHQL_ADMIN_SECRET", "Next: look at HASURA_GRAPHQL_GRAPHQL_URL"}, "canary"},
 		{with("AUTH_HASURA_SOURCE", "main"), "hasura apply", exitError, []string{`no database called "main" but default`}, ""},
 
+		{env, "hasura remote-schema", exitError, []string{"where the engine reaches this server is not known", "--at http://"}, ""},
+		{with("AUTH_SERVER_URL", "https://auth.example.com/v1"), "hasura remote-schema", exitOK, []string{`"add_remote_schema"`, `"url": "https://auth.example.com/graphql"`, `"value_from_env": "HASURA_GRAPHQL_ADMIN_SECRET"`}, "canary"},
+		{env, "hasura remote-schema --at http://127.0.0.1:1/graphql --apply", exitError, []string{"'HASURA_GRAPHQL_ADMIN_SECRET' not set"}, "canary"},
+
 		{env, "hasura diff", exitOK, []string{"Missing:\n  track auth.provider_requests as", "  track auth.users as users, one row as user\n", "left as it is:\n  auth.roles is tracked under other names", "Next: 'postern hasura apply'"}, "nothing is missing"},
 		{env, "hasura diff --exit-code", exitError, []string{"Missing:"}, ""},
 		{env, "hasura apply", exitOK, []string{"Added:\n  track auth.provider_requests as", "left as it is:\n  auth.roles"}, "issing"},

@@ -31,7 +31,8 @@ var refusals = map[auth.Code]string{
 	auth.Overloaded:       "The server is busy, try again in a moment",
 	auth.NotReady:         "The server is not ready",
 	auth.EndpointDisabled: "This is not turned on",
-	auth.UserBanned:       "The operator is locked for a time",
+	auth.UserDisabled:     "The operator's account is locked",
+	auth.UserBanned:       "The operator's account is banned for now",
 }
 
 // statuses are those of requests that never came to be executed.

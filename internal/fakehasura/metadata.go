@@ -14,10 +14,11 @@ type object = map[string]any
 type metadata struct {
 	version int
 	root    object
+	env     map[string]string // of the engine's process
 }
 
 func emptyMetadata() *metadata {
-	return &metadata{1, object{"version": json.Number("3"), "sources": []any{
+	return &metadata{version: 1, root: object{"version": json.Number("3"), "sources": []any{
 		object{"name": "default", "kind": "postgres", "tables": []any{}},
 	}}}
 }
@@ -35,7 +36,7 @@ func decode(text []byte, into any) error {
 
 // clone gives a copy for a call that may fail half way.
 func (m *metadata) clone() *metadata {
-	c := &metadata{version: m.version}
+	c := &metadata{version: m.version, env: m.env}
 	_ = decode(m.export(), &c.root)
 	return c
 }
@@ -91,6 +92,8 @@ func decodeBody(r *http.Request, into any) error {
 // do carries out one call on a copy of the metadata.
 func (m *metadata) do(c call, catalog catalog) (any, *problem) {
 	switch c.Type {
+	case "add_remote_schema":
+		return m.addRemote(c.Args)
 	case "export_metadata":
 		if c.Version == 2 {
 			return object{"resource_version": m.version, "metadata": m.root}, nil
