@@ -28,23 +28,57 @@ func Triggers() []string {
 	return []string{"credentials-exchange", "post-change-password", "post-user-registration", "pre-user-registration", "send-phone-message"}
 }
 
-// Scripts is the desk for machines that bring the scripts of hooks. A script belongs to nobody: who has
-// the scope may touch all of them.
-type Scripts struct{ Kit }
-
-// By is who asks for a change.
-type By struct {
-	Machine Machine
-	Client  auth.Client
+// Scripts is the desk for those who bring the scripts of hooks: machines and operators. A script belongs
+// to nobody: who has the scope, or the right, may touch all of them.
+type Scripts struct {
+	Kit
+	// Asked tells that scripts have a say here. Where they have none, operators bring none: one that is
+	// meant to forbid something would allow it.
+	Asked bool
 }
 
 // List lists scripts in the order of their creation, and tells how many there are in all.
-func (f *Scripts) List(ctx context.Context, filter store.ScriptFilter) ([]store.HookScript, int, error) {
+func (f *Scripts) List(ctx context.Context, filter store.ScriptFilter, by By) ([]store.HookScript, int, error) {
+	if err := by.MayRead(); err != nil {
+		return nil, 0, err
+	}
 	return f.Store.Scripts(ctx, filter)
 }
 
+// Page lists a part of the scripts in the order of their creation.
+func (f *Scripts) Page(ctx context.Context, filter store.ScriptFilter, p Paging, by By) (Page[store.HookScript], error) {
+	if err := by.MayRead(); err != nil {
+		return Page[store.HookScript]{}, err
+	}
+	if filter.Trigger != "" {
+		if err := checkTrigger(filter.Trigger); err != nil {
+			return Page[store.HookScript]{}, err
+		}
+	}
+	l, err := f.listing(p, "hookScripts", filter.Trigger, filter.Enabled)
+	if err != nil {
+		return Page[store.HookScript]{}, err
+	}
+	found, err := f.Store.ScriptSlice(ctx, filter, l.slice)
+	if err != nil {
+		return Page[store.HookScript]{}, err
+	}
+	return page(l, found, func(s store.HookScript) []string { return []string{s.ID} })
+}
+
+// Count tells how many scripts there are.
+func (f *Scripts) Count(ctx context.Context, filter store.ScriptFilter, by By) (int, error) {
+	if err := by.MayRead(); err != nil {
+		return 0, err
+	}
+	return f.Store.CountScripts(ctx, filter)
+}
+
 // Get finds a script.
-func (f *Scripts) Get(ctx context.Context, id string) (store.HookScript, error) {
+func (f *Scripts) Get(ctx context.Context, id string, by By) (store.HookScript, error) {
+	if err := by.MayRead(); err != nil {
+		return store.HookScript{}, err
+	}
 	s, err := f.Store.Script(ctx, id)
 	return s, known(err, id)
 }
@@ -58,8 +92,13 @@ type NewScript struct {
 
 // Create writes a script. Enabled, it takes the place of the one that had a say at its trigger.
 func (f *Scripts) Create(ctx context.Context, in NewScript, by By) (store.HookScript, error) {
+	if err := cmp.Or(by.MayCreate(), f.asked(by)); err != nil {
+		return store.HookScript{}, err
+	}
+	now := f.Now()
 	s := store.HookScript{
-		ID: tokens.NewULID(f.Now()), Name: in.Name, Slug: slug(in.Name), Trigger: in.Trigger, Source: in.Source, Dependencies: in.Dependencies, Enabled: in.Enabled,
+		CreatedAt: now, UpdatedAt: now,
+		ID: tokens.NewULID(now), Name: in.Name, Slug: slug(in.Name), Trigger: in.Trigger, Source: in.Source, Dependencies: in.Dependencies, Enabled: in.Enabled,
 	}
 	err := cmp.Or(checkName(in.Name), checkTrigger(in.Trigger), checkSource(in.Source), checkDependencies(in.Dependencies))
 	if err != nil {
@@ -80,6 +119,14 @@ type ScriptChange struct {
 // Change changes a script and gives it as it is then. Enabled, it takes the place of the one that had a
 // say at its trigger.
 func (f *Scripts) Change(ctx context.Context, id string, in ScriptChange, by By) (s store.HookScript, err error) {
+	if err := by.MayChange(); err != nil {
+		return s, err
+	}
+	if in.Enabled != nil && *in.Enabled {
+		if err := f.asked(by); err != nil {
+			return s, err
+		}
+	}
 	c := store.ScriptChange{Name: in.Name, Source: in.Source, Enabled: in.Enabled, Dependencies: in.Dependencies}
 	n := f.note("hook-script.changed", id, by)
 	changes := []string{}
@@ -110,86 +157,21 @@ func (f *Scripts) Change(ctx context.Context, id string, in ScriptChange, by By)
 
 // Delete removes a script and its secrets.
 func (f *Scripts) Delete(ctx context.Context, id string, by By) error {
+	if err := by.MayDelete(); err != nil {
+		return err
+	}
 	n := f.note("hook-script.deleted", id, by)
 	return known(f.Store.InTx(ctx, func(tx *store.DB) error { return tx.DeleteScript(ctx, id, n) }), id)
 }
 
-// SecretNames lists the names of a script's secrets. Nobody reads their values but the script.
-func (f *Scripts) SecretNames(ctx context.Context, id string) ([]string, error) {
-	names, err := f.Store.ScriptSecrets(ctx, id)
-	return names, known(err, id)
-}
-
-// AddSecrets gives a script new secrets, all of them or none.
-func (f *Scripts) AddSecrets(ctx context.Context, id string, secrets map[string]string, by By) error {
-	sealed, n, err := f.sealSecrets("hook-script.secrets.added", id, secrets, by)
-	if err != nil {
-		return err
-	}
-	return known(f.Store.InTx(ctx, func(tx *store.DB) error {
-		return tx.AddScriptSecrets(ctx, id, sealed, MaxScriptSecrets, n)
-	}), id)
-}
-
-// ChangeSecrets gives secrets of a script other values, all of them or none.
-func (f *Scripts) ChangeSecrets(ctx context.Context, id string, secrets map[string]string, by By) error {
-	sealed, n, err := f.sealSecrets("hook-script.secrets.changed", id, secrets, by)
-	if err != nil {
-		return err
-	}
-	return known(f.Store.InTx(ctx, func(tx *store.DB) error { return tx.ChangeScriptSecrets(ctx, id, sealed, n) }), id)
-}
-
-// DropSecrets removes secrets of a script. A name that it does not have is no error.
-func (f *Scripts) DropSecrets(ctx context.Context, id string, names []string, by By) error {
-	if err := checkSecretNames(names, 1000); err != nil {
-		return err
-	}
-	n := f.note("hook-script.secrets.deleted", id, by)
-	n.Facts["names"] = names
-	return known(f.Store.InTx(ctx, func(tx *store.DB) error { return tx.DropScriptSecrets(ctx, id, names, n) }), id)
-}
-
-func (f *Scripts) sealSecrets(event, id string, secrets map[string]string, by By) ([]store.SealedSecret, store.Note, error) {
-	n := f.note(event, id, by)
-	var names []string
-	for name, value := range secrets {
-		if len(value) > maxSecret {
-			return nil, n, auth.Invalid{Field: "secrets", Problem: fmt.Sprintf("must have values of %d bytes at most", maxSecret)}
-		}
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	if err := checkSecretNames(names, MaxScriptSecrets); err != nil {
-		return nil, n, err
-	}
-	n.Facts["names"] = names
-	var sealed []store.SealedSecret
-	for _, name := range names {
-		box, err := f.Keys.Seal(store.HookSecretSeal(id, name), []byte(secrets[name]))
-		if err != nil {
-			return nil, n, err
-		}
-		sealed = append(sealed, store.SealedSecret{Name: name, Sealed: box})
-	}
-	return sealed, n, nil
-}
-
-// OpenScriptSecrets opens the secrets of a script that is about to run.
-func OpenScriptSecrets(keys *tokens.Keyring, s store.HookScript) (map[string]string, error) {
-	secrets := make(map[string]string, len(s.Secrets))
-	for name, sealed := range s.Secrets {
-		plain, err := keys.Open(store.HookSecretSeal(s.ID, name), sealed)
-		if err != nil {
-			return nil, fmt.Errorf("the secret %s was sealed with an encryption key that is no longer known; set AUTH_ENCRYPTION_KEY_PREVIOUS", name)
-		}
-		secrets[name] = string(plain)
-	}
-	return secrets, nil
-}
-
 func (f *Scripts) note(event, id string, by By) store.Note {
-	return store.Note{Event: event, Client: by.Client, Facts: map[string]any{"script": id, "client": by.Machine.ClientID}, At: f.Now()}
+	n := store.Note{Event: event, Client: by.Client, Facts: map[string]any{"script": id}, At: f.Now()}
+	if by.Machine == nil {
+		n.ActorID, n.By = by.Operator.UserID, byOperator
+	} else {
+		n.Facts["client"] = by.Machine.ClientID
+	}
+	return n
 }
 
 // known turns a script that is not there into its refusal.
@@ -235,17 +217,6 @@ func checkDependencies(m map[string]string) error {
 	}
 	if bad {
 		return auth.Invalid{Field: "dependencies", Problem: fmt.Sprintf("must be an object of at most %d names of npm packages with their versions", maxDependencies)}
-	}
-	return nil
-}
-
-func checkSecretNames(names []string, most int) error {
-	bad := len(names) == 0 || len(names) > most
-	for _, name := range names {
-		bad = bad || name == "" || len(name) > 128 || strings.ContainsRune(name, 0)
-	}
-	if bad {
-		return auth.Invalid{Field: "secrets", Problem: fmt.Sprintf("must be 1 to %d, with names of 1 to 128 bytes", most)}
 	}
 	return nil
 }

@@ -30,12 +30,14 @@ const Path = "/graphql"
 
 // Door is the API over the flows.
 type Door struct {
-	Front  *server.Front
-	Admin  *flow.Admin
-	Signer *tokens.Signer
-	Secret string // the admin secret; empty opens nothing
-	Limits limits.Settings
-	Log    *slog.Logger
+	Front    *server.Front
+	Admin    *flow.Admin
+	Scripts  *flow.Scripts
+	Machines *flow.Machines
+	Signer   *tokens.Signer
+	Secret   string // the admin secret; empty opens nothing
+	Limits   limits.Settings
+	Log      *slog.Logger
 
 	executor *executor.Executor
 	schema   *ast.Schema

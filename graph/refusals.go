@@ -33,6 +33,10 @@ var refusals = map[auth.Code]string{
 	auth.EndpointDisabled: "This is not turned on",
 	auth.UserDisabled:     "The operator's account is locked",
 	auth.UserBanned:       "The operator's account is banned for now",
+
+	auth.ScriptUnknown:        "There is no such script",
+	auth.ScriptNameTaken:      "Another script has the name",
+	auth.TooManyScriptSecrets: "A script can have 20 secrets at most",
 }
 
 // statuses are those of requests that never came to be executed.

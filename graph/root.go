@@ -15,6 +15,11 @@ type query struct{ *Door }
 // Query leads to the questions.
 func (r *root) Query() wire.QueryResolver { return &query{r.Door} }
 
+type mutation struct{ *Door }
+
+// Mutation leads to what operators may change.
+func (r *root) Mutation() wire.MutationResolver { return &mutation{r.Door} }
+
 // Operator tells who asks.
 func (q *query) Operator(ctx context.Context) (*wire.Operator, error) {
 	by := operator(ctx)

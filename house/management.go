@@ -28,7 +28,7 @@ func management(ctx context.Context, c *config.Config, front *server.Front, kit 
 			Log: front.Log, Now: front.Now, Limits: front.Limits, Global: front.Global, Proxies: front.Proxies, Timeout: front.Timeout,
 			Closed: true, Refuse: auth0.Refuse, Transient: front.Transient,
 		},
-		Machines: machines, Scripts: &flow.Scripts{Kit: kit}, Limits: c.Limits,
+		Machines: machines, Scripts: &flow.Scripts{Kit: kit, Asked: true}, Limits: c.Limits,
 	}
 	return door.Routes(), nil
 }

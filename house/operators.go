@@ -21,7 +21,8 @@ func operatorsDoor(c *config.Config, front *server.Front, kit flow.Kit, log *slo
 			Log: front.Log, Now: front.Now, Limits: front.Limits, Global: front.Global, Proxies: front.Proxies, Timeout: front.Timeout,
 			TrustsOrigin: front.TrustsOrigin, Refuse: graph.Refuse, Transient: front.Transient,
 		},
-		Admin: &flow.Admin{Kit: kit, Settings: s}, Signer: kit.Signer, Secret: c.Engine.AdminSecret, Limits: c.Limits, Log: log,
+		Admin: &flow.Admin{Kit: kit, Settings: s}, Scripts: &flow.Scripts{Kit: kit, Asked: c.Management.On()}, Machines: flow.NewMachines(kit, c.Management),
+		Signer: kit.Signer, Secret: c.Engine.AdminSecret, Limits: c.Limits, Log: log,
 	}
 	return door.Handler()
 }

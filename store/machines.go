@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -14,6 +15,9 @@ type MachineClient struct {
 	Audiences  []string // whom its tokens may be for
 	Scopes     []string // what its tokens may say
 	Metadata   map[string]string
+	// FromSettings is the one that the settings name: they alone say what it is.
+	FromSettings         bool
+	CreatedAt, UpdatedAt time.Time
 }
 
 // MachineClient finds a machine client.
@@ -21,7 +25,10 @@ func (db *DB) MachineClient(ctx context.Context, id string) (MachineClient, erro
 	return one[MachineClient](ctx, db, machineClientSQL, id)
 }
 
-const machineClientSQL = `select id, name, secret_hash, audiences, scopes, metadata from auth.machine_clients where id = $1`
+const (
+	machineClientColumns = `select id, name, secret_hash, audiences, scopes, metadata, from_settings, created_at, updated_at from auth.machine_clients`
+	machineClientSQL     = machineClientColumns + ` where id = $1`
+)
 
 // EnsureMachineClient makes the client that the settings name what they say it is, and removes one that
 // they named before. Many servers may do so at once; a note is written where something changes. It must

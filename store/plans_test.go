@@ -21,6 +21,8 @@ func TestQueriesUseIndexes(t *testing.T) {
 		"sharesSealedSecretsSQL": "asked once at the start",
 		"countScriptsSQL":        "an operator has a handful of scripts",
 		"listScriptsSQL":         "an operator has a handful of scripts",
+		"scriptSliceSQL":         "an operator has a handful of scripts",
+		"machineClientSliceSQL":  "an operator has a handful of machine clients",
 	}
 	conn, err := pgx.Connect(t.Context(), testpg.New(t))
 	if err != nil {

@@ -3,10 +3,10 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"postern/auth"
 )
 
 // HookScript is a hook that arrived through an API: code that is asked at a trigger.
@@ -18,7 +18,17 @@ type HookScript struct {
 	Source       string // as it was sent, never looked at before it runs
 	Dependencies map[string]string
 	Enabled      bool
-	Secrets      map[string][]byte // by name, sealed under HookSecretSeal; only EnabledScript reads them
+	Secrets      map[string][]byte // by name, sealed under HookSecretSeal; EnabledScript and SecretScript read them alone
+	Held         []HeldSecret      // which secrets there are; EnabledScript does not tell
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// HeldSecret says that a script has a secret.
+type HeldSecret struct {
+	Name      string    `json:"name"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
 }
 
 // HookSecretSeal is the purpose under which a secret of a script is sealed: it opens in no other row.
@@ -26,7 +36,15 @@ func HookSecretSeal(scriptID, name string) string {
 	return "hook script secret " + scriptID + " " + name
 }
 
-const scriptColumns = ` s.id, s.name, s.slug, s.trigger, s.script as source, s.dependencies, s.enabled`
+const scriptColumns = ` s.id, s.name, s.slug, s.trigger, s.script as source, s.dependencies, s.enabled, s.created_at, s.updated_at,`
+
+// What is read of secrets: which there are, or what they are.
+const (
+	heldSecrets = ` coalesce((select jsonb_agg(jsonb_build_object('name', x.name, 'created_at', x.created_at, 'updated_at', x.updated_at) order by x.name)
+		from auth.hook_script_secrets x where x.script_id = s.id), '[]') as held, null::jsonb as secrets`
+	sealedSecrets = ` coalesce((select jsonb_object_agg(x.name, encode(x.sealed, 'base64')) from auth.hook_script_secrets x where x.script_id = s.id), '{}') as secrets,
+		null::jsonb as held`
+)
 
 // EnabledScript finds the script that has a say at a trigger, with its secrets, in one round trip.
 // There is at most one; ErrNotFound is none.
@@ -34,16 +52,22 @@ func (db *DB) EnabledScript(ctx context.Context, trigger string) (HookScript, er
 	return one[HookScript](ctx, db, enabledScriptSQL, trigger)
 }
 
-const enabledScriptSQL = `select` + scriptColumns + `,
-		coalesce((select jsonb_object_agg(x.name, encode(x.sealed, 'base64')) from auth.hook_script_secrets x where x.script_id = s.id), '{}') as secrets
-	from auth.hook_scripts s where s.trigger = $1 and s.enabled`
+// SecretScript finds a script with its secrets, whether it has a say or not.
+func (db *DB) SecretScript(ctx context.Context, id string) (HookScript, error) {
+	return one[HookScript](ctx, db, secretScriptSQL, id)
+}
+
+const (
+	enabledScriptSQL = `select` + scriptColumns + sealedSecrets + ` from auth.hook_scripts s where s.trigger = $1 and s.enabled`
+	secretScriptSQL  = `select` + scriptColumns + sealedSecrets + ` from auth.hook_scripts s where s.id = $1`
+)
 
 // Script finds a script, without its secrets.
 func (db *DB) Script(ctx context.Context, id string) (HookScript, error) {
 	return one[HookScript](ctx, db, scriptSQL, id)
 }
 
-const scriptSQL = `select` + scriptColumns + `, null::jsonb as secrets from auth.hook_scripts s where s.id = $1`
+const scriptSQL = `select` + scriptColumns + heldSecrets + ` from auth.hook_scripts s where s.id = $1`
 
 // ScriptFilter says which scripts to list.
 type ScriptFilter struct {
@@ -70,9 +94,47 @@ func (db *DB) Scripts(ctx context.Context, f ScriptFilter) (list []HookScript, t
 
 const (
 	countScriptsSQL = `select count(*)::int from auth.hook_scripts s where ($1 = '' or s.trigger = $1) and ($2::boolean is null or s.enabled = $2)`
-	listScriptsSQL  = `select` + scriptColumns + `, null::jsonb as secrets from auth.hook_scripts s
+	listScriptsSQL  = `select` + scriptColumns + heldSecrets + ` from auth.hook_scripts s
 		where ($1 = '' or s.trigger = $1) and ($2::boolean is null or s.enabled = $2) order by s.created_at, s.id offset $3 limit $4::int`
 )
+
+// CountScripts tells how many scripts there are.
+func (db *DB) CountScripts(ctx context.Context, f ScriptFilter) (int, error) {
+	row, err := one[struct{ Count int }](ctx, db, countScriptsSQL, f.Trigger, f.Enabled)
+	return row.Count, err
+}
+
+// ScriptSlice lists a part of the scripts in the order of their creation, which is that of their ids,
+// without their secrets.
+func (db *DB) ScriptSlice(ctx context.Context, f ScriptFilter, s Slice) ([]HookScript, error) {
+	return byID[HookScript](ctx, db, scriptSliceSQL, s, f.Trigger, f.Enabled)
+}
+
+const scriptSliceSQL = `select` + scriptColumns + heldSecrets + ` from auth.hook_scripts s
+	where ($1 = '' or s.trigger = $1) and ($2::boolean is null or s.enabled = $2)
+		and ($3::text is null or s.id > $3) and ($4::text is null or s.id < $4)
+	order by case when $5 then s.id end desc, s.id limit $6`
+
+// byID reads a slice of a list in the order of ids. The statement takes, behind the arguments, the ids
+// that the slice lies between, whether it is read from its end, and how many it may give.
+func byID[T any](ctx context.Context, db *DB, sql string, s Slice, arguments ...any) ([]T, error) {
+	for _, place := range [][]string{s.After, s.Before} {
+		var id *string
+		if len(place) > 0 {
+			id = &place[0]
+		}
+		arguments = append(arguments, id)
+	}
+	rows, err := db.Query(ctx, sql, append(arguments, s.Backward, s.Most+1)...)
+	if err != nil {
+		return nil, err
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[T])
+	if s.Backward {
+		slices.Reverse(found)
+	}
+	return found, err
+}
 
 // holdScripts lets those who change which scripts there are do so one after the other. Those who only
 // read pass.
@@ -147,100 +209,6 @@ const (
 		enabled = coalesce($5, enabled), dependencies = coalesce($6, dependencies), updated_at = $7 where id = $1`
 	deleteScriptSQL = `delete from auth.hook_scripts where id = $1`
 )
-
-// ScriptSecrets lists the names of a script's secrets. Without such a script it is ErrNotFound.
-func (db *DB) ScriptSecrets(ctx context.Context, id string) ([]string, error) {
-	row, err := one[struct{ Names []string }](ctx, db, scriptSecretsSQL, id)
-	return row.Names, err
-}
-
-const scriptSecretsSQL = `select array(select x.name from auth.hook_script_secrets x where x.script_id = s.id order by x.name) as names
-	from auth.hook_scripts s where s.id = $1`
-
-// A SealedSecret is a secret of a script under its name.
-type SealedSecret struct {
-	Name   string
-	Sealed []byte
-}
-
-// AddScriptSecrets writes new secrets of a script, as many as it may have, and none when a name is
-// taken. It must run in a transaction.
-func (db *DB) AddScriptSecrets(ctx context.Context, id string, secrets []SealedSecret, most int, n Note) error {
-	have, err := db.heldSecrets(ctx, id)
-	if err != nil {
-		return err
-	}
-	names, sealed := spreadSecrets(secrets)
-	for _, name := range names {
-		if have[name] {
-			return fmt.Errorf("%w: %s of script %s", auth.ScriptSecretTaken, name, id)
-		}
-	}
-	if len(have)+len(names) > most {
-		return fmt.Errorf("%w: %d and %d more", auth.TooManyScriptSecrets, len(have), len(names))
-	}
-	_, err = db.changeNoted(ctx, n, addSecretsSQL, id, names, sealed, n.At)
-	return err
-}
-
-// ChangeScriptSecrets gives secrets of a script other values, and none when one does not exist. It must
-// run in a transaction.
-func (db *DB) ChangeScriptSecrets(ctx context.Context, id string, secrets []SealedSecret, n Note) error {
-	have, err := db.heldSecrets(ctx, id)
-	if err != nil {
-		return err
-	}
-	names, sealed := spreadSecrets(secrets)
-	for _, name := range names {
-		if !have[name] {
-			return fmt.Errorf("%w: %s of script %s", auth.ScriptSecretUnknown, name, id)
-		}
-	}
-	_, err = db.changeNoted(ctx, n, changeSecretsSQL, id, names, sealed, n.At)
-	return err
-}
-
-// DropScriptSecrets removes secrets of a script. A name that it does not have is no error. It must run
-// in a transaction.
-func (db *DB) DropScriptSecrets(ctx context.Context, id string, names []string, n Note) error {
-	if _, err := db.heldSecrets(ctx, id); err != nil {
-		return err
-	}
-	_, err := db.changeNoted(ctx, n, dropSecretsSQL, id, names)
-	return err
-}
-
-// heldSecrets reads which secrets a script has and holds it, so that nobody changes them meanwhile.
-func (db *DB) heldSecrets(ctx context.Context, id string) (map[string]bool, error) {
-	switch tag, err := db.Exec(ctx, holdScriptSQL, id); {
-	case err != nil:
-		return nil, fmt.Errorf("store: %w", err)
-	case tag.RowsAffected() == 0:
-		return nil, ErrNotFound
-	}
-	names, err := db.ScriptSecrets(ctx, id)
-	have := map[string]bool{}
-	for _, name := range names {
-		have[name] = true
-	}
-	return have, err
-}
-
-const (
-	holdScriptSQL = `select from auth.hook_scripts where id = $1 for no key update`
-	addSecretsSQL = `insert into auth.hook_script_secrets (script_id, name, sealed, created_at, updated_at)
-		select $1::text, x.name, x.sealed, $4::timestamptz, $4::timestamptz from unnest($2::text[], $3::bytea[]) as x(name, sealed)`
-	changeSecretsSQL = `update auth.hook_script_secrets s set sealed = x.sealed, updated_at = $4
-		from unnest($2::text[], $3::bytea[]) as x(name, sealed) where s.script_id = $1 and s.name = x.name`
-	dropSecretsSQL = `delete from auth.hook_script_secrets where script_id = $1 and name = any($2::text[])`
-)
-
-func spreadSecrets(secrets []SealedSecret) (names []string, sealed [][]byte) {
-	for _, s := range secrets {
-		names, sealed = append(names, s.Name), append(sealed, s.Sealed)
-	}
-	return names, sealed
-}
 
 // orEmpty is a map that is written as an object even where there are none.
 func orEmpty(m map[string]string) map[string]string {

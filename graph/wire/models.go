@@ -11,12 +11,266 @@ import (
 	"time"
 )
 
+// A script to come.
+type CreateHookInput struct {
+	// Its name: letters, digits, blanks and hyphens, 255 at most.
+	Name string `json:"name"`
+	// Where it has a say.
+	TriggerID string `json:"triggerId"`
+	// Its JavaScript, 100 KiB at most. It is not looked at before it runs: testHook tries it.
+	Script string `json:"script"`
+	// The npm packages that it names, with their versions.
+	Dependencies []*TextInput `json:"dependencies,omitempty"`
+	// Whether it has a say at once, in the place of the one that had.
+	Enabled *bool `json:"enabled,omitempty"`
+}
+
+// What became of a script.
+type CreateHookPayload struct {
+	// The script.
+	HookScript *HookScript `json:"hookScript"`
+}
+
+// A machine client to come.
+type CreateMachineClientInput struct {
+	// What to call it.
+	Name string `json:"name"`
+	// Whom its tokens may be for, as addresses; the management API if nothing is said.
+	Audiences []string `json:"audiences,omitempty"`
+	// What its tokens may allow: of the management API read:hooks, create:hooks, update:hooks and delete:hooks.
+	Scopes []string `json:"scopes"`
+	// What to note about it, 25 texts at most.
+	Metadata []*TextInput `json:"metadata,omitempty"`
+}
+
+// A machine client and its secret.
+type CreateMachineClientPayload struct {
+	// The machine client.
+	MachineClient *MachineClient `json:"machineClient"`
+	// Its secret, now and never again.
+	ClientSecret string `json:"clientSecret"`
+}
+
+// Which script to remove.
+type DeleteHookInput struct {
+	// The id of the script.
+	ID string `json:"id"`
+}
+
+// What was removed.
+type DeleteHookPayload struct {
+	// The id of the script that is gone, with its secrets.
+	ID string `json:"id"`
+}
+
+// Which machine client to remove.
+type DeleteMachineClientInput struct {
+	// Its id.
+	ID string `json:"id"`
+}
+
+// What was removed.
+type DeleteMachineClientPayload struct {
+	// The id of the machine client that is gone. Its tokens have ended.
+	ID string `json:"id"`
+}
+
+// A script with a say at one trigger, in the way of Auth0's Hooks.
+type HookScript struct {
+	// Its id, a ULID.
+	ID string `json:"id"`
+	// Its name. Letter case, blanks and hyphens do not tell two scripts apart.
+	Name string `json:"name"`
+	// Where it has a say: credentials-exchange, post-change-password, post-user-registration, pre-user-registration or send-phone-message.
+	TriggerID string `json:"triggerId"`
+	// Its JavaScript.
+	Script string `json:"script"`
+	// The npm packages that it names, with their versions. They are kept, and not installed.
+	Dependencies json.RawMessage `json:"dependencies"`
+	// Whether it has a say. Of the scripts of one trigger, one has.
+	Enabled bool `json:"enabled"`
+	// Which secrets it has.
+	Secrets []*HookScriptSecret `json:"secrets"`
+	// When it was created.
+	CreatedAt time.Time `json:"createdAt"`
+	// When it was last changed, its secrets left out.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// A part of the scripts, in the order of their creation.
+type HookScriptConnection struct {
+	// The scripts with their places.
+	Edges []*HookScriptEdge `json:"edges"`
+	// The scripts.
+	Nodes []*HookScript `json:"nodes"`
+	// Where the part lies in the list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in the whole list.
+	TotalCount int `json:"totalCount"`
+}
+
+// One script in a list.
+type HookScriptEdge struct {
+	// Its place in the list.
+	Cursor string `json:"cursor"`
+	// The script.
+	Node *HookScript `json:"node"`
+}
+
+// A secret of a script. Its value can be written and never read, but by the script.
+type HookScriptSecret struct {
+	// Its name, as the script asks for it.
+	Name string `json:"name"`
+	// When the script first had it.
+	CreatedAt time.Time `json:"createdAt"`
+	// When its value was last set.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// Which scripts to list.
+type HookScriptsWhere struct {
+	// Only those of this trigger.
+	TriggerID *string `json:"triggerId,omitempty"`
+	// Only those that have a say, or that have none.
+	Enabled *bool `json:"enabled,omitempty"`
+}
+
+// A program that gets tokens for itself at /oauth/token. Its secret is told once and never shown again.
+type MachineClient struct {
+	// Its id, which it shows beside its secret.
+	ID string `json:"id"`
+	// What operators call it.
+	Name string `json:"name"`
+	// Whom its tokens may be for.
+	Audiences []string `json:"audiences"`
+	// What its tokens may allow, such as read:hooks.
+	Scopes []string `json:"scopes"`
+	// What operators note about it; hooks are told of it.
+	Metadata json.RawMessage `json:"metadata"`
+	// Whether it is the client of AUTH_MANAGEMENT_CLIENT_ID, which the settings alone change.
+	FromSettings bool `json:"fromSettings"`
+	// When it was created.
+	CreatedAt time.Time `json:"createdAt"`
+	// When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// A part of the machine clients, in the order of their ids.
+type MachineClientConnection struct {
+	// The machine clients with their places.
+	Edges []*MachineClientEdge `json:"edges"`
+	// The machine clients.
+	Nodes []*MachineClient `json:"nodes"`
+	// Where the part lies in the list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in the whole list.
+	TotalCount int `json:"totalCount"`
+}
+
+// One machine client in a list.
+type MachineClientEdge struct {
+	// Its place in the list.
+	Cursor string `json:"cursor"`
+	// The machine client.
+	Node *MachineClient `json:"node"`
+}
+
 // Who asks.
 type Operator struct {
 	// The user, where one asks with an access token or Hasura's engine names one; null for whoever only has the admin secret.
 	UserID *string `json:"userId,omitempty"`
 	// What the operator may do.
 	Rights Rights `json:"rights"`
+}
+
+// Secrets to be taken from a script.
+type RemoveHookSecretsInput struct {
+	// The id of the script.
+	ID string `json:"id"`
+	// Their names. One that it does not have is no mistake.
+	Names []string `json:"names"`
+}
+
+// Which secrets a script has now.
+type RemoveHookSecretsPayload struct {
+	// The script.
+	HookScript *HookScript `json:"hookScript"`
+}
+
+// Whose secret is to change.
+type RotateMachineClientSecretInput struct {
+	// The id of the machine client.
+	ID string `json:"id"`
+}
+
+// A machine client and its new secret.
+type RotateMachineClientSecretPayload struct {
+	// The machine client.
+	MachineClient *MachineClient `json:"machineClient"`
+	// Its secret, now and never again.
+	ClientSecret string `json:"clientSecret"`
+}
+
+// Secrets for a script.
+type SetHookSecretsInput struct {
+	// The id of the script.
+	ID string `json:"id"`
+	// The secrets, 20 at most with those that it has. One that it has under a name gets another value.
+	Secrets []*TextInput `json:"secrets"`
+}
+
+// Which secrets a script has now.
+type SetHookSecretsPayload struct {
+	// The script.
+	HookScript *HookScript `json:"hookScript"`
+}
+
+// A name and its text.
+type TextInput struct {
+	// The name.
+	Name string `json:"name"`
+	// The text.
+	Value string `json:"value"`
+}
+
+// What becomes different in a script. What is left out stays as it is.
+type UpdateHookInput struct {
+	// The id of the script.
+	ID string `json:"id"`
+	// Another name.
+	Name *string `json:"name,omitempty"`
+	// Other JavaScript.
+	Script *string `json:"script,omitempty"`
+	// Other npm packages, all of them.
+	Dependencies []*TextInput `json:"dependencies,omitempty"`
+	// Whether it has a say, in the place of the one that had.
+	Enabled *bool `json:"enabled,omitempty"`
+}
+
+// What became of a script.
+type UpdateHookPayload struct {
+	// The script as it is now.
+	HookScript *HookScript `json:"hookScript"`
+}
+
+// What becomes different in a machine client. What is left out stays as it is.
+type UpdateMachineClientInput struct {
+	// Its id.
+	ID string `json:"id"`
+	// Another name.
+	Name *string `json:"name,omitempty"`
+	// Other audiences, all of them. Tokens for those that are gone end.
+	Audiences []string `json:"audiences,omitempty"`
+	// Other scopes, all of them. Tokens lose those that are gone.
+	Scopes []string `json:"scopes,omitempty"`
+	// Other notes, all of them.
+	Metadata []*TextInput `json:"metadata,omitempty"`
+}
+
+// What became of a machine client.
+type UpdateMachineClientPayload struct {
+	// The machine client as it is now.
+	MachineClient *MachineClient `json:"machineClient"`
 }
 
 // A person, or a guest. What proves who they are is never part of it.

@@ -22,6 +22,7 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	Mutation() MutationResolver
 	Query() QueryResolver
 }
 
@@ -49,7 +50,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
-	inputUnmarshalMap := graphql.BuildUnmarshalerMap()
+	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		ec.unmarshalInputCreateHookInput,
+		ec.unmarshalInputCreateMachineClientInput,
+		ec.unmarshalInputDeleteHookInput,
+		ec.unmarshalInputDeleteMachineClientInput,
+		ec.unmarshalInputHookScriptsWhere,
+		ec.unmarshalInputRemoveHookSecretsInput,
+		ec.unmarshalInputRotateMachineClientSecretInput,
+		ec.unmarshalInputSetHookSecretsInput,
+		ec.unmarshalInputTextInput,
+		ec.unmarshalInputUpdateHookInput,
+		ec.unmarshalInputUpdateMachineClientInput,
+	)
 	first := true
 
 	switch opCtx.Operation.Operation {
@@ -83,6 +96,21 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 
 			return &response
 		}
+	case ast.Mutation:
+		return func(ctx context.Context) *graphql.Response {
+			if !first {
+				return nil
+			}
+			first = false
+			ctx = graphql.WithUnmarshalerMap(ctx, inputUnmarshalMap)
+			data := ec._Mutation(ctx, opCtx.Operation.SelectionSet)
+			var buf bytes.Buffer
+			data.MarshalGQL(&buf)
+
+			return &graphql.Response{
+				Data: buf.Bytes(),
+			}
+		}
 
 	default:
 		return graphql.OneShot(graphql.ErrorResponse(ctx, "unsupported GraphQL operation"))
@@ -108,7 +136,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "schema.graphqls" "users.graphqls"
+//go:embed "machines.graphqls" "schema.graphqls" "scripts.graphqls" "users.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -120,7 +148,9 @@ func sourceData(filename string) string {
 }
 
 var sources = []*ast.Source{
+	{Name: "machines.graphqls", Input: sourceData("machines.graphqls"), BuiltIn: false},
 	{Name: "schema.graphqls", Input: sourceData("schema.graphqls"), BuiltIn: false},
+	{Name: "scripts.graphqls", Input: sourceData("scripts.graphqls"), BuiltIn: false},
 	{Name: "users.graphqls", Input: sourceData("users.graphqls"), BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
@@ -128,6 +158,146 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // childFields_* functions provide shared child field context lookups.
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
+
+func (ec *executionContext) childFields_CreateHookPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "hookScript":
+		return ec.fieldContext_CreateHookPayload_hookScript(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateHookPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateMachineClientPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "machineClient":
+		return ec.fieldContext_CreateMachineClientPayload_machineClient(ctx, field)
+	case "clientSecret":
+		return ec.fieldContext_CreateMachineClientPayload_clientSecret(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateMachineClientPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteHookPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DeleteHookPayload_id(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteHookPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteMachineClientPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DeleteMachineClientPayload_id(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteMachineClientPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_HookScript(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_HookScript_id(ctx, field)
+	case "name":
+		return ec.fieldContext_HookScript_name(ctx, field)
+	case "triggerId":
+		return ec.fieldContext_HookScript_triggerId(ctx, field)
+	case "script":
+		return ec.fieldContext_HookScript_script(ctx, field)
+	case "dependencies":
+		return ec.fieldContext_HookScript_dependencies(ctx, field)
+	case "enabled":
+		return ec.fieldContext_HookScript_enabled(ctx, field)
+	case "secrets":
+		return ec.fieldContext_HookScript_secrets(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_HookScript_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_HookScript_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type HookScript", field.Name)
+}
+
+func (ec *executionContext) childFields_HookScriptConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_HookScriptConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_HookScriptConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_HookScriptConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_HookScriptConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type HookScriptConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_HookScriptEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_HookScriptEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_HookScriptEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type HookScriptEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_HookScriptSecret(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_HookScriptSecret_name(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_HookScriptSecret_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_HookScriptSecret_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type HookScriptSecret", field.Name)
+}
+
+func (ec *executionContext) childFields_MachineClient(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_MachineClient_id(ctx, field)
+	case "name":
+		return ec.fieldContext_MachineClient_name(ctx, field)
+	case "audiences":
+		return ec.fieldContext_MachineClient_audiences(ctx, field)
+	case "scopes":
+		return ec.fieldContext_MachineClient_scopes(ctx, field)
+	case "metadata":
+		return ec.fieldContext_MachineClient_metadata(ctx, field)
+	case "fromSettings":
+		return ec.fieldContext_MachineClient_fromSettings(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_MachineClient_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_MachineClient_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MachineClient", field.Name)
+}
+
+func (ec *executionContext) childFields_MachineClientConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_MachineClientConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_MachineClientConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_MachineClientConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_MachineClientConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MachineClientConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_MachineClientEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_MachineClientEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_MachineClientEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MachineClientEdge", field.Name)
+}
 
 func (ec *executionContext) childFields_Operator(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
@@ -137,6 +307,62 @@ func (ec *executionContext) childFields_Operator(ctx context.Context, field grap
 		return ec.fieldContext_Operator_rights(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Operator", field.Name)
+}
+
+func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "hasNextPage":
+		return ec.fieldContext_PageInfo_hasNextPage(ctx, field)
+	case "hasPreviousPage":
+		return ec.fieldContext_PageInfo_hasPreviousPage(ctx, field)
+	case "startCursor":
+		return ec.fieldContext_PageInfo_startCursor(ctx, field)
+	case "endCursor":
+		return ec.fieldContext_PageInfo_endCursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
+}
+
+func (ec *executionContext) childFields_RemoveHookSecretsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "hookScript":
+		return ec.fieldContext_RemoveHookSecretsPayload_hookScript(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemoveHookSecretsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RotateMachineClientSecretPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "machineClient":
+		return ec.fieldContext_RotateMachineClientSecretPayload_machineClient(ctx, field)
+	case "clientSecret":
+		return ec.fieldContext_RotateMachineClientSecretPayload_clientSecret(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RotateMachineClientSecretPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetHookSecretsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "hookScript":
+		return ec.fieldContext_SetHookSecretsPayload_hookScript(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetHookSecretsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateHookPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "hookScript":
+		return ec.fieldContext_UpdateHookPayload_hookScript(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateHookPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateMachineClientPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "machineClient":
+		return ec.fieldContext_UpdateMachineClientPayload_machineClient(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateMachineClientPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -14,7 +14,7 @@ import (
 // notShown stands for the value of every secret. Sent back, it is a value like any other.
 const notShown = "_VALUE_NOT_SHOWN_"
 
-func (d *Door) list(w http.ResponseWriter, r *http.Request, _ flow.By) error {
+func (d *Door) list(w http.ResponseWriter, r *http.Request, by flow.By) error {
 	q := r.URL.Query()
 	if err := only(q, "page", "per_page", "include_totals", "enabled", "fields", "include_fields", "triggerId"); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (d *Door) list(w http.ResponseWriter, r *http.Request, _ flow.By) error {
 	if p.paged {
 		filter.Skip, filter.Most = p.start(), &p.size
 	}
-	scripts, total, err := d.Scripts.List(r.Context(), filter)
+	scripts, total, err := d.Scripts.List(r.Context(), filter, by)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (d *Door) create(w http.ResponseWriter, r *http.Request, by flow.By) error 
 	return write(w, http.StatusCreated, hook{script: s})
 }
 
-func (d *Door) get(w http.ResponseWriter, r *http.Request, _ flow.By) error {
+func (d *Door) get(w http.ResponseWriter, r *http.Request, by flow.By) error {
 	id, err := idOf(r)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (d *Door) get(w http.ResponseWriter, r *http.Request, _ flow.By) error {
 	if err != nil {
 		return err
 	}
-	s, err := d.Scripts.Get(r.Context(), id)
+	s, err := d.Scripts.Get(r.Context(), id, by)
 	if err != nil {
 		return err
 	}
@@ -116,12 +116,12 @@ func (d *Door) remove(w http.ResponseWriter, r *http.Request, by flow.By) error 
 	return nil
 }
 
-func (d *Door) secrets(w http.ResponseWriter, r *http.Request, _ flow.By) error {
+func (d *Door) secrets(w http.ResponseWriter, r *http.Request, by flow.By) error {
 	id, err := idOf(r)
 	if err != nil {
 		return err
 	}
-	names, err := d.Scripts.SecretNames(r.Context(), id)
+	names, err := d.Scripts.SecretNames(r.Context(), id, by)
 	if err != nil {
 		return err
 	}
