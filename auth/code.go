@@ -36,6 +36,7 @@ const (
 	UserDisabled         Code = "user-disabled"        // an operator locked the user
 	UserBanned           Code = "user-banned"          // the same, for a time
 	UserUnverified       Code = "user-unverified"      // the e-mail address is not confirmed yet
+	PasswordMustChange   Code = "password-must-change" // an operator chose it, and whoever has it is to choose another
 	UserAnonymous        Code = "user-anonymous"       // a guest may not do this
 	EmailTaken           Code = "email-taken"          // another user has the address
 	EmailVerified        Code = "email-verified"       // there is nothing left to verify
@@ -88,6 +89,9 @@ const (
 	AudienceNotAllowed   Code = "audience-not-allowed" // a machine asks for a token for somebody it may not speak to
 	ScopeMissing         Code = "scope-missing"        // the machine's token does not allow this
 	Forbidden            Code = "forbidden"            // an operator without the right to do this
+	Conflict             Code = "conflict"             // what an operator changes is no longer what they read
+	UserReferenced       Code = "user-referenced"      // a user cannot go while rows of an application refer to them; see Referenced
+	DeletionTooSlow      Code = "deletion-too-slow"    // deleting a user took longer than a request may
 )
 
 // Codes lists every Code, for the tests that prove a table complete.
@@ -98,12 +102,12 @@ func Codes() []Code {
 var codes = []Code{
 	Internal, BadRequest, NotFound, Unauthorized, NotElevated, TooManyRequests, Overloaded,
 	NotReady, EndpointDisabled, SignUpDisabled, InvalidCredentials, EmailNotAllowed, UserDisabled, UserBanned,
-	UserUnverified, UserAnonymous, EmailTaken, EmailVerified, PasswordTooShort, PasswordTooLong,
+	UserUnverified, PasswordMustChange, UserAnonymous, EmailTaken, EmailVerified, PasswordTooShort, PasswordTooLong,
 	PasswordLeaked, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
 	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
 	ScriptUnknown, ScriptNameTaken, ScriptSecretTaken, ScriptSecretUnknown, TooManyScriptSecrets, InvalidClient, AudienceNotAllowed, ScopeMissing,
-	Forbidden,
+	Forbidden, Conflict, UserReferenced, DeletionTooSlow,
 }
 
 // CodeOf finds the Code in err, or Internal when there is none. Of nil it is empty.
@@ -143,3 +147,17 @@ func (e Invalid) Error() string { return e.Field + " " + e.Problem }
 
 // Unwrap gives BadRequest.
 func (e Invalid) Unwrap() error { return BadRequest }
+
+// Referenced refuses to delete a user whom rows of an application refer to. Operators read which.
+type Referenced struct {
+	Table      string // with its schema: "public.orders"
+	Constraint string
+}
+
+// Error is what an operator reads.
+func (r Referenced) Error() string {
+	return "Rows of " + r.Table + " refer to the user, and its constraint " + r.Constraint + " keeps them: nothing was changed"
+}
+
+// Unwrap gives UserReferenced.
+func (Referenced) Unwrap() error { return UserReferenced }

@@ -29,7 +29,7 @@ func session(doc string) Field { return Field{"uuid", doc, true} }
 // Types lists all events, by name.
 func Types() []Type {
 	asking := session("The session that asked for it.")
-	method := Field{"string", "How: password, link, otp, sms, webauthn, oauth, idtoken, anonymous, pat and the like.", false}
+	method := Field{"string", "How: password, link, otp, sms, webauthn, oauth, idtoken, anonymous, pat and the like; operator, where one made the user.", false}
 	provider := Field{"string", "The sign-in provider.", false}
 	passkey := Field{"uuid", "The passkey.", false}
 	factor := Field{"string", "Its kind: totp.", false}
@@ -82,6 +82,7 @@ func Types() []Type {
 			"method": method, "provider": {"string", "The sign-in provider, where one vouched.", true},
 			"passkeyId": {"uuid", "The passkey, where the user signed up with one.", true},
 			"vouched":   {"boolean", "A hook knew their password, at a sign-in.", true},
+			"invited":   {"boolean", "They were mailed an invitation, where an operator made them.", true},
 		}},
 		{"user.deanonymized", "An anonymous user became a known one.", map[string]Field{"method": method, "sessionId": asking}},
 		{"user.deleted", "A user was deleted by Postern itself.", map[string]Field{"reason": {"string", "claims: an anonymous user who could get no token.", false}}},

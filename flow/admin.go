@@ -14,6 +14,7 @@ type AdminSettings struct {
 	Enabled    bool   `env:"AUTH_GRAPHQL_ENABLED" default:"true" doc:"Serve the GraphQL API for operators at /graphql. It is closed to everybody without the admin secret (HASURA_GRAPHQL_ADMIN_SECRET) or one of the two roles below."`
 	Role       string `env:"AUTH_ADMIN_ROLE" doc:"Role whose holders may use the GraphQL API for operators with their access tokens. Empty means that the admin secret alone opens it."`
 	ReaderRole string `env:"AUTH_ADMIN_READER_ROLE" doc:"Role whose holders may read through the GraphQL API for operators, and change nothing."`
+	MustChange bool   `env:"AUTH_ADMIN_PASSWORD_MUST_CHANGE" default:"true" doc:"A password that an operator gives a new user lets nobody in: whoever signs in with it is refused and mailed a link to choose another one."`
 }
 
 // Check reports what the settings contradict.

@@ -86,6 +86,9 @@ func (f *SignIn) withPassword(ctx context.Context, tried *attempt) (auth.Admissi
 	if err := f.Policy.gateByEmail(login.User, f.Now()); err != nil {
 		return auth.Admission{}, err
 	}
+	if login.PasswordMustChange {
+		return auth.Admission{}, f.mustChange(ctx, login.User, a.Client)
+	}
 	if o, err = asked.wait(); err != nil {
 		return auth.Admission{}, err
 	}
@@ -240,4 +243,21 @@ func (k *Kit) passwordGuards(email string, c auth.Client) []store.Guard {
 // written.
 func (k *Kit) lockoutKey(email string) string {
 	return "password:account:" + strings.ToLower(email)
+}
+
+// mustChange refuses whoever has a password that an operator chose, and mails the user a link to choose
+// another one. The password lets nobody in: an operator knows it.
+func (f *SignIn) mustChange(ctx context.Context, u auth.User, c auth.Client) error {
+	refusal := fmt.Errorf("%w: user %s", auth.PasswordMustChange, u.ID)
+	redirectTo, err := f.Policy.Redirect("")
+	if err != nil || !f.MailReady {
+		return errors.Join(refusal, err)
+	}
+	err = f.inTx(ctx, func(tx *store.DB) error {
+		return f.sendLink(ctx, tx, link{user: u, to: u.Email, purpose: auth.ResetPassword, redirectTo: redirectTo, client: c, now: f.Now()})
+	})
+	if err != nil {
+		return err
+	}
+	return refusal
 }

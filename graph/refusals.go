@@ -37,6 +37,8 @@ var refusals = map[auth.Code]string{
 	auth.ScriptUnknown:        "There is no such script",
 	auth.ScriptNameTaken:      "Another script has the name",
 	auth.TooManyScriptSecrets: "A script can have 20 secrets at most",
+	auth.Conflict:             "It was changed since it was read: read it again",
+	auth.DeletionTooSlow:      "Deleting the user takes too long, and nothing was changed: the tables that refer to users need an index on the column that does (see deletionReport)",
 }
 
 // statuses are those of requests that never came to be executed.
@@ -60,9 +62,12 @@ var errMethod = fmt.Errorf("%w: not a POST", auth.BadRequest)
 func words(code auth.Code, err error) string {
 	var invalid auth.Invalid
 	var denied *hooks.Denied
+	var referenced auth.Referenced
 	switch {
 	case errors.As(err, &invalid):
 		return invalid.Error()
+	case errors.As(err, &referenced):
+		return referenced.Error()
 	case errors.As(err, &denied) && denied.Words() != "":
 		return denied.Words()
 	case errors.Is(err, errMethod):

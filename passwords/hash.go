@@ -46,6 +46,21 @@ func parse(stored string) (hash, error) {
 	}
 }
 
+// Kinds names the kinds of hashes that can be compared, for people.
+const Kinds = "a hash of bcrypt ($2a$, $2b$ or $2y$, with a cost of 4 to 16) or of argon2id ($argon2id$v=19$m=…,t=…,p=…$salt$key, with at most 256 MiB)"
+
+// Check says why a stored hash cannot be compared, without repeating it.
+func Check(stored string) error {
+	_, err := parse(stored)
+	return err
+}
+
+// IsBcrypt tells whether a stored hash is of bcrypt.
+func IsBcrypt(stored string) bool {
+	h, err := parse(stored)
+	return err == nil && h.bcrypt != nil
+}
+
 func parseBcrypt(stored string) (hash, error) {
 	if len(stored) != 60 || stored[6] != '$' {
 		return hash{}, errors.New("bcrypt hash does not have its 60 characters")

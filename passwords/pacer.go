@@ -132,6 +132,13 @@ func (t *times) observe(kind string, hashing, total time.Duration, now time.Time
 	t.longest[0] = max(t.longest[0], total)
 }
 
+func (t *times) knows(kind string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, known := t.kinds[kind]
+	return known
+}
+
 func (t *times) calibrate(kind string, slowest time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -24,7 +24,7 @@ type NewSession struct {
 	PAT         string          // the personal access token that opens it; empty for none
 	Metadata    json.RawMessage // that the user has from now on; nil to keep theirs
 	// What must still be true for the session to open:
-	CheckedHash string  // the password hash that was compared; empty when no password was
+	CheckedHash string  // the password hash that was compared, of a password that need not be changed; empty when no password was
 	NewHash     string  // the same password, hashed as passwords are now; empty to keep it
 	Guards      []Guard // counters that must not have been used up meanwhile
 	Clears      string  // the counter that success sets back; empty for none
@@ -76,7 +76,7 @@ const (
 	openSessionSQL  = `
 	with owner as (
 		update auth.users u set last_seen = $1, password_hash = coalesce($14, u.password_hash), metadata = coalesce($25::jsonb, u.metadata)
-		where u.id = $5 and` + isOpen + `$1) and ($13::text is null or u.password_hash = $13) and not ($24::boolean and u.active_mfa_type is not null)
+		where u.id = $5 and` + isOpen + `$1) and ($13::text is null or u.password_hash = $13 and not u.password_must_change) and not ($24::boolean and u.active_mfa_type is not null)
 		and not exists (select from auth.security_counters c join unnest($15::text[], $16::int[]) as g(key, most) using (key)
 			where c.count >= g.most and c.window_ends_at > $1)
 		returning u.id

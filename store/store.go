@@ -171,6 +171,8 @@ func refusal(err error) error {
 	switch pg.ConstraintName {
 	case "users_email_key":
 		return fmt.Errorf("%w: %s", auth.EmailTaken, pg.ConstraintName)
+	case "users_pkey":
+		return fmt.Errorf("%w: %s", ErrIDTaken, pg.ConstraintName)
 	case "users_phone_number_key":
 		return fmt.Errorf("%w: %s", auth.PhoneTaken, pg.ConstraintName)
 	case "user_providers_provider_id_provider_user_id_key":

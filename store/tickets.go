@@ -101,7 +101,7 @@ func (db *DB) AddFactorTicket(ctx context.Context, t FactorTicket) error {
 const addFactorTicketSQL = `
 	with owner as (
 		update auth.users u set password_hash = coalesce($10, u.password_hash), metadata = coalesce($14::jsonb, u.metadata)
-		where u.id = $4 and` + isOpen + `$7) and ($9::text is null or u.password_hash = $9)
+		where u.id = $4 and` + isOpen + `$7) and ($9::text is null or u.password_hash = $9 and not u.password_must_change)
 		and not exists (select from auth.security_counters c join unnest($11::text[], $12::int[]) as g(key, most) using (key)
 			where c.count >= g.most and c.window_ends_at > $7)
 		returning u.id

@@ -33,7 +33,8 @@ const isOpen = ` not disabled and deleted_at is null and (banned_until is null o
 // Login is a user with what proves them. It never leaves a flow.
 type Login struct {
 	auth.User
-	PasswordHash string // empty when the user has no password
+	PasswordHash       string // empty when the user has no password
+	PasswordMustChange bool   // it lets nobody in, but to choose another one
 }
 
 // LoginByEmail looks a user up with their password hash and, in the same round trip, reads the
@@ -62,7 +63,7 @@ func (db *DB) LoginByEmail(ctx context.Context, email string, guards []Guard, no
 	return login, err == nil, err
 }
 
-const loginByEmailSQL = `select` + userColumns + `, coalesce(u.password_hash, '') as password_hash
+const loginByEmailSQL = `select` + userColumns + `, coalesce(u.password_hash, '') as password_hash, u.password_must_change
 	from auth.users u where u.email = $1::text::public.citext`
 
 // UserByEmail finds a user. The comparison ignores case.
@@ -84,7 +85,8 @@ const userOfActorSQL = `select` + userColumns + ` from auth.users u
 // NewUser is a user about to be.
 type NewUser struct {
 	auth.User
-	PasswordHash string
+	PasswordHash       string
+	PasswordMustChange bool // the password lets nobody in, but to choose another one
 }
 
 // AddUser writes a user with their roles and the entry that tells of it. It must run in a
@@ -93,7 +95,7 @@ func (db *DB) AddUser(ctx context.Context, u NewUser, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(addUserSQL, u.ID, u.CreatedAt, u.Disabled, u.DisplayName, u.AvatarURL, u.Locale,
 		nullable(u.Email), u.EmailVerified, nullable(u.PasswordHash), u.DefaultRole, u.IsAnonymous, jsonOrNull(u.Metadata),
-		nullable(u.PhoneNumber), u.PhoneNumberVerified)
+		nullable(u.PhoneNumber), u.PhoneNumberVerified, u.PasswordMustChange)
 	b.Queue(addRolesSQL, u.ID, u.Roles, u.CreatedAt)
 	queueEntry(b, e)
 	_, err := changed(ctx, db, b)
@@ -102,8 +104,8 @@ func (db *DB) AddUser(ctx context.Context, u NewUser, e Entry) error {
 
 const (
 	addUserSQL = `insert into auth.users (id, created_at, updated_at, disabled, display_name, avatar_url, locale, email,
-			email_verified, password_hash, default_role, is_anonymous, metadata, phone_number, phone_number_verified, ticket_expires_at, otp_hash_expires_at)
-		values ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $2, $2)`
+			email_verified, password_hash, default_role, is_anonymous, metadata, phone_number, phone_number_verified, password_must_change, ticket_expires_at, otp_hash_expires_at)
+		values ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $2, $2)`
 	addRolesSQL = `insert into auth.user_roles (user_id, role, created_at) select $1, unnest($2::text[]), $3`
 )
 
@@ -125,7 +127,7 @@ func (db *DB) SetPassword(ctx context.Context, userID, hash, keep, lockoutKey st
 }
 
 const (
-	setPasswordSQL = `update auth.users set password_hash = $2, ticket = null, ticket_expires_at = $3 where id = $1 and` + isOpen + `$3)`
+	setPasswordSQL = `update auth.users set password_hash = $2, password_must_change = false, ticket = null, ticket_expires_at = $3 where id = $1 and` + isOpen + `$3)`
 	// A statement of its own: it begins once the one before has the user's row, and so sees what was
 	// committed while that one waited.
 	keepSessionSQL = `select from auth.users u where u.id = $1 and ($2::uuid is null or exists (
@@ -146,7 +148,7 @@ func (db *DB) GivePassword(ctx context.Context, userID, email, hash string, e En
 	return guardedBatch(ctx, db, b, 1)
 }
 
-const givePasswordSQL = `update auth.users set password_hash = $3
+const givePasswordSQL = `update auth.users set password_hash = $3, password_must_change = false
 	where id = $1 and email = $2::text::public.citext and` + isOpen + `$4) and coalesce(password_hash, '') = ''`
 
 // AskEmailChange notes the address a user wants to change to. Nothing else changes until the new

@@ -51,6 +51,47 @@ type CreateMachineClientPayload struct {
 	ClientSecret string `json:"clientSecret"`
 }
 
+// A user to make. At most one of password, passwordHash and invitation is given; without any, the user comes in
+// by a link, a code or a provider.
+type CreateUserInput struct {
+	// Id to have, which nobody has or had; left out, one is drawn.
+	ID *string `json:"id,omitempty"`
+	// E-mail address. This or a phone number is needed.
+	Email *string `json:"email,omitempty"`
+	// Whether the address counts as proved; left out, it does not.
+	EmailVerified *bool `json:"emailVerified,omitempty"`
+	// Phone number with + and the code of its country. Not beside an invitation.
+	PhoneNumber *string `json:"phoneNumber,omitempty"`
+	// Whether the number counts as proved; left out, it does not.
+	PhoneNumberVerified *bool `json:"phoneNumberVerified,omitempty"`
+	// Name to show to others; left out, the address or else the number.
+	DisplayName *string `json:"displayName,omitempty"`
+	// Address of a picture; left out, that of Gravatar where AUTH_GRAVATAR_ENABLED.
+	AvatarURL *string `json:"avatarUrl,omitempty"`
+	// Language of mails and messages, one of AUTH_LOCALE_ALLOWED_LOCALES; left out, the default.
+	Locale *string `json:"locale,omitempty"`
+	// Role that the user takes unless they ask for another; left out, that of new users.
+	DefaultRole *string `json:"defaultRole,omitempty"`
+	// Roles that the user may take, the default role among them; left out, those of new users and the default role. They must exist.
+	Roles []string `json:"roles,omitempty"`
+	// What the application stores with the user: an object.
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+	// Whether the user is locked from the beginning.
+	Disabled *bool `json:"disabled,omitempty"`
+	// Password to begin with, good enough for a user's own. Whoever signs in with it must choose another one (AUTH_ADMIN_PASSWORD_MUST_CHANGE).
+	Password *string `json:"password,omitempty"`
+	// Hash of the password that the user has elsewhere: bcrypt ($2a$, $2b$, $2y$) or argon2id ($argon2id$). It is made anew when they sign in.
+	PasswordHash *string `json:"passwordHash,omitempty"`
+	// Mail the user a link by which they come in and prove the address. It works for a week, or until they get in otherwise.
+	Invitation *InvitationInput `json:"invitation,omitempty"`
+}
+
+// What making a user came to.
+type CreateUserPayload struct {
+	// The user.
+	User *User `json:"user"`
+}
+
 // Which script to remove.
 type DeleteHookInput struct {
 	// The id of the script.
@@ -133,6 +174,12 @@ type HookScriptsWhere struct {
 	TriggerID *string `json:"triggerId,omitempty"`
 	// Only those that have a say, or that have none.
 	Enabled *bool `json:"enabled,omitempty"`
+}
+
+// How somebody is invited to the account that is made for them.
+type InvitationInput struct {
+	// Where the link of the mail leads; left out, to the application (AUTH_CLIENT_URL). It must be allowed as for users.
+	RedirectTo *string `json:"redirectTo,omitempty"`
 }
 
 // A program that gets tokens for itself at /oauth/token. Its secret is told once and never shown again.

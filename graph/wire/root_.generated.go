@@ -53,9 +53,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputCreateHookInput,
 		ec.unmarshalInputCreateMachineClientInput,
+		ec.unmarshalInputCreateUserInput,
 		ec.unmarshalInputDeleteHookInput,
 		ec.unmarshalInputDeleteMachineClientInput,
 		ec.unmarshalInputHookScriptsWhere,
+		ec.unmarshalInputInvitationInput,
 		ec.unmarshalInputRemoveHookSecretsInput,
 		ec.unmarshalInputRotateMachineClientSecretInput,
 		ec.unmarshalInputSetHookSecretsInput,
@@ -136,7 +138,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "machines.graphqls" "schema.graphqls" "scripts.graphqls" "users.graphqls"
+//go:embed "accounts.graphqls" "machines.graphqls" "schema.graphqls" "scripts.graphqls" "users.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -148,6 +150,7 @@ func sourceData(filename string) string {
 }
 
 var sources = []*ast.Source{
+	{Name: "accounts.graphqls", Input: sourceData("accounts.graphqls"), BuiltIn: false},
 	{Name: "machines.graphqls", Input: sourceData("machines.graphqls"), BuiltIn: false},
 	{Name: "schema.graphqls", Input: sourceData("schema.graphqls"), BuiltIn: false},
 	{Name: "scripts.graphqls", Input: sourceData("scripts.graphqls"), BuiltIn: false},
@@ -175,6 +178,14 @@ func (ec *executionContext) childFields_CreateMachineClientPayload(ctx context.C
 		return ec.fieldContext_CreateMachineClientPayload_clientSecret(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateMachineClientPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_CreateUserPayload_user(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateUserPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteHookPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -8,14 +8,14 @@ import (
 
 // userCodes are those that only flows of users refuse with.
 var userCodes = []auth.Code{
-	auth.NotElevated, auth.EndpointDisabled, auth.SignUpDisabled, auth.InvalidCredentials, auth.EmailNotAllowed, auth.UserDisabled, auth.UserBanned, auth.UserUnverified,
+	auth.NotElevated, auth.EndpointDisabled, auth.SignUpDisabled, auth.InvalidCredentials, auth.EmailNotAllowed, auth.UserDisabled, auth.UserBanned, auth.UserUnverified, auth.PasswordMustChange,
 	auth.UserAnonymous, auth.EmailTaken, auth.EmailVerified, auth.PasswordTooShort, auth.PasswordTooLong, auth.PasswordLeaked, auth.RedirectNotAllowed,
 	auth.RoleNotAllowed, auth.DefaultRoleNotInList, auth.InvalidRefreshToken, auth.InvalidTicket, auth.InvalidExchange, auth.InvalidToken,
 	auth.MailNotConfigured, auth.PhoneTaken, auth.UserExists, auth.UserNotAnonymous, auth.InvalidOTP, auth.TooManyOTPs, auth.CannotSendSMS,
 	auth.SMSNotConfigured, auth.InvalidPAT, auth.FactorRequired, auth.FactorNotActive, auth.FactorActive, auth.NoFactorSecret, auth.InvalidTOTP,
 	auth.InvalidPasskey, auth.NoPasskey, auth.InvalidState, auth.ProviderRefused, auth.ProviderExchange, auth.ProviderProfile, auth.IdentityTaken,
 	auth.InvalidIDToken, auth.LastWayIn, auth.CaptchaMissing, auth.CaptchaFailed, auth.CaptchaUnavailable, auth.ClaimMissing, auth.ClaimsUnavailable,
-	auth.Forbidden,
+	auth.Forbidden, auth.Conflict, auth.UserReferenced, auth.DeletionTooSlow,
 }
 
 // TestRefusalsAreComplete holds that each code has words, unless nothing here can come to it.

@@ -35,6 +35,7 @@ var refusals = map[auth.Code]refusal{
 	auth.UserDisabled:         {401, "disabled-user", "User is disabled", true, "An operator locked the account, or new users wait for one (AUTH_DISABLE_NEW_USERS)."},
 	auth.UserBanned:           {401, "disabled-user", "User is disabled", true, "An operator locked the account for a time."},
 	auth.UserUnverified:       {401, "unverified-user", "User is not verified.", true, "The address is not confirmed yet: open the link in the mail, or ask for another."},
+	auth.PasswordMustChange:   {403, "password-must-change", "The password must be changed: use the link in the mail that was sent", true, "Somebody who runs the service chose the password. It opens nothing but the mail with a link to choose another one, which each sign-in with it sends (AUTH_ADMIN_PASSWORD_MUST_CHANGE)."},
 	auth.UserAnonymous:        {403, "forbidden-anonymous", "Forbidden, user is anonymous.", true, "Guests may not do this."},
 	auth.EmailTaken:           {409, "email-already-in-use", "Email already in use", true, "Another user has the address. AUTH_EMAIL_CONFLICT_ERROR chooses between this and user-already-exists."},
 	auth.EmailVerified:        {400, "email-already-verified", "User's email is already verified", true, "There is nothing left to verify."},
@@ -88,6 +89,9 @@ var refusals = map[auth.Code]refusal{
 	auth.AudienceNotAllowed:   {403, "unauthorized", "Missing, invalid or expired access token", false, ""},
 	auth.ScopeMissing:         {403, "unauthorized", "Missing, invalid or expired access token", false, ""},
 	auth.Forbidden:            {403, "unauthorized", "Missing, invalid or expired access token", false, ""},
+	auth.Conflict:             {409, "invalid-request", "The request payload is incorrect", false, ""},
+	auth.UserReferenced:       {409, "invalid-request", "The request payload is incorrect", false, ""},
+	auth.DeletionTooSlow:      {409, "invalid-request", "The request payload is incorrect", false, ""},
 }
 
 // userAlreadyExists is the newer word for an address that another user has.

@@ -32,6 +32,7 @@ var refusals = map[auth.Code]refusal{
 	auth.InvalidCredentials:   {400, "invalid-creds", "Incorrect email or password"},
 	auth.EmailNotAllowed:      {400, "invalid-creds", "Incorrect email or password"},
 	auth.UserDisabled:         {400, "not-active", "The account is deactivated"},
+	auth.PasswordMustChange:   {400, "not-active", "The password must be changed first"},
 	auth.UserBanned:           {400, "not-active", "The account is deactivated"},
 	auth.UserUnverified:       {403, "not-verified", "The account is not verified yet"},
 	auth.UserAnonymous:        {400, "not-active", "Guests may not do this"},
@@ -86,6 +87,9 @@ var refusals = map[auth.Code]refusal{
 	auth.AudienceNotAllowed:   {403, "unauthorized", "That is for machines, elsewhere"},
 	auth.ScopeMissing:         {403, "unauthorized", "That is for machines, elsewhere"},
 	auth.Forbidden:            {403, "unauthorized", "That is for operators, elsewhere"},
+	auth.Conflict:             {403, "unauthorized", "That is for operators, elsewhere"},
+	auth.UserReferenced:       {403, "unauthorized", "That is for operators, elsewhere"},
+	auth.DeletionTooSlow:      {403, "unauthorized", "That is for operators, elsewhere"},
 
 	auth.HookFailed: {500, "unexpected-state", "hook: it does not answer as it should"},
 }
