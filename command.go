@@ -31,6 +31,7 @@ type commands struct {
 	Claims      claimsCmds     `cmd:"" help:"Check, explain and try custom claims."`
 	Emails      emailsCmds     `cmd:"" help:"Look at mails and send a test."`
 	Events      eventsCmds     `cmd:"" help:"List events, and have them sent again."`
+	Audit       auditCmds      `cmd:"" help:"Read and verify the audit log."`
 	Hooks       hooksCmds      `cmd:"" help:"List, check and try hooks, and begin one."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running server whether it is healthy; for containers."`
 	Version     versionCmd     `cmd:"" help:"Say which version this is."`

@@ -101,6 +101,29 @@ type Admission struct {
 type Client struct {
 	Address   netip.Addr // behind trusted proxies, the one they report
 	UserAgent string
+	Logging   AddressLogging // how much of the address the audit log gets
+}
+
+// AddressLogging says how much of an address is kept for people to read.
+type AddressLogging string
+
+// The ways to log an address.
+const (
+	LogNetwork AddressLogging = ""     // its network, see Prefix
+	LogNone    AddressLogging = "none" // nothing
+	LogAddress AddressLogging = "full" // all of it
+)
+
+// Logged is the address as the audit log keeps it.
+func (c Client) Logged() string {
+	a := c.Address.Unmap().WithZone("")
+	switch {
+	case c.Logging == LogNone || !a.IsValid():
+		return ""
+	case c.Logging == LogAddress:
+		return a.String()
+	}
+	return c.Prefix()
 }
 
 // Prefix is the network the address belongs to: /24 for IPv4, /64 for IPv6. One household or one

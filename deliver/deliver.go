@@ -33,7 +33,18 @@ type Settings struct {
 	SMSWorkers  int           `env:"AUTH_SMS_WORKERS" default:"4" min:"1" max:"100" doc:"How many text messages are sent at the same time."`
 	SMSAttempts int           `env:"AUTH_SMS_ATTEMPTS" default:"5" min:"1" max:"100" doc:"How often a text message is tried, with growing pauses and as long as its code lives, before it is kept as a dead letter."`
 	EventsKept  time.Duration `env:"AUTH_EVENTS_KEPT" default:"720h" min:"1h" doc:"How long events are kept that have arrived, or that nobody gets."`
+	AuditKept   time.Duration `env:"AUTH_AUDIT_KEPT" default:"0s" min:"0s" doc:"How long entries of the audit log are kept, such as 8784h for a year; whole months go, so they are kept up to a month longer. 0 means for ever."`
 	SweepPeriod time.Duration `env:"AUTH_SWEEP_INTERVAL" default:"10m" min:"1s" doc:"How often expired sessions, tickets and counters are deleted."`
+}
+
+// leastAuditKept is the shortest time that the audit log is kept.
+const leastAuditKept = 24 * time.Hour
+
+// Check reports what the settings cannot mean.
+func (s Settings) Check(report func(env, problem string)) {
+	if s.AuditKept > 0 && s.AuditKept < leastAuditKept {
+		report("AUTH_AUDIT_KEPT", "must be 24h or more, or 0 for ever")
+	}
 }
 
 // Carriers take the jobs that are due and do them.
@@ -237,7 +248,7 @@ func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
 	if swept > 0 {
 		w.carriers.Log.DebugContext(ctx, "swept expired rows", slog.Int64("rows", swept))
 	}
-	return err
+	return errors.Join(err, w.carriers.sweepAudit(ctx, now))
 }
 
 // reporter tells the log of every failed attempt, and loudly of the last.

@@ -80,3 +80,20 @@ func (s *sealer) complain(ctx context.Context, err error) {
 	}
 	s.log.Log(ctx, level, text, slog.String("reason", err.Error()))
 }
+
+// activeDays is for how long it is kept who was seen on a day. How many were is kept for ever.
+const activeDays = 31
+
+// sweepAudit drops what of the audit log is kept no longer, and counts who was active.
+func (c *Carriers) sweepAudit(ctx context.Context, now time.Time) error {
+	since := now.Add(-2*c.SweepPeriod - time.Hour)
+	err := c.Store.CountActive(ctx, since, now.AddDate(0, 0, -activeDays))
+	if c.AuditKept == 0 {
+		return err
+	}
+	months, expired := c.Store.ExpireAudit(ctx, store.NewChain(c.Keys.ChainKeys()), now.Add(-c.AuditKept), now)
+	if months > 0 && expired == nil {
+		c.Log.InfoContext(ctx, "entries of the audit log went whose time to be kept is over (AUTH_AUDIT_KEPT)", slog.Int("months", months))
+	}
+	return errors.Join(err, expired)
+}

@@ -41,6 +41,7 @@ func Types() []Type {
 			"reason":      {"string", "Why, as the log has it.", false},
 			"unreachable": {"boolean", "The source of the data did not answer.", false},
 		}},
+		{"email.change_requested", "A change of the e-mail address was asked for; the new one is to be confirmed.", map[string]Field{"sessionId": asking}},
 		{"email.changed", "A new e-mail address took the place of the old one.", nil},
 		{"factor.disabled", "A second factor was turned off.", map[string]Field{"factor": factor, "sessionId": asking}},
 		{"factor.enabled", "A second factor was turned on.", map[string]Field{"factor": factor, "sessionId": asking}},
@@ -63,11 +64,14 @@ func Types() []Type {
 			"patId": {"uuid", "The token's id.", false}, "expiresAt": {"time", "When it ends.", false}, "sessionId": asking,
 		}},
 		{"pat.revoked", "A personal access token was revoked.", map[string]Field{"patId": {"uuid", "The token's id.", false}}},
+		{"phone.change_requested", "A change of the telephone number was asked for; the new one is to be confirmed.", map[string]Field{"sessionId": asking}},
 		{"phone.changed", "The telephone number was changed.", map[string]Field{"sessionId": asking}},
 		{"phone.confirmed", "A telephone number was confirmed by a code.", nil},
 		{"phone.released", "The user lost a telephone number that somebody else has confirmed.", nil},
 		{"provider.tokens.read", "The tokens of a provider were read.", map[string]Field{"provider": provider, "sessionId": asking}},
 		{"provider.tokens.refreshed", "The tokens of a provider were refreshed.", map[string]Field{"provider": provider, "sessionId": asking}},
+		{"recovery_code.used", "A recovery code was used in the place of the second factor.", nil},
+		{"recovery_codes.renewed", "Recovery codes were made anew; the old ones are worth nothing.", map[string]Field{"sessionId": asking}},
 		{"session.ended", "A session ended before its time: by sign-out, by the user from elsewhere, by a limit. Sessions that expire are not told.", map[string]Field{
 			"sessionId": session("The session; missing where all ended."),
 			"all":       {"boolean", "All sessions of the user ended.", true},
@@ -92,6 +96,37 @@ func Types() []Type {
 		}},
 	}
 	return types
+}
+
+// Notes lists what is in the audit log alone, by name: it concerns no user, or its user is not to be told of it.
+func Notes() []Type {
+	script := Field{"string", "The id of the script.", false}
+	client := Field{"string", "The machine client.", false}
+	names := Field{"array", "Their names.", false}
+	return []Type{
+		{"audit.expired", "Entries went whose time to be kept was over (AUTH_AUDIT_KEPT).", map[string]Field{
+			"before": {"time", "Those from before.", false}, "partitions": {"integer", "Months that went as a whole.", false},
+		}},
+		{"audit.restarted", "The chain goes on after it was found broken (postern audit restart).", map[string]Field{
+			"was": {"integer", "The number of the last seal, as the head had it.", false}, "no": {"integer", "The number of the last seal that was there.", false},
+		}},
+		{"hook-script.changed", "A script of a hook was changed, or enabled or disabled.", map[string]Field{"script": script, "client": client}},
+		{"hook-script.created", "A script of a hook was made.", map[string]Field{"script": script, "client": client}},
+		{"hook-script.deleted", "A script of a hook was deleted.", map[string]Field{"script": script, "client": client}},
+		{"hook-script.secrets.added", "A script of a hook got secrets.", map[string]Field{"script": script, "client": client, "names": names}},
+		{"hook-script.secrets.changed", "Secrets of a script were changed.", map[string]Field{"script": script, "client": client, "names": names}},
+		{"hook-script.secrets.deleted", "Secrets of a script were deleted.", map[string]Field{"script": script, "client": client, "names": names}},
+		{"machine-client.granted", "A machine client got a token for the management API.", map[string]Field{
+			"client": client, "audience": {"string", "For whom the token is.", false}, "scope": {"string", "What it allows.", false},
+		}},
+		{"machine-client.set", "A machine client was made or changed.", map[string]Field{"client": client}},
+		{"signin.failed", "Somebody did not get in. What they typed is not kept. Tries after a limit is used up leave no entry.", map[string]Field{
+			"method":   {"string", "How they tried: password, otp, sms, totp, recovery-code, webauthn, link, oauth, idtoken, pat and the like.", false},
+			"reason":   {"string", "unknown where nobody is known by what was typed, else the code of the refusal (errors.md), such as invalid-credentials or user-disabled.", false},
+			"provider": {"string", "The sign-in provider, where one vouched.", true},
+			"locks":    {"boolean", "This try used up a limit: more are refused for a while.", true},
+		}},
+	}
 }
 
 // Known tells whether there is such an event.
@@ -167,4 +202,17 @@ func CheckFilter(filter string) string {
 		return "is no event; docs/events.md lists them"
 	}
 	return ""
+}
+
+// Matching lists what a filter takes of all that may be in the audit log: a name, or a beginning up to a dot with
+// a star after it.
+func Matching(filter string) []string {
+	var names []string
+	for _, t := range slices.Concat(Types(), Notes()) {
+		if matches(filter, t.Name) {
+			names = append(names, t.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

@@ -39,6 +39,11 @@ type arrived struct {
 	code string // to exchange for the session, with PKCE
 }
 
+// as is the attempt to sign in as a user.
+func (a *arrival) as(u auth.User) attemptOf {
+	return attemptOf{userID: u.ID, method: a.method, provider: a.provider, client: a.client}
+}
+
 // arriveTries is how often an arrival is looked at again that met another one of the same person.
 const arriveTries = 5
 
@@ -112,7 +117,7 @@ func (k *Kit) arriveAsKnown(ctx context.Context, a arrival, found store.Arrived)
 		return out, fmt.Errorf("%w: the identity is of user %s", auth.UserExists, found.User.ID)
 	}
 	if err := k.Policy.gateMember(found.User, k.Now()); err != nil {
-		return out, err
+		return out, k.turnedAway(ctx, a.as(found.User), err)
 	}
 	identity, err := k.identity(a, found.IdentityID, found.User.ID)
 	if err != nil {
@@ -146,7 +151,7 @@ func (k *Kit) arriveByEmail(ctx context.Context, a arrival, user auth.User) (out
 		owned = disowned(user)
 	}
 	if err := k.Policy.gateMember(owned, k.Now()); err != nil {
-		return out, err
+		return out, k.turnedAway(ctx, a.as(user), err)
 	}
 	identity, err := k.identity(a, tokens.NewUUID(), user.ID)
 	if err != nil {

@@ -167,6 +167,7 @@ type typedCode struct {
 	digits  string
 	client  auth.Client
 	also    []store.Guard // beside the account's and the client's
+	method  string        // of the sign-in that it is typed for; empty when it is for something else
 	now     time.Time
 }
 
@@ -180,6 +181,7 @@ func (k *Kit) tryCode(ctx context.Context, in typedCode) (store.Tried, error) {
 	}
 	tried, err := k.Store.TryCode(ctx, store.Try{
 		TicketID: tokens.CodeID(in.purpose, in.account), Purpose: in.purpose, Phone: in.phone, Guards: k.codeGuards(in), Now: in.now,
+		Wrong: k.wrongCode(in), Right: k.Keys.CodeHashes(tokens.CodeID(in.purpose, in.account), in.purpose, digits),
 	})
 	switch {
 	case err != nil:
@@ -202,9 +204,25 @@ func (k *Kit) tryCode(ctx context.Context, in typedCode) (store.Tried, error) {
 		right = k.Keys.IsCode(tried.SecretHash, tried.TicketID, in.purpose, digits)
 	}
 	if !right {
-		return tried, fmt.Errorf("%w: another one was sent", auth.InvalidOTP)
+		return tried, k.wrong(ctx, in, tried, fmt.Errorf("%w: another one was sent", auth.InvalidOTP))
 	}
 	return tried, k.Store.ForgiveTry(ctx, tried)
+}
+
+// wrongCode is the entry that a wrong code of a sign-in leaves, in the statement that counts it; nil for other codes.
+func (k *Kit) wrongCode(in typedCode) *store.Failure {
+	if in.method == "" {
+		return nil
+	}
+	return &store.Failure{Method: in.method, Reason: string(auth.InvalidOTP), Client: in.client, At: in.now}
+}
+
+// wrong leaves the entry of a wrong code that only the gateway could compare.
+func (k *Kit) wrong(ctx context.Context, in typedCode, tried store.Tried, refusal error) error {
+	if in.method == "" || !isHeld(tried.Payload) {
+		return refusal
+	}
+	return k.turnedAway(ctx, attemptOf{userID: tried.UserID, method: in.method, client: in.client}, refusal)
 }
 
 // codeGuards count typed codes that were wrong: for the account, of whatever kind they are and

@@ -68,7 +68,10 @@ func (f *Links) Look(ctx context.Context, in Visit) (Looked, error) {
 	if in.CodeChallenge != "" && in.CodeChallenge != found.TicketChallenge {
 		return Looked{}, fmt.Errorf("%w: the link's challenge is not the ticket's", auth.InvalidTicket)
 	}
-	return Looked{in, found}, f.Policy.gateHolder(found, f.Now())
+	if err := f.Policy.gateHolder(found, f.Now()); err != nil {
+		return Looked{in, found}, f.turnedAway(ctx, ofTicket(found, in.Client), err)
+	}
+	return Looked{in, found}, nil
 }
 
 // Open opens a link. With PKCE nothing changes but that there is one more code; without, the
@@ -93,6 +96,15 @@ func (f *Links) Open(ctx context.Context, l Looked) (Visited, error) {
 		return Visited{}, auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: codeLife}
 	}
 	return Visited{Purpose: found.TicketPurpose, Code: code}, nil
+}
+
+// ofTicket is the attempt of whoever comes with a ticket.
+func ofTicket(found store.Found, c auth.Client) attemptOf {
+	a := attemptOf{userID: found.User.ID, method: "link", client: c}
+	if found.TicketPurpose == auth.ProviderSignIn {
+		a.method = "oauth"
+	}
+	return a
 }
 
 // maxCodes bounds the codes of one user that wait to be exchanged.
@@ -276,6 +288,8 @@ func (f *Links) Exchange(ctx context.Context, in Exchange) (auth.Admission, erro
 	var admission auth.Admission
 	if err = f.Policy.gateHolder(found, f.Now()); err == nil {
 		admission, err = f.redeem(ctx, found, "", in.Client, now)
+	} else {
+		err = f.turnedAway(ctx, ofTicket(found, in.Client), err)
 	}
 	if auth.CodeOf(err) == auth.InvalidTicket { // of which whoever has a code knows nothing
 		return auth.Admission{}, fmt.Errorf("%w: %w", auth.InvalidExchange, err)

@@ -83,10 +83,11 @@ func (k *Kit) takeChallenge(ctx context.Context, p auth.Purpose, clientData []by
 
 // proved is a user who has signed with their key.
 type proved struct {
-	user  auth.User
-	key   auth.Passkey
-	proof passkeys.Proof
-	now   time.Time
+	user    auth.User
+	key     auth.Passkey
+	proof   passkeys.Proof
+	now     time.Time
+	answers bool // the challenge was ours: it counts as an attempt, whatever comes of it
 }
 
 // provePasskey finds the key of an answer and judges it. Whoever the challenge was for, and only they,
@@ -99,20 +100,20 @@ func (k *Kit) provePasskey(ctx context.Context, p auth.Purpose, in passkeys.Asse
 	}
 	owner, err := k.Store.PasskeyOwner(ctx, in.Name())
 	if errors.Is(err, store.ErrNotFound) {
-		return proved{}, fmt.Errorf("%w: an unknown key", auth.InvalidPasskey)
+		return proved{answers: true}, fmt.Errorf("%w: an unknown key", auth.InvalidPasskey)
 	}
 	if err != nil {
 		return proved{}, err
 	}
 	if asked.UserID != "" && asked.UserID != owner.User.ID {
-		return proved{}, fmt.Errorf("%w: the key is of user %s, the challenge was for another", auth.InvalidPasskey, owner.User.ID)
+		return proved{user: owner.User, answers: true}, fmt.Errorf("%w: the key is of user %s, the challenge was for another", auth.InvalidPasskey, owner.User.ID)
 	}
 	proof, err := k.Passkeys.Verify(in, challenge, owner.Key)
 	var cloned passkeys.Cloned
 	if errors.As(err, &cloned) {
 		return proved{}, errors.Join(err, k.tellOfClone(ctx, owner, cloned, c, now))
 	}
-	return proved{owner.User, owner.Key, proof, now}, err
+	return proved{owner.User, owner.Key, proof, now, true}, err
 }
 
 // tellOfClone records that a key exists twice, or that somebody replays it.

@@ -301,7 +301,7 @@ func (f *SignIn) WithCode(ctx context.Context, in TypedCode) (auth.Admission, er
 		err = nil
 	}
 	if err != nil {
-		return auth.Admission{}, err
+		return auth.Admission{}, f.turnedAway(ctx, attemptOf{userID: user.ID, method: proof.method, client: in.Client}, err)
 	}
 	roles, err := f.typedRequested(ctx, in, proof)
 	if err != nil {
@@ -370,6 +370,7 @@ func (f *SignIn) proveByCode(ctx context.Context, in TypedCode, now time.Time) (
 	default:
 		return codeProof{}, err
 	}
+	typed.method = method
 	proof := codeProof{user: user, method: method, number: user.PhoneNumber}
 	if in.PhoneNumber == "" {
 		proof.number = ""

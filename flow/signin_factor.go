@@ -10,6 +10,7 @@ import (
 
 	"postern/auth"
 	"postern/store"
+	"postern/tokens"
 )
 
 // FactorSignIn is a person who has proved the first factor and now proves the second.
@@ -33,8 +34,9 @@ func (f *SignIn) WithFactor(ctx context.Context, in FactorSignIn) (*auth.Grant, 
 	if err != nil {
 		return nil, err
 	}
+	attempt := attemptOf{userID: found.User.ID, method: factorMethod(in.Code), client: in.Client}
 	if err := f.Policy.gateMember(found.User, f.Now()); err != nil {
-		return nil, err
+		return nil, f.turnedAway(ctx, attempt, err)
 	}
 	if found.Adopted { // Hasura Auth counts no tries: the first is the last
 		if err := f.takeFactorTicket(ctx, f.Store, found, in.Ticket); err != nil {
@@ -47,7 +49,7 @@ func (f *SignIn) WithFactor(ctx context.Context, in FactorSignIn) (*auth.Grant, 
 	}
 	p, err := f.prove(ctx, typed{user: found.User, code: in.Code, ticketID: found.TicketID, client: in.Client, now: now})
 	if err != nil {
-		return nil, err
+		return nil, f.turnedAway(ctx, attempt, err)
 	}
 	o, err := f.ask(ctx, opening{user: found.User, method: p.method, after: first, aal: 2, client: in.Client, now: now}, found.User)
 	if err != nil {
@@ -94,4 +96,12 @@ func firstMethods(found store.Found, now time.Time) ([]auth.Method, error) {
 		return nil, errors.New("flow: the ticket of a second factor says nothing of the first")
 	}
 	return first.Methods, nil
+}
+
+// factorMethod is what somebody types who proves the second factor.
+func factorMethod(code string) string {
+	if tokens.IsRecoveryCode(code) {
+		return byRecoveryCode
+	}
+	return byTOTP
 }

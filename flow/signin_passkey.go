@@ -60,7 +60,11 @@ func (f *SignIn) WithPasskey(ctx context.Context, in PasskeyAnswer) (auth.Admiss
 	}
 	begun := f.Now()
 	p, err := f.provePasskey(ctx, auth.PasskeySignIn, in.Answer, in.Client)
+	attempt := attemptOf{userID: p.user.ID, method: "webauthn", client: in.Client}
 	if auth.CodeOf(err) == auth.InvalidPasskey {
+		if p.answers {
+			err = f.turnedAway(ctx, attempt, err)
+		}
 		// A key that exists is looked at longer than one that does not.
 		f.Refusals.worked(begun, f.Now())
 		if late := f.Refusals.settle(ctx, begun, f.Now); late != nil {
@@ -71,7 +75,7 @@ func (f *SignIn) WithPasskey(ctx context.Context, in PasskeyAnswer) (auth.Admiss
 		return auth.Admission{}, err
 	}
 	if err := f.Policy.gateMember(p.user, f.Now()); err != nil {
-		return auth.Admission{}, err
+		return auth.Admission{}, f.turnedAway(ctx, attempt, err)
 	}
 	if err := f.signInRequested(ctx, request{Said: in.Said, method: "webauthn", client: in.Client}); err != nil {
 		return auth.Admission{}, err

@@ -27,6 +27,7 @@ type attempt struct {
 	looking time.Duration // at the database, so far
 	counted bool          // as a wrong password, before anybody was asked about it
 	heard   bool          // hooks were asked about the request
+	userID  string        // whose address it is; empty when nobody's
 }
 
 // passwordTries is how often a sign-in is looked at again that met another one of the same person.
@@ -62,6 +63,9 @@ func (f *SignIn) withPassword(ctx context.Context, tried *attempt) (auth.Admissi
 		return auth.Admission{}, err
 	}
 	a.begun = tried.begun
+	if known {
+		a.userID = login.ID
+	}
 	o := f.passwordOpening(a, login.User)
 	o.checkedHash = login.PasswordHash
 	asked := f.asking(ctx, o)
@@ -84,7 +88,7 @@ func (f *SignIn) withPassword(ctx context.Context, tried *attempt) (auth.Admissi
 		return auth.Admission{}, err
 	}
 	if err := f.Policy.gateByEmail(login.User, f.Now()); err != nil {
-		return auth.Admission{}, err
+		return auth.Admission{}, f.turnedAway(ctx, a.of(), err)
 	}
 	if login.PasswordMustChange {
 		return auth.Admission{}, f.mustChange(ctx, login.User, a.Client)
@@ -126,9 +130,14 @@ func (f *SignIn) withCheckedPassword(ctx context.Context, a *attempt, user auth.
 	}
 	err := f.passwordChecked(ctx, user, a.Client, check)
 	if check == nil && auth.CodeOf(err) == auth.HookDenied {
-		return f.refuse(ctx, a.begun, err)
+		return f.refuse(ctx, a.begun, f.turnedAway(ctx, a.of(), err))
 	}
 	return err
+}
+
+// of is the attempt as the audit log has it.
+func (a *attempt) of() attemptOf {
+	return attemptOf{userID: a.userID, method: "password", client: a.Client}
 }
 
 // passwordOpening begins the session of a password sign-in.
@@ -180,15 +189,13 @@ const countTime = 5 * time.Second
 // made.
 func (f *SignIn) refusePassword(ctx context.Context, a attempt, refusal error) error {
 	before := f.Now()
-	if !a.counted {
-		err := f.countPassword(ctx, a)
-		var wait auth.TooSoon
-		switch {
-		case errors.As(err, &wait):
-			refusal = wait
-		case err != nil:
-			return err // a guess that could not be counted gets no answer
-		}
+	err := f.countRefused(ctx, a, refusal)
+	var wait auth.TooSoon
+	switch {
+	case errors.As(err, &wait):
+		refusal = wait
+	case err != nil:
+		return err // a guess that could not be counted gets no answer
 	}
 	f.Refusals.worked(before.Add(-a.looking), f.Now())
 	return f.refuse(ctx, a.begun, refusal)
@@ -203,11 +210,23 @@ func (f *SignIn) countFirst(ctx context.Context, a *attempt) error {
 	return err
 }
 
-// countPassword counts a wrong password, or one that is taken for wrong until somebody vouches for it.
+// countPassword counts a password that is taken for wrong until somebody vouches for it.
 func (f *SignIn) countPassword(ctx context.Context, a attempt) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTime)
 	defer cancel()
 	return f.Store.CountFailure(ctx, a.guards, f.Now())
+}
+
+// countRefused counts a wrong password and leaves an entry of it in the audit log, in one statement; one that was counted
+// before a hook was asked leaves the entry alone.
+func (f *SignIn) countRefused(ctx context.Context, a attempt, refusal error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTime)
+	defer cancel()
+	failure := f.failure(a.of(), refusal)
+	if a.counted {
+		return f.Store.AddFailure(ctx, failure)
+	}
+	return f.Store.CountFailedSignIn(ctx, a.guards, failure)
 }
 
 // refuse answers as long after begun as the slowest refusal takes: what it asks of the database and of

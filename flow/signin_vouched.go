@@ -145,7 +145,7 @@ func (f *SignIn) givePassword(ctx context.Context, a attempt, was auth.User, v h
 	case unverified && !f.MailReady:
 		return auth.Admission{}, auth.MailNotConfigured
 	case gate != nil && !unverified:
-		return auth.Admission{}, gate
+		return auth.Admission{}, f.turnedAway(ctx, a.of(), gate)
 	case !unverified:
 		if o, err = f.ask(ctx, o, was); err != nil {
 			return auth.Admission{}, err

@@ -117,7 +117,7 @@ func (f *SignIn) WithPAT(ctx context.Context, in PATSignIn) (admission auth.Admi
 		return admission, err
 	}
 	if err := f.Policy.gateMember(found.User, f.Now()); err != nil {
-		return admission, err
+		return admission, f.turnedAway(ctx, attemptOf{userID: found.User.ID, method: "pat", client: in.Client}, err)
 	}
 	if err := f.signInRequested(ctx, request{Said: in.Said, method: "pat", client: in.Client}); err != nil {
 		return admission, err

@@ -25,7 +25,7 @@ func management(ctx context.Context, c *config.Config, front *server.Front, kit 
 	}
 	door := &auth0.Door{
 		Front: &server.Front{
-			Log: front.Log, Now: front.Now, Limits: front.Limits, Global: front.Global, Proxies: front.Proxies, Timeout: front.Timeout,
+			Log: front.Log, Now: front.Now, Limits: front.Limits, Global: front.Global, Proxies: front.Proxies, Logging: front.Logging, Timeout: front.Timeout,
 			Closed: true, Refuse: auth0.Refuse, Transient: front.Transient,
 		},
 		Machines: machines, Scripts: &flow.Scripts{Kit: kit, Asked: true}, Limits: c.Limits,

@@ -18,7 +18,7 @@ func operatorsDoor(c *config.Config, front *server.Front, kit flow.Kit, log *slo
 	}
 	door := &graph.Door{
 		Front: &server.Front{
-			Log: front.Log, Now: front.Now, Limits: front.Limits, Global: front.Global, Proxies: front.Proxies, Timeout: front.Timeout,
+			Log: front.Log, Now: front.Now, Limits: front.Limits, Global: front.Global, Proxies: front.Proxies, Logging: front.Logging, Timeout: front.Timeout,
 			TrustsOrigin: front.TrustsOrigin, Refuse: graph.Refuse, Transient: front.Transient,
 		},
 		Admin: &flow.Admin{Kit: kit, Settings: s}, Scripts: &flow.Scripts{Kit: kit, Asked: c.Management.On()}, Machines: flow.NewMachines(kit, c.Management),

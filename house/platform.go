@@ -18,7 +18,7 @@ func platformDoor(c *config.Config, beside *hasura.Door) http.Handler {
 	}
 	f := beside.Front
 	front := &server.Front{
-		Log: f.Log, Now: f.Now, Limits: f.Limits, Global: f.Global, Proxies: f.Proxies, Timeout: f.Timeout,
+		Log: f.Log, Now: f.Now, Limits: f.Limits, Global: f.Global, Proxies: f.Proxies, Logging: f.Logging, Timeout: f.Timeout,
 		TrustsOrigin: f.TrustsOrigin, Transient: f.Transient,
 		Refuse: func(w http.ResponseWriter, r *http.Request, code auth.Code, err error) {
 			if c.Hasura.Conceals(code) {

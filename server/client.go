@@ -12,6 +12,14 @@ import (
 	"postern/auth"
 )
 
+// Logging is what the audit log gets of addresses.
+func (s Settings) Logging() auth.AddressLogging {
+	if s.AuditAddress == "network" {
+		return auth.LogNetwork
+	}
+	return auth.AddressLogging(s.AuditAddress)
+}
+
 // ParseProxies reads the list of trusted proxies.
 func (s Settings) ParseProxies() ([]netip.Prefix, error) { return parseProxies(s.TrustedProxies) }
 
@@ -36,7 +44,7 @@ func parseProxies(list []string) ([]netip.Prefix, error) {
 // last address of X-Forwarded-For that is not one. Whatever else a request says of its origin
 // (Forwarded, X-Real-IP, addresses further left) is hearsay and not looked at.
 func (f *Front) client(r *http.Request) auth.Client {
-	c := auth.Client{UserAgent: r.UserAgent()}
+	c := auth.Client{UserAgent: r.UserAgent(), Logging: f.Logging}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return c

@@ -28,6 +28,7 @@ type Settings struct {
 	TLSCertFile     string        `env:"AUTH_TLS_CERT_FILE" doc:"File with the certificate chain in PEM by which the whole server speaks TLS; AUTH_TLS_KEY_FILE belongs to it. Renewed files are taken up without a restart. Leave both out behind a proxy that ends TLS."`
 	TLSKeyFile      string        `env:"AUTH_TLS_KEY_FILE" doc:"File with the private key of the certificate, in PEM."`
 	TrustedProxies  []string      `env:"AUTH_TRUSTED_PROXIES" doc:"Networks (CIDR) or addresses of reverse proxies whose X-Forwarded-For is believed; the client address is taken from nowhere else."`
+	AuditAddress    string        `env:"AUTH_AUDIT_ADDRESS" default:"network" oneof:"network none full" doc:"How much of a client's address the audit log gets: its network (/24 of IPv4, /64 of IPv6), nothing, or all of it."`
 	RequestTimeout  time.Duration `env:"AUTH_REQUEST_TIMEOUT" default:"30s" min:"1s" doc:"How long a request may take before it is given up."`
 	ShutdownTimeout time.Duration `env:"AUTH_SHUTDOWN_TIMEOUT" default:"20s" min:"0s" doc:"How long requests and jobs under way may take to finish after a stop signal."`
 	LogText         bool          `env:"AUTH_LOG_FORMAT_TEXT" default:"false" doc:"Write the log as text for people instead of JSON."`
@@ -75,6 +76,7 @@ type Front struct {
 	Limits  *limits.Memory
 	Global  limits.Limit
 	Proxies []netip.Prefix
+	Logging auth.AddressLogging // how much of clients' addresses the audit log gets
 	// TrustsOrigin tells whether a web origin may send credentials. Every other origin may ask,
 	// but without them.
 	TrustsOrigin func(origin string) bool

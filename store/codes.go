@@ -78,11 +78,16 @@ type Try struct {
 	Phone    string  // that the code must have been sent to; empty when that does not matter
 	Guards   []Guard // of typed codes; each must have room for one more
 	Now      time.Time
+	// Wrong is the entry that is written when the code is compared here and its hash is none of Right; nil is none.
+	// Whose code it is, the statement knows.
+	Wrong *Failure
+	Right [][]byte
 }
 
 // Tried is what there is to compare a typed code with.
 type Tried struct {
 	TicketID    string
+	UserID      string // who was sent the code; empty when nobody was
 	TicketEmail string
 	TicketPhone string
 	SecretHash  []byte
@@ -101,7 +106,13 @@ type Tried struct {
 // tells when it has.
 func (db *DB) TryCode(ctx context.Context, t Try) (Tried, error) {
 	keys, most := spread(t.Guards)
-	return one[Tried](ctx, db, tryCodeSQL, t.TicketID, t.Purpose, t.Now, nullable(t.Phone), keys, most, ends(t.Guards, t.Now))
+	var event, network, agent *string
+	var detail []byte
+	if w := t.Wrong; w != nil {
+		event, network, agent, detail = nullable(failedEvent), nullable(w.Client.Logged()), nullable(UserAgent(w.Client)), w.detail()
+	}
+	return one[Tried](ctx, db, tryCodeSQL, t.TicketID, t.Purpose, t.Now, nullable(t.Phone), keys, most, ends(t.Guards, t.Now),
+		event, network, agent, detail, t.Right)
 }
 
 const tryCodeSQL = `
@@ -110,7 +121,7 @@ const tryCodeSQL = `
 		where k.id = $1 and k.purpose = $2 and k.expires_at > $3 and ($4::text is null or k.phone_number = $4) and k.attempts_left > 0
 			and not exists (select from auth.security_counters c join unnest($5::text[], $6::int[]) as g(key, most) using (key)
 				where c.count >= g.most and c.window_ends_at > $3)
-		returning k.email, k.phone_number, k.secret_hash, k.payload
+		returning k.user_id, k.email, k.phone_number, k.secret_hash, k.payload
 	), counted as (
 		insert into auth.security_counters as c (key, count, window_ends_at)
 		select g.key, 1, g.ends_at from unnest($5::text[], $7::timestamptz[]) as g(key, ends_at) where exists (select from tried) order by g.key
@@ -119,8 +130,13 @@ const tryCodeSQL = `
 			window_ends_at = case when c.window_ends_at <= $3 then excluded.window_ends_at else c.window_ends_at end
 		where c.window_ends_at <= $3 or c.count < (select g.most from unnest($5::text[], $6::int[]) as g(key, most) where g.key = c.key)
 		returning key, window_ends_at
+	), audited as (
+		insert into auth.audit_entries (at, event, user_id, address_prefix, user_agent, detail)
+		select $3, $8::text, t.user_id, $9::text, $10::text, $11::jsonb from tried t
+		where $8::text is not null and (select count(*) from counted) = cardinality($5::text[])
+			and t.secret_hash <> all($12::bytea[]) and t.payload->'held' is distinct from 'true'
 	)
-	select $1::text as ticket_id, coalesce(t.email, '') as ticket_email, coalesce(t.phone_number, '') as ticket_phone,
+	select $1::text as ticket_id, coalesce(t.user_id::text, '') as user_id, coalesce(t.email, '') as ticket_email, coalesce(t.phone_number, '') as ticket_phone,
 		t.secret_hash, t.payload,
 		exists (select from auth.tickets k where k.id = $1 and k.purpose = $2 and k.expires_at > $3 and ($4::text is null or k.phone_number = $4)) as live,
 		t.secret_hash is not null and (select count(*) from counted) = cardinality($5::text[]) as compare,

@@ -56,15 +56,20 @@ func (db *DB) CountFailure(ctx context.Context, guards []Guard, now time.Time) e
 }
 
 // Keys are locked in one order, so that two attempts never wait for each other.
-const countFailureSQL = `
+const countFailureSQL = countedFailure + countedOver
+
+const (
+	countedFailure = `
 	with counted as (
 		insert into auth.security_counters as c (key, count, window_ends_at)
 		select g.key, 1, g.ends_at from unnest($1::text[], $3::timestamptz[]) as g(key, ends_at) order by g.key
 		on conflict (key) do update set
 			count = case when c.window_ends_at <= $4 then 1 else c.count + 1 end,
 			window_ends_at = case when c.window_ends_at <= $4 then excluded.window_ends_at else c.window_ends_at end
-		returning key, count, window_ends_at)
+		returning key, count, window_ends_at)`
+	countedOver = `
 	select max(c.window_ends_at) from counted c join unnest($1::text[], $2::int[]) as g(key, most) using (key) where c.count > g.most`
+)
 
 const spentGuardsSQL = `select max(c.window_ends_at) from auth.security_counters c
 	join unnest($1::text[], $2::int[]) as g(key, most) using (key) where c.count >= g.most and c.window_ends_at > $3`

@@ -40,7 +40,7 @@ func (db *DB) Tell(ctx context.Context, e Entry) error {
 func queueEntry(b *pgx.Batch, e Entry) {
 	detail := e.detail()
 	b.Queue(addAuditSQL, e.At, e.Event, e.UserID, nullable(e.ActorID), nullable(e.SessionID),
-		nullable(e.Client.Prefix()), nullable(UserAgent(e.Client)), detail)
+		nullable(e.Client.Logged()), nullable(UserAgent(e.Client)), detail)
 	b.Queue(addEventSQL, e.UserID, e.Event, e.payload(), e.At)
 }
 
@@ -67,7 +67,7 @@ type Note struct {
 
 // queueNote writes a note to the audit log.
 func queueNote(b *pgx.Batch, n Note) {
-	b.Queue(addNoteSQL, n.At, n.Event, nullable(n.ActorID), nullable(n.Client.Prefix()), nullable(UserAgent(n.Client)), mustJSON(withBy(n.Facts, n.By)))
+	b.Queue(addNoteSQL, n.At, n.Event, nullable(n.ActorID), nullable(n.Client.Logged()), nullable(UserAgent(n.Client)), mustJSON(withBy(n.Facts, n.By)))
 }
 
 const addNoteSQL = `insert into auth.audit_entries (at, event, actor_id, address_prefix, user_agent, detail) values ($1, $2, $3, $4, $5, $6::jsonb)`

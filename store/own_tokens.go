@@ -49,7 +49,7 @@ func (db *DB) dropOwn(ctx context.Context, sql string, a auth.Actor, id string, 
 	b := &pgx.Batch{}
 	b.Queue(holdOwnSQL, id, a.UserID)
 	b.Queue(sql, alive.Now, alive.UsedAfter, alive.OpenedAfter, a.UserID, nullable(a.SessionID), id,
-		e.Event, nullable(e.Client.Prefix()), nullable(UserAgent(e.Client)), e.detail(), e.payload())
+		e.Event, nullable(e.Client.Logged()), nullable(UserAgent(e.Client)), e.detail(), e.payload())
 	counts, err := changed(ctx, db, b)
 	if err == nil && counts[1] == 0 {
 		err = ErrNotFound

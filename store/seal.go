@@ -43,7 +43,7 @@ const waitsSQL = `select exists (select from auth.audit_pending order by at, id 
 func (db *DB) SealEntries(ctx context.Context, c *Chain, known Seal, most int) (sealed int, last Seal, err error) {
 	err = db.InTx(ctx, func(tx *DB) error {
 		sealed, last = 0, known
-		h, err := tx.holdHead(ctx, c)
+		h, err := tx.holdHead(ctx, c, tryHeadSQL)
 		if errors.Is(err, ErrNotFound) {
 			return nil // somebody else has it
 		}
@@ -66,8 +66,8 @@ func (db *DB) SealEntries(ctx context.Context, c *Chain, known Seal, most int) (
 
 // holdHead locks the head of the chain, and checks that it is as it was left: the head itself, the row of the
 // last seal, and that none comes after. ErrNotFound means that somebody else holds it.
-func (db *DB) holdHead(ctx context.Context, c *Chain) (head, error) {
-	found, err := db.readHead(ctx, tryHeadSQL)
+func (db *DB) holdHead(ctx context.Context, c *Chain, lock string) (head, error) {
+	found, err := db.readHead(ctx, lock)
 	if err != nil {
 		return head{}, err
 	}

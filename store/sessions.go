@@ -55,7 +55,7 @@ func (db *DB) OpenSession(ctx context.Context, s NewSession) error {
 		nullable(UserAgent(s.Client)), nullable(s.Client.Prefix()), // 11-12
 		nullable(s.CheckedHash), nullable(s.NewHash), keys, most, // 13-16
 		s.Entry.Event, s.Entry.detail(), s.Entry.payload(), s.Clears, // 17-20
-		limit, nullable(s.Beside), nullable(s.PAT), s.NoFactor, jsonOrNull(s.Metadata), // 21-25
+		limit, nullable(s.Beside), nullable(s.PAT), s.NoFactor, jsonOrNull(s.Metadata), nullable(s.Client.Logged()), // 21-26
 	}
 	if limit == nil {
 		return db.guarded(ctx, openSessionSQL, args...)
@@ -94,8 +94,8 @@ const (
 		delete from auth.security_counters where key = $20 and exists (select from session)
 	), audited as (
 		insert into auth.audit_entries (at, event, user_id, session_id, address_prefix, user_agent, detail)
-		select $1, 'session.ended', $5, id, $12, $11, '{"reason": "limit"}' from ended
-		union all select $1, $17, user_id, id, $12, $11, $18::jsonb from session
+		select $1, 'session.ended', $5, id, $26::text, $11, '{"reason": "limit"}' from ended
+		union all select $1, $17, user_id, id, $26::text, $11, $18::jsonb from session
 	), head as (
 		insert into auth.event_heads (user_id, last) select user_id, 1 + (select count(*) from ended) from session
 		on conflict (user_id) do update set last = auth.event_heads.last + excluded.last returning user_id, last
@@ -255,7 +255,7 @@ const endSessionSQL = `delete from auth.refresh_tokens where id = $1 and type = 
 // unknown token ends nothing and is no error.
 func (db *DB) EndSessionOfToken(ctx context.Context, hashes []string, e Entry) error {
 	_, err := one[struct{ ID string }](ctx, db, endSessionOfTokenSQL, hashes, e.At, e.Event,
-		nullable(e.Client.Prefix()), nullable(UserAgent(e.Client)), e.detail())
+		nullable(e.Client.Logged()), nullable(UserAgent(e.Client)), e.detail())
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -267,7 +267,7 @@ func (db *DB) EndSessionOfToken(ctx context.Context, hashes []string, e Entry) e
 // ended, or who is gone, ends nothing: ErrNotFound.
 func (db *DB) EndAllSessions(ctx context.Context, a auth.Actor, alive Alive, e Entry) error {
 	_, err := one[struct{ UserID string }](ctx, db, endAllSessionsSQL, alive.Now, alive.UsedAfter, alive.OpenedAfter, a.UserID, nullable(a.SessionID), e.Event,
-		nullable(e.Client.Prefix()), nullable(UserAgent(e.Client)), e.detail(), e.payload())
+		nullable(e.Client.Logged()), nullable(UserAgent(e.Client)), e.detail(), e.payload())
 	return err
 }
 

@@ -211,10 +211,7 @@ func (db *DB) Sweep(ctx context.Context, now, eventsBefore, deadBefore time.Time
 			}
 		}
 	}
-	b := &pgx.Batch{}
-	b.Queue(ensureAuditPartitionsSQL, now)
-	_, err := changed(ctx, db, b)
-	return total, err
+	return total, db.EnsurePartitions(ctx, now)
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -247,5 +244,4 @@ const (
 			and not exists (select from auth.events e where e.user_id = l.user_id and not exists (select from gone g where g.id = e.id))
 	)
 	select id from gone`
-	ensureAuditPartitionsSQL = `select auth.ensure_audit_partitions($1)`
 )

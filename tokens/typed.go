@@ -44,3 +44,12 @@ func codeHash(pepper []byte, ticketID string, p auth.Purpose, code string) []byt
 	}
 	return h.Sum(nil)
 }
+
+// CodeHashes are what may be kept of a code, with the current key and the older ones.
+func (r *Keyring) CodeHashes(ticketID string, p auth.Purpose, code string) [][]byte {
+	list := make([][]byte, 0, len(r.codes))
+	for _, pepper := range r.codes {
+		list = append(list, codeHash(pepper, ticketID, p, code))
+	}
+	return list
+}
