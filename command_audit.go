@@ -269,7 +269,7 @@ func (auditRestartCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer db.Close()
-	last, err := db.RestartChain(ctx, chain, store.Note{Event: "audit.restarted", At: time.Now()})
+	last, err := db.RestartChain(ctx, chain, store.Note{At: time.Now()})
 	if err != nil {
 		return unreachable(err)
 	}

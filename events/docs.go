@@ -17,6 +17,22 @@ func Docs() string {
 	return b.String()
 }
 
+// AuditDocs is the table of what the audit log has, in Markdown.
+func AuditDocs() string {
+	var b strings.Builder
+	b.WriteString("\n## The entries\n\nThe ones with a tick are told to receivers of [events](events.md) too. A fact in brackets may be missing.\n\n| entry | when | told | facts |\n| --- | --- | --- | --- |\n")
+	list := slices.Concat(Types(), Notes())
+	slices.SortFunc(list, func(a, b Type) int { return strings.Compare(a.Name, b.Name) })
+	for _, t := range list {
+		tick := ""
+		if Known(t.Name) {
+			tick = "✔"
+		}
+		_, _ = fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", t.Name, t.Doc, tick, t.members())
+	}
+	return b.String()
+}
+
 func (t Type) members() string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(t.Data)) {

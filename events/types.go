@@ -116,10 +116,15 @@ func Notes() []Type {
 		{"hook-script.secrets.added", "A script of a hook got secrets.", map[string]Field{"script": script, "client": client, "names": names}},
 		{"hook-script.secrets.changed", "Secrets of a script were changed.", map[string]Field{"script": script, "client": client, "names": names}},
 		{"hook-script.secrets.deleted", "Secrets of a script were deleted.", map[string]Field{"script": script, "client": client, "names": names}},
+		{"hook-script.secrets.set", "Secrets of a script were added or changed.", map[string]Field{"script": script, "client": client, "names": names}},
+		{"machine-client.changed", "A machine client was changed.", map[string]Field{"client": client}},
+		{"machine-client.created", "A machine client was made.", map[string]Field{"client": client}},
+		{"machine-client.deleted", "A machine client was deleted.", map[string]Field{"client": client}},
 		{"machine-client.granted", "A machine client got a token for the management API.", map[string]Field{
 			"client": client, "audience": {"string", "For whom the token is.", false}, "scope": {"string", "What it allows.", false},
 		}},
-		{"machine-client.set", "A machine client was made or changed.", map[string]Field{"client": client}},
+		{"machine-client.secret-rotated", "A machine client got another secret.", map[string]Field{"client": client}},
+		{"machine-client.set", "The machine client of the settings was made or changed.", map[string]Field{"client": client}},
 		{"signin.failed", "Somebody did not get in. What they typed is not kept. Tries after a limit is used up leave no entry.", map[string]Field{
 			"method":   {"string", "How they tried: password, otp, sms, totp, recovery-code, webauthn, link, oauth, idtoken, pat and the like.", false},
 			"reason":   {"string", "unknown where nobody is known by what was typed, else the code of the refusal (errors.md), such as invalid-credentials or user-disabled.", false},

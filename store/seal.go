@@ -274,7 +274,7 @@ func (db *DB) RestartChain(ctx context.Context, c *Chain, n Note) (last Seal, er
 			return err
 		}
 		h := found.head
-		n.Facts = map[string]any{"was": h.No, "no": found.LastNo}
+		n.Event, n.Facts = "audit.restarted", map[string]any{"was": h.No, "no": found.LastNo}
 		h.No, h.Seal = found.LastNo, found.LastSeal
 		h.sign(c.keys[0])
 		b := &pgx.Batch{}

@@ -225,7 +225,7 @@ func TestASealerDoesNotCoverUpWhatSomebodyTookAway(t *testing.T) {
 			if n, _, err := l.SealEntries(t.Context(), l.chain, l.seen, 10); !errors.Is(err, store.ErrChainBroken) {
 				t.Fatalf("sealed %d, %v", n, err)
 			}
-			last, err := l.RestartChain(t.Context(), l.chain, note("audit.restarted"))
+			last, err := l.RestartChain(t.Context(), l.chain, store.Note{At: march})
 			if err != nil {
 				t.Fatal(err)
 			}
