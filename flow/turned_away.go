@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"postern/auth"
 	"postern/store"
@@ -31,12 +32,10 @@ func (k *Kit) failure(a attemptOf, refusal error) store.Failure {
 // failsSignIn tells which refusals are about who signs in. What is about the service, or about asking too
 // often, leaves no entry: whoever is locked out could fill the log.
 func failsSignIn(c auth.Code) bool {
-	switch c {
-	case auth.InvalidCredentials, auth.UserDisabled, auth.UserBanned, auth.UserUnverified, auth.UserAnonymous, auth.EmailNotAllowed,
-		auth.InvalidTOTP, auth.InvalidOTP, auth.InvalidPasskey, auth.InvalidTicket, auth.HookDenied:
-		return true
-	}
-	return false
+	return slices.Contains([]auth.Code{
+		auth.InvalidCredentials, auth.UserDisabled, auth.UserBanned, auth.UserUnverified, auth.UserAnonymous, auth.EmailNotAllowed,
+		auth.InvalidTOTP, auth.InvalidOTP, auth.InvalidPasskey, auth.InvalidTicket, auth.HookDenied,
+	}, c)
 }
 
 // turnedAway leaves an entry of a sign-in that was refused, where nothing else is counted, and gives the refusal

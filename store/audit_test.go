@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func TestTheLogIsReadInSlices(t *testing.T) {
 				list = list[:s.Most]
 			}
 			for _, e := range list {
-				ids = append(ids, fmt.Sprint(e.ID))
+				ids = append(ids, strconv.FormatInt(e.ID, 10))
 			}
 			if !more {
 				break
