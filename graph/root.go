@@ -20,6 +20,11 @@ type mutation struct{ *Door }
 // Mutation leads to what operators may change.
 func (r *root) Mutation() wire.MutationResolver { return &mutation{r.Door} }
 
+type user struct{ *Door }
+
+// User leads to what belongs to users and is asked for many of them at once.
+func (r *root) User() wire.UserResolver { return &user{r.Door} }
+
 // Operator tells who asks.
 func (q *query) Operator(ctx context.Context) (*wire.Operator, error) {
 	by := operator(ctx)

@@ -11,6 +11,66 @@ import (
 	"time"
 )
 
+// Which entries are meant. Those that meet all of it.
+type AuditEntriesWhere struct {
+	// Events by name, or a beginning with a star: session.*. Any of them.
+	Events []string `json:"events,omitempty"`
+	// About this user.
+	UserID *string `json:"userId,omitempty"`
+	// Done by this user.
+	ActorID *string `json:"actorId,omitempty"`
+	// Of this session.
+	SessionID *string `json:"sessionId,omitempty"`
+	// Not from before.
+	Since *time.Time `json:"since,omitempty"`
+	// From before.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// An entry of the audit log: one security-relevant change, or a sign-in that failed.
+type AuditEntry struct {
+	// Its number, which may be too great for an Int. It says nothing of the order.
+	ID string `json:"id"`
+	// When it happened.
+	At time.Time `json:"at"`
+	// What happened, such as session.started. docs/audit.md lists what there is.
+	Event string `json:"event"`
+	// The user it is about; null where it is about none, or where nobody is known.
+	UserID *string `json:"userId,omitempty"`
+	// The user who did it; null where that is the user it is about, or no user at all.
+	ActorID *string `json:"actorId,omitempty"`
+	// The session it is about, or was asked from; null for none.
+	SessionID *string `json:"sessionId,omitempty"`
+	// What is kept of the client's address: its network, all of it or nothing, as AUTH_AUDIT_ADDRESS says.
+	Address *string `json:"address,omitempty"`
+	// User agent of the client.
+	UserAgent *string `json:"userAgent,omitempty"`
+	// Facts of the event. None is a secret.
+	Detail json.RawMessage `json:"detail,omitempty"`
+	// Number of its seal in the chain; null while it waits for one, which takes a second at most.
+	Seal *string `json:"seal,omitempty"`
+}
+
+// A part of the audit log, the newest entries first.
+type AuditEntryConnection struct {
+	// The entries with their places.
+	Edges []*AuditEntryEdge `json:"edges"`
+	// The entries.
+	Nodes []*AuditEntry `json:"nodes"`
+	// Where the part lies in the list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in the whole list, up to 10,000: then there may be more.
+	TotalCount int `json:"totalCount"`
+}
+
+// An entry in a list.
+type AuditEntryEdge struct {
+	// Its place in the list.
+	Cursor string `json:"cursor"`
+	// The entry.
+	Node *AuditEntry `json:"node"`
+}
+
 // A script to come.
 type CreateHookInput struct {
 	// Its name: letters, digits, blanks and hyphens, 255 at most.
@@ -90,6 +150,20 @@ type CreateUserInput struct {
 type CreateUserPayload struct {
 	// The user.
 	User *User `json:"user"`
+}
+
+// What happened on a day, in UTC.
+type DayStatistics struct {
+	// The day, such as 2026-01-31.
+	Day string `json:"day"`
+	// Users who came to be.
+	SignUps int `json:"signUps"`
+	// Sessions that were opened.
+	SignIns int `json:"signIns"`
+	// Sign-ins that failed. Tries after a limit was used up are not counted.
+	Failures int `json:"failures"`
+	// Users who were seen. It is up to ten minutes late, and misses who was only there shortly before midnight and again after it.
+	ActiveUsers int `json:"activeUsers"`
 }
 
 // Which script to remove.
@@ -272,6 +346,20 @@ type SetHookSecretsPayload struct {
 	HookScript *HookScript `json:"hookScript"`
 }
 
+// What happened in a time.
+type Statistics struct {
+	// Every day of it, the first one first.
+	Days []*DayStatistics `json:"days"`
+	// Users who came to be, on all days together.
+	SignUps int `json:"signUps"`
+	// Sessions that were opened, on all days together.
+	SignIns int `json:"signIns"`
+	// Sign-ins that failed, on all days together.
+	Failures int `json:"failures"`
+	// Users who were seen on the busiest day.
+	MostActiveUsers int `json:"mostActiveUsers"`
+}
+
 // A name and its text.
 type TextInput struct {
 	// The name.
@@ -366,6 +454,8 @@ type User struct {
 	PasswordMustChange bool `json:"passwordMustChange"`
 	// What the application stored with the user.
 	Metadata json.RawMessage `json:"metadata,omitempty"`
+	// The newest entries of the audit log about the user. auditEntries has all of them.
+	AuditEntries []*AuditEntry `json:"auditEntries"`
 }
 
 // What somebody may do through this API.

@@ -1,0 +1,96 @@
+package graph
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"postern/flow"
+	"postern/graph/wire"
+	"postern/store"
+)
+
+// AuditEntries lists entries of the audit log.
+func (q *query) AuditEntries(ctx context.Context, where *wire.AuditEntriesWhere, first *int, after *string, last *int, before *string) (*wire.AuditEntryConnection, error) {
+	filter := toAuditFilter(where)
+	p, err := q.Admin.AuditEntries(ctx, operator(ctx), filter, flow.Paging{First: first, After: after, Last: last, Before: before})
+	if err != nil {
+		return nil, under("where", err)
+	}
+	c := &wire.AuditEntryConnection{PageInfo: pageInfo(p), Nodes: toAuditEntries(p.Items)}
+	for i, node := range c.Nodes {
+		c.Edges = append(c.Edges, &wire.AuditEntryEdge{Cursor: p.Cursors[i], Node: node})
+	}
+	if wants(ctx, "totalCount") {
+		c.TotalCount, err = q.Admin.CountAuditEntries(ctx, operator(ctx), filter)
+	}
+	return c, err
+}
+
+func toAuditFilter(where *wire.AuditEntriesWhere) flow.AuditFilter {
+	if where == nil {
+		return flow.AuditFilter{}
+	}
+	return flow.AuditFilter{
+		UserID: orZero(where.UserID), ActorID: orZero(where.ActorID), SessionID: orZero(where.SessionID), Events: where.Events,
+		Since: orZero(where.Since), Until: orZero(where.Until),
+	}
+}
+
+// AuditEntries lists the newest entries about each of several users.
+func (u *user) AuditEntries(ctx context.Context, users []*wire.User, first int) ([][]*wire.AuditEntry, error) {
+	ids := make([]string, len(users))
+	for i, of := range users {
+		ids[i] = of.ID
+	}
+	found, err := u.Admin.AuditOfUsers(ctx, operator(ctx), ids, first)
+	if err != nil {
+		return nil, err
+	}
+	lists := make([][]*wire.AuditEntry, len(users))
+	for i, id := range ids {
+		lists[i] = toAuditEntries(found[id])
+	}
+	return lists, nil
+}
+
+func toAuditEntries(list []store.AuditEntry) []*wire.AuditEntry {
+	entries := make([]*wire.AuditEntry, len(list))
+	for i, e := range list {
+		entries[i] = &wire.AuditEntry{
+			ID: strconv.FormatInt(e.ID, 10), At: e.At, Event: e.Event, UserID: nullable(e.UserID), ActorID: nullable(e.ActorID),
+			SessionID: nullable(e.SessionID), Address: nullable(e.AddressPrefix), UserAgent: nullable(e.UserAgent), Detail: e.Detail,
+		}
+		if e.SealNo > 0 {
+			entries[i].Seal = nullable(strconv.FormatInt(e.SealNo, 10))
+		}
+	}
+	return entries
+}
+
+// Statistics tells what happened on each day.
+func (q *query) Statistics(ctx context.Context, from time.Time, to *time.Time) (*wire.Statistics, error) {
+	days, err := q.Admin.Statistics(ctx, operator(ctx), from, orZero(to))
+	if err != nil {
+		return nil, err
+	}
+	s := &wire.Statistics{}
+	for _, d := range days {
+		day := wire.DayStatistics{Day: d.Day, SignUps: int(d.SignUps), SignIns: int(d.SignIns), Failures: int(d.Failures), ActiveUsers: int(d.ActiveUsers)}
+		s.Days = append(s.Days, &day)
+		s.SignUps += day.SignUps
+		s.SignIns += day.SignIns
+		s.Failures += day.Failures
+		s.MostActiveUsers = max(s.MostActiveUsers, day.ActiveUsers)
+	}
+	return s, nil
+}
+
+// orZero is what is given, or the zero value.
+func orZero[T any](given *T) T {
+	var v T
+	if given != nil {
+		v = *given
+	}
+	return v
+}
