@@ -94,6 +94,14 @@ func Types() []Type {
 			"method": {"string", "email, where a mail proved it.", true}, "provider": {"string", "The provider that proved it.", true},
 			"by": {"string", "What else proved it.", true},
 		}},
+		{"user.updated", "An operator changed the user.", map[string]Field{
+			"changed":       {"array", "The fields that have another value, by their names in GraphQL; personal data is not told.", false},
+			"rolesAdded":    {"array", "The roles that the user may take now.", true},
+			"rolesTaken":    {"array", "The roles that the user may take no longer.", true},
+			"disabled":      {"boolean", "Whether the user is locked, where that changed.", true},
+			"bannedUntil":   {"time", "The user is locked until then, where that changed; missing where a ban was lifted.", true},
+			"sessionsEnded": {"boolean", "The user's sessions ended by it.", true},
+		}},
 	}
 	return types
 }

@@ -3,6 +3,8 @@ package graph
 import (
 	"context"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"postern/flow"
 	"postern/graph/wire"
 )
@@ -38,4 +40,34 @@ func given[T any](p *T) T {
 		return zero
 	}
 	return *p
+}
+
+// UpdateUser changes a user.
+func (m *mutation) UpdateUser(ctx context.Context, in wire.UpdateUserInput) (*wire.UpdateUserPayload, error) {
+	u, err := m.Admin.UpdateUser(ctx, operator(ctx), flow.UserChange{
+		ID: in.ID, IfUpdatedAt: given(in.IfUpdatedAt), Email: field(in.Email), EmailVerified: field(in.EmailVerified),
+		PhoneNumber: field(in.PhoneNumber), PhoneNumberVerified: field(in.PhoneNumberVerified),
+		DisplayName: field(in.DisplayName), AvatarURL: field(in.AvatarURL), Locale: field(in.Locale),
+		DefaultRole: field(in.DefaultRole), Roles: listField(in.Roles), Metadata: listField(in.Metadata), MetadataPatch: listField(in.MetadataPatch),
+		Disabled: field(in.Disabled), BannedUntil: field(in.BannedUntil),
+	})
+	if err != nil {
+		return nil, under("input", err)
+	}
+	return &wire.UpdateUserPayload{User: toUser(u)}, nil
+}
+
+// field is what is said of a field: nothing, null, or its value.
+func field[T any](o graphql.Omittable[*T]) flow.Field[T] {
+	p, given := o.ValueOK()
+	if p == nil {
+		return flow.Field[T]{Given: given, Null: given}
+	}
+	return flow.Field[T]{Given: true, Value: *p}
+}
+
+// listField is field for a list, and for JSON.
+func listField[L ~[]E, E any](o graphql.Omittable[L]) flow.Field[L] {
+	list, given := o.ValueOK()
+	return flow.Field[L]{Given: given, Null: given && list == nil, Value: list}
 }

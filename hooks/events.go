@@ -170,6 +170,7 @@ type PasswordChanged struct {
 type UserModified struct {
 	Event
 	User auth.User // as they will be
+	metadata
 }
 
 // UserDeleted is a user whom an operator is about to delete.

@@ -120,7 +120,6 @@ func New() *Hooks {
 	h.MailDue.owned = true
 	h.PasswordChanged.at("password changed", h)
 	h.UserModified.at("user modified", h)
-	h.UserModified.idle = true
 	h.UserDeleted.at("user deleted", h)
 	h.UserDeleted.idle = true
 	return h

@@ -90,4 +90,7 @@ func (e UserCreating) Current() auth.User { return e.of(e.User) }
 func (e UserConfirmed) Current() auth.User { return e.of(e.User) }
 
 // Current is the user as the hooks asked before want them to be.
+func (e UserModified) Current() auth.User { return e.of(e.User) }
+
+// Current is the user as the hooks asked before want them to be.
 func (e SessionOpening) Current() auth.User { return e.of(e.User) }

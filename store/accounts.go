@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"postern/auth"
 )
 
 // ErrIDTaken says that another user has an id, or had it.
@@ -46,3 +48,52 @@ const isBuriedSQL = `select exists (select from auth.deleted_users where id = $1
 
 // IsBadValue tells whether an error is that of a value that Postgres cannot keep.
 func IsBadValue(err error) bool { return strings.HasPrefix(sqlState(err), "22") }
+
+// HoldUserRecord finds a user and keeps everybody else from changing them until the transaction ends. It
+// must run in a transaction.
+//
+// The user is read by a statement of its own: it begins once the row is held, and so sees what was
+// committed while that waited, of other tables too.
+func (db *DB) HoldUserRecord(ctx context.Context, id string) (UserRecord, error) {
+	if _, err := db.Exec(ctx, holdUserSQL, id); err != nil {
+		return UserRecord{}, refusal(err)
+	}
+	return db.UserRecord(ctx, id)
+}
+
+// UserChange is what an operator changes of a user.
+type UserChange struct {
+	auth.User        // as they will be
+	Banned      bool // the end of their ban is another one
+	WithRoles   bool // the roles are others
+	DropTickets bool // one-time secrets were sent to an address that is no longer theirs
+	EndSessions bool
+}
+
+// ChangeUser writes a user as an operator wants them. Personal access tokens are left: while the user is
+// locked they let nobody in. Whoever is gone, or deleted, is ErrChanged. It must run in a transaction.
+func (db *DB) ChangeUser(ctx context.Context, c UserChange, e Entry) error {
+	b := &pgx.Batch{}
+	b.Queue(changeUserSQL, c.ID, nullable(c.Email), c.EmailVerified, nullable(c.NewEmail), nullable(c.PhoneNumber), c.PhoneNumberVerified,
+		c.DisplayName, c.AvatarURL, c.Locale, c.DefaultRole, jsonOrNull(c.Metadata), c.Disabled, c.Banned, nullableTime(c.BannedUntil), c.DropTickets)
+	if c.WithRoles {
+		b.Queue(dropOtherRolesSQL, c.ID, c.Roles)
+		b.Queue(addMoreRolesSQL, c.ID, c.Roles, e.At)
+	}
+	if c.DropTickets {
+		b.Queue(dropTicketsSQL, c.ID)
+	}
+	if c.EndSessions {
+		b.Queue(endOtherSessionsSQL, c.ID, nil)
+	}
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b, 1)
+}
+
+const (
+	changeUserSQL = `update auth.users set email = $2, email_verified = $3, new_email = $4, phone_number = $5, phone_number_verified = $6,
+			display_name = $7, avatar_url = $8, locale = $9, default_role = $10, metadata = $11, disabled = $12,
+			banned_until = case when $13::boolean then $14::timestamptz else banned_until end, ticket = case when $15::boolean then null else ticket end
+		where id = $1 and deleted_at is null`
+	dropOtherRolesSQL = `delete from auth.user_roles where user_id = $1 and role <> all($2::text[])`
+)

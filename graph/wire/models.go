@@ -9,6 +9,8 @@ import (
 	"io"
 	"strconv"
 	"time"
+
+	"github.com/99designs/gqlgen/graphql"
 )
 
 // Which entries are meant. Those that meet all of it.
@@ -406,6 +408,47 @@ type UpdateMachineClientInput struct {
 type UpdateMachineClientPayload struct {
 	// The machine client as it is now.
 	MachineClient *MachineClient `json:"machineClient"`
+}
+
+// What to change of a user. What is left out stays as it is. Null takes away email, phoneNumber, bannedUntil and
+// metadata; nothing else can be null. Credentials are not among it: nobody may choose those of somebody else.
+type UpdateUserInput struct {
+	// Id of the user, who must not be deleted.
+	ID string `json:"id"`
+	// Change nothing unless this is still the user's updatedAt, which a visit of theirs moves, too.
+	IfUpdatedAt *time.Time `json:"ifUpdatedAt,omitempty"`
+	// E-mail address. Another one counts as not proved, ends what was mailed to the old one, and the old one is told.
+	Email graphql.Omittable[*string] `json:"email,omitempty"`
+	// Whether the address counts as proved.
+	EmailVerified graphql.Omittable[*bool] `json:"emailVerified,omitempty"`
+	// Phone number with + and the code of its country. Another one counts as not proved, ends what was sent to the old one, and the user is told by mail.
+	PhoneNumber graphql.Omittable[*string] `json:"phoneNumber,omitempty"`
+	// Whether the number counts as proved.
+	PhoneNumberVerified graphql.Omittable[*bool] `json:"phoneNumberVerified,omitempty"`
+	// Name to show to others.
+	DisplayName graphql.Omittable[*string] `json:"displayName,omitempty"`
+	// Address of a picture; empty for none.
+	AvatarURL graphql.Omittable[*string] `json:"avatarUrl,omitempty"`
+	// Language of mails and messages, one of AUTH_LOCALE_ALLOWED_LOCALES.
+	Locale graphql.Omittable[*string] `json:"locale,omitempty"`
+	// Role that the user takes unless they ask for another; one of the roles.
+	DefaultRole graphql.Omittable[*string] `json:"defaultRole,omitempty"`
+	// All roles that the user may take, the default role among them. They must exist. Taking one away ends the user's sessions.
+	Roles graphql.Omittable[[]string] `json:"roles,omitempty"`
+	// What the application stores with the user, whole: an object. Not beside metadataPatch.
+	Metadata graphql.Omittable[json.RawMessage] `json:"metadata,omitempty"`
+	// Members to put into the metadata, each in the place of the one of its name; null takes one out. What lies deeper is replaced, not merged.
+	MetadataPatch graphql.Omittable[json.RawMessage] `json:"metadataPatch,omitempty"`
+	// Whether the user is locked. Locking ends the user's sessions; personal access tokens rest until it is lifted.
+	Disabled graphql.Omittable[*bool] `json:"disabled,omitempty"`
+	// Lock the user until then, in the same way.
+	BannedUntil graphql.Omittable[*time.Time] `json:"bannedUntil,omitempty"`
+}
+
+// What changing a user came to.
+type UpdateUserPayload struct {
+	// The user as they are now.
+	User *User `json:"user"`
 }
 
 // A person, or a guest. What proves who they are is never part of it.

@@ -66,6 +66,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputTextInput,
 		ec.unmarshalInputUpdateHookInput,
 		ec.unmarshalInputUpdateMachineClientInput,
+		ec.unmarshalInputUpdateUserInput,
 	)
 	first := true
 
@@ -459,6 +460,14 @@ func (ec *executionContext) childFields_UpdateMachineClientPayload(ctx context.C
 		return ec.fieldContext_UpdateMachineClientPayload_machineClient(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateMachineClientPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_UpdateUserPayload_user(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateUserPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
