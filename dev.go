@@ -64,6 +64,7 @@ func (c devCmd) Run(ctx context.Context, a *app) (err error) {
 		log.WarnContext(ctx, w.String())
 	}
 	h, err := house.Build(ctx, conf, house.Options{
+		Settings: report.Values,
 		Version: version, Development: true, Log: log, Now: time.Now, Stopping: machine.Inbox.HangUp,
 		CatchSMS: machine.Inbox.Catch,
 		Extra: map[string]http.Handler{

@@ -31,7 +31,7 @@ func (serveCmd) Run(ctx context.Context, a *app) error {
 	for _, w := range report.Warnings {
 		log.WarnContext(ctx, w.String())
 	}
-	h, err := house.Build(ctx, c, house.Options{Version: version, Log: log, Now: time.Now})
+	h, err := house.Build(ctx, c, house.Options{Version: version, Log: log, Now: time.Now, Settings: report.Values})
 	if err != nil {
 		return a.notBuilt(err)
 	}

@@ -156,7 +156,7 @@ type candidate struct {
 // set finds the value of one setting and puts it into its fields. A value that is wrong leaves
 // the default in force, so that what follows can be checked as well.
 func (l *loader) set(s *setting) {
-	v := Value{Name: s.name(), Room: s.room, Secret: s.secret, Origin: "default"}
+	v := Value{Name: s.name(), Room: s.room, Secret: s.secret, Origin: "default", Default: s.preset, Doc: s.doc}
 	if s.preset != "" {
 		l.assign(s, s.preset)
 	}

@@ -18,7 +18,10 @@ type Value struct {
 	Text   string `json:"value"`  // for showing: secrets are masked
 	Origin string `json:"origin"` // "default", "environment", ".env:3", "--port"
 	Secret bool   `json:"secret"`
-	raw    string
+	// What the documentation says of it.
+	Default string `json:"-"`
+	Doc     string `json:"-"`
+	raw     string
 }
 
 // mask stands for a secret.

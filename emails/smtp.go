@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
 )
 
 // SMTP sends through a mail server.
@@ -42,25 +43,10 @@ func (s *SMTP) Send(ctx context.Context, m Outgoing) error {
 	if err != nil {
 		return &SendError{Permanent: true, Err: err}
 	}
-	// The library heeds the context only while it dials, and leaves the connection open when the
-	// greeting fails. So the connection is ours: it is closed with the context and at the end.
-	hangUp := func() {}
-	defer func() { hangUp() }()
-	client, err := s.client(func(dialling context.Context, _, _ string) (net.Conn, error) {
-		conn, err := s.dial(dialling)
-		if err != nil {
-			return nil, err
-		}
-		stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-		hangUp = func() { stop(); _ = conn.Close() }
-		return conn, nil
-	})
+	client, session, hangUp, err := s.greet(ctx)
+	defer hangUp()
 	if err != nil {
-		return &SendError{Err: err}
-	}
-	session, err := client.DialToSMTPClientWithContext(ctx)
-	if err != nil {
-		return refused(ctx, err, false)
+		return err
 	}
 	err = client.SendWithSMTPClient(session, msg)
 	if msg.IsDelivered() { // the server has it; what came after is not worth a second mail
@@ -71,6 +57,52 @@ func (s *SMTP) Send(ctx context.Context, m Outgoing) error {
 		err = errors.New("the mail server did not confirm the mail")
 	}
 	return refused(ctx, err, true)
+}
+
+// greet opens a connection and a session on it. Whoever asked hangs up, also after an error.
+//
+// The library heeds the context only while it dials, and leaves the connection open when the greeting fails.
+// So the connection is ours: it is closed with the context and at the end.
+func (s *SMTP) greet(ctx context.Context) (client *mail.Client, session *smtp.Client, hangUp func(), err error) {
+	var conn net.Conn
+	stop := func() bool { return true }
+	hangUp = func() {
+		stop()
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}
+	client, err = s.client(func(dialling context.Context, _, _ string) (net.Conn, error) {
+		dialled, err := s.dial(dialling)
+		if err != nil {
+			return nil, err
+		}
+		conn = dialled
+		stop = context.AfterFunc(ctx, func() { _ = dialled.Close() })
+		return dialled, nil
+	})
+	if err != nil {
+		return nil, nil, hangUp, &SendError{Err: err}
+	}
+	if session, err = client.DialToSMTPClientWithContext(ctx); err != nil {
+		return nil, nil, hangUp, refused(ctx, err, false)
+	}
+	return client, session, hangUp, nil
+}
+
+// probe greets the server, proves who we are, and leaves.
+func (s *SMTP) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout())
+	defer cancel()
+	_, session, hangUp, err := s.greet(ctx)
+	defer hangUp()
+	if err != nil {
+		return err
+	}
+	if err := session.Noop(); err != nil {
+		return refused(ctx, err, false)
+	}
+	return session.Quit()
 }
 
 func (s *SMTP) timeout() time.Duration {

@@ -41,6 +41,7 @@ func Types() []Type {
 			"reason":      {"string", "Why, as the log has it.", false},
 			"unreachable": {"boolean", "The source of the data did not answer.", false},
 		}},
+		{"claims.previewed", "An operator looked what the token of the user would say with other custom claims.", nil},
 		{"email.change_requested", "A change of the e-mail address was asked for; the new one is to be confirmed.", map[string]Field{"sessionId": asking}},
 		{"email.changed", "A new e-mail address took the place of the old one.", nil},
 		{"factor.disabled", "A second factor was turned off.", map[string]Field{"factor": factor, "sessionId": asking}},
@@ -111,12 +112,24 @@ func Notes() []Type {
 	script := Field{"string", "The id of the script.", false}
 	client := Field{"string", "The machine client.", false}
 	names := Field{"array", "Their names.", false}
+	template := Field{"string", "The name of its template.", false}
 	return []Type{
 		{"audit.expired", "Entries went whose time to be kept was over (AUTH_AUDIT_KEPT).", map[string]Field{
 			"before": {"time", "Those from before.", false}, "partitions": {"integer", "Months that went as a whole.", false},
 		}},
 		{"audit.restarted", "The chain goes on after it was found broken (postern audit restart).", map[string]Field{
 			"was": {"integer", "The number of the last seal, as the head had it.", false}, "no": {"integer", "The number of the last seal that was there.", false},
+		}},
+		{"dead-letter.discarded", "Something that was given up was forgotten.", map[string]Field{
+			"kind": {"string", "event, mail or sms.", false}, "item": {"uuid", "The id of the event or the message.", false}, "user": {"uuid", "Whose it was.", true},
+		}},
+		{"dead-letter.retried", "A message that was given up was tried once more.", map[string]Field{
+			"kind": {"string", "mail or sms.", false}, "item": {"uuid", "The id of the message.", false}, "user": {"uuid", "Whose it is.", true},
+		}},
+		{"events.replayed", "Events were asked for again.", map[string]Field{
+			"count": {"integer", "How many, counted for each receiver.", false}, "receivers": {"integer", "To how many receivers.", false},
+			"event": {"uuid", "The event, where it was one.", true}, "receiver": {"string", "The receiver, where one was named.", true},
+			"user": {"uuid", "Whose, where one was named.", true}, "type": {"string", "Of which type, where one was named.", true},
 		}},
 		{"hook-script.changed", "A script of a hook was changed, or enabled or disabled.", map[string]Field{"script": script, "client": client}},
 		{"hook-script.created", "A script of a hook was made.", map[string]Field{"script": script, "client": client}},
@@ -125,6 +138,10 @@ func Notes() []Type {
 		{"hook-script.secrets.changed", "Secrets of a script were changed.", map[string]Field{"script": script, "client": client, "names": names}},
 		{"hook-script.secrets.deleted", "Secrets of a script were deleted.", map[string]Field{"script": script, "client": client, "names": names}},
 		{"hook-script.secrets.set", "Secrets of a script were added or changed.", map[string]Field{"script": script, "client": client, "names": names}},
+		{"hook-script.tested", "A hook, or a script in its place, was tried about somebody made up.", map[string]Field{
+			"hook": {"string", "The hook, where one was named.", true}, "script": {"string", "The id of the script, where it is a stored one.", true},
+			"candidate": {"boolean", "A script that is not stored was tried.", true},
+		}},
 		{"machine-client.changed", "A machine client was changed.", map[string]Field{"client": client}},
 		{"machine-client.created", "A machine client was made.", map[string]Field{"client": client}},
 		{"machine-client.deleted", "A machine client was deleted.", map[string]Field{"client": client}},
@@ -133,6 +150,10 @@ func Notes() []Type {
 		}},
 		{"machine-client.secret-rotated", "A machine client got another secret.", map[string]Field{"client": client}},
 		{"machine-client.set", "The machine client of the settings was made or changed.", map[string]Field{"client": client}},
+		{"message.tested", "A test message was sent.", map[string]Field{
+			"kind": {"string", "mail or sms.", false}, "template": template, "to": {"string", "The address or the number.", false},
+			"sent": {"boolean", "It was taken.", false},
+		}},
 		{"signin.failed", "Somebody did not get in. What they typed is not kept. Tries after a limit is used up leave no entry.", map[string]Field{
 			"method":   {"string", "How they tried: password, otp, sms, totp, recovery-code, webauthn, link, oauth, idtoken, pat and the like.", false},
 			"reason":   {"string", "unknown where nobody is known by what was typed, else the code of the refusal (errors.md), such as invalid-credentials or user-disabled.", false},

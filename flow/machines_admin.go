@@ -94,7 +94,7 @@ type MachineChange struct {
 
 // Change changes a machine client. What it may no longer do, its tokens no longer allow.
 func (f *Machines) Change(ctx context.Context, id string, in MachineChange, by Operator) (store.MachineClient, error) {
-	if err := by.mayChange(); err != nil {
+	if err := cmp.Or(by.mayChange(), asClient(id)); err != nil {
 		return store.MachineClient{}, err
 	}
 	n := f.note(by, "machine-client.changed", id)
@@ -125,7 +125,7 @@ func (f *Machines) Change(ctx context.Context, id string, in MachineChange, by O
 // Rotate gives a machine client another secret, which is told now and never again. Tokens that were got
 // with the former one end.
 func (f *Machines) Rotate(ctx context.Context, id string, by Operator) (c store.MachineClient, secret string, err error) {
-	if err := cmp.Or(by.mayChange(), f.open()); err != nil {
+	if err := cmp.Or(by.mayChange(), f.open(), asClient(id)); err != nil {
 		return c, "", err
 	}
 	secret = rand.Text() + rand.Text()
@@ -138,12 +138,20 @@ func (f *Machines) Rotate(ctx context.Context, id string, by Operator) (c store.
 
 // Delete removes a machine client. Its tokens end.
 func (f *Machines) Delete(ctx context.Context, id string, by Operator) error {
-	if err := by.mayChange(); err != nil {
+	if err := cmp.Or(by.mayChange(), asClient(id)); err != nil {
 		return err
 	}
 	n := f.note(by, "machine-client.deleted", id)
 	err := f.Store.InTx(ctx, func(tx *store.DB) error { return tx.DeleteMachineClient(ctx, id, n) })
 	return f.refused(ctx, id, err)
+}
+
+// asClient refuses what cannot be the id of a machine client.
+func asClient(id string) error {
+	if !idShape.MatchString(id) {
+		return fmt.Errorf("%w: no machine client", auth.NotFound)
+	}
+	return nil
 }
 
 func (f *Machines) change(ctx context.Context, id string, change store.MachineClientChange, n store.Note) (c store.MachineClient, err error) {

@@ -14,7 +14,7 @@ import (
 
 // SecretNames lists the names of a script's secrets. Nobody reads their values but the script.
 func (f *Scripts) SecretNames(ctx context.Context, id string, by By) ([]string, error) {
-	if err := by.MayRead(); err != nil {
+	if err := cmp.Or(by.MayRead(), asID(id)); err != nil {
 		return nil, err
 	}
 	names, err := f.Store.ScriptSecrets(ctx, id)
@@ -23,7 +23,7 @@ func (f *Scripts) SecretNames(ctx context.Context, id string, by By) ([]string, 
 
 // AddSecrets gives a script new secrets, all of them or none.
 func (f *Scripts) AddSecrets(ctx context.Context, id string, secrets map[string]string, by By) error {
-	if err := by.MayAddSecrets(); err != nil {
+	if err := cmp.Or(by.MayAddSecrets(), asID(id)); err != nil {
 		return err
 	}
 	sealed, n, err := f.sealSecrets("hook-script.secrets.added", id, secrets, by)
@@ -37,7 +37,7 @@ func (f *Scripts) AddSecrets(ctx context.Context, id string, secrets map[string]
 
 // ChangeSecrets gives secrets of a script other values, all of them or none.
 func (f *Scripts) ChangeSecrets(ctx context.Context, id string, secrets map[string]string, by By) error {
-	if err := by.MayChange(); err != nil {
+	if err := cmp.Or(by.MayChange(), asID(id)); err != nil {
 		return err
 	}
 	sealed, n, err := f.sealSecrets("hook-script.secrets.changed", id, secrets, by)
@@ -50,7 +50,7 @@ func (f *Scripts) ChangeSecrets(ctx context.Context, id string, secrets map[stri
 // SetSecrets gives a script secrets, those that it has and others, all of them or none, and gives the script
 // as it is then.
 func (f *Scripts) SetSecrets(ctx context.Context, id string, secrets map[string]string, by By) (s store.HookScript, err error) {
-	if err := cmp.Or(by.MayAddSecrets(), f.asked(by)); err != nil {
+	if err := cmp.Or(by.MayAddSecrets(), f.asked(by), asID(id)); err != nil {
 		return s, err
 	}
 	sealed, n, err := f.sealSecrets("hook-script.secrets.set", id, secrets, by)
@@ -69,7 +69,7 @@ func (f *Scripts) SetSecrets(ctx context.Context, id string, secrets map[string]
 
 // DropSecrets removes secrets of a script. A name that it does not have is no error.
 func (f *Scripts) DropSecrets(ctx context.Context, id string, names []string, by By) error {
-	if err := cmp.Or(by.MayDelete(), checkSecretNames(names, 1000)); err != nil {
+	if err := cmp.Or(by.MayDelete(), asID(id), checkSecretNames(names, 1000)); err != nil {
 		return err
 	}
 	n := f.note("hook-script.secrets.deleted", id, by)

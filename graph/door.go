@@ -34,6 +34,7 @@ type Door struct {
 	Admin    *flow.Admin
 	Scripts  *flow.Scripts
 	Machines *flow.Machines
+	Service  *flow.Service
 	Signer   *tokens.Signer
 	Secret   string // the admin secret; empty opens nothing
 	Limits   limits.Settings

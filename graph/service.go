@@ -53,3 +53,25 @@ func jsonOf(m map[string]string) json.RawMessage {
 	text, _ := json.Marshal(m) // a map of texts always can be
 	return slices.Clip(text)
 }
+
+// Configuration lists the settings.
+func (q *query) Configuration(ctx context.Context) ([]*wire.ConfigurationValue, error) {
+	all, err := q.Service.InEffect(ctx, operator(ctx))
+	list := make([]*wire.ConfigurationValue, len(all))
+	for i, v := range all {
+		list[i] = &wire.ConfigurationValue{
+			Section: v.Section, Name: v.Name, Value: v.Value, Default: v.Default, Source: v.Source, IsSecret: v.Secret, Description: v.Doc,
+		}
+	}
+	return list, err
+}
+
+// Health looks at what the service needs.
+func (q *query) Health(ctx context.Context) (*wire.Health, error) {
+	r, err := q.Service.Health(ctx, operator(ctx))
+	h := &wire.Health{State: wire.HealthState(r.State), Checks: make([]*wire.HealthCheck, len(r.Checks))}
+	for i, c := range r.Checks {
+		h.Checks[i] = &wire.HealthCheck{Kind: c.Kind, Name: c.Name, State: wire.HealthState(c.State), Message: c.Sentence, Milliseconds: milliseconds(c.Took)}
+	}
+	return h, err
+}

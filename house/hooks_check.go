@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"postern/config"
 	"postern/hooks"
@@ -22,6 +23,7 @@ type Attendant struct {
 	options   Options
 	dialects  []Dialect
 	receivers *receivers
+	making    sync.Mutex // of ways to receivers: what they share is opened once
 }
 
 // NewAttendant makes an attendant of the hooks of the settings. Somebody closes it.
@@ -41,6 +43,8 @@ func (a *Attendant) Close() { a.receivers.close() }
 
 // runner makes the way to the receiver of a hook.
 func (a *Attendant) runner(ctx context.Context, h Hook) (hooks.Runner, error) {
+	a.making.Lock()
+	defer a.making.Unlock()
 	for _, d := range a.dialects {
 		if d.Name == h.Dialect {
 			return d.runner(ctx, a.receivers, a.options, h.Name)

@@ -97,23 +97,30 @@ func (a *Attendant) TryScript(ctx context.Context, h Hook, s ScriptFile, payload
 		return Tried{}, fmt.Errorf("%s cannot be a script", h.Name)
 	}
 	h.Transport, h.Where, h.Signed = hooks.Script, "script "+s.Name, false
+	runner, err := a.scriptRunner(h, s)
+	if err != nil {
+		return Tried{}, err
+	}
+	return a.try(ctx, h, runner, payload)
+}
+
+// scriptRunner makes the way to a script that is to be a hook.
+func (a *Attendant) scriptRunner(h Hook, s ScriptFile) (*jshook.Runner, error) {
 	script := jshook.Script{Source: s.Source, Secrets: s.Secrets}
 	for _, d := range a.dialects {
 		if d.Name == h.Dialect && d.script != nil {
 			script = d.script(h.Name, s.Source, s.Secrets)
 		}
 	}
+	a.making.Lock()
+	defer a.making.Unlock()
 	var err error
 	if a.receivers.scripts == nil {
 		if a.receivers.scripts, err = Scripts(a.config, a.options.ScriptProgram); err != nil {
-			return Tried{}, err
+			return nil, err
 		}
 	}
-	runner, err := a.receivers.scripts.Runner(script)
-	if err != nil {
-		return Tried{}, err
-	}
-	return a.try(ctx, h, runner, payload)
+	return a.receivers.scripts.Runner(script)
 }
 
 // ScriptFile is a script to be tried.

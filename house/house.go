@@ -57,6 +57,7 @@ type Options struct {
 	Development bool // sample secrets are allowed, and Extra is served
 	Log         *slog.Logger
 	Now         func() time.Time
+	Settings    []config.Value // every setting in effect, as operators may see it
 	// Extra are handlers outside the API prefix, each for a path and what lies below it: the inbox
 	// of the development machine.
 	Extra map[string]http.Handler
@@ -86,9 +87,11 @@ type House struct {
 
 	metadata  *metadata
 	receivers *receivers
+	attendant *Attendant // tries hooks for operators; nil where nobody could ask it to
 	settings  server.Settings
 	identity  *server.Certificate // nil where a proxy speaks TLS, or nobody
 	log       *slog.Logger
+	now       func() time.Time
 	stopping  func()
 	working   atomic.Bool // the carriers run
 	closing   atomic.Bool // a stop was asked for
@@ -241,7 +244,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		return nil, err
 	}
 	h = &House{
-		Store: db, Kit: kit, receivers: asked, settings: c.Server, identity: identity, log: o.Log, stopping: o.Stopping,
+		Store: db, Kit: kit, receivers: asked, settings: c.Server, identity: identity, log: o.Log, now: o.Now, stopping: o.Stopping,
 		Carriers: &deliver.Carriers{Settings: c.Deliver, Events: c.Events, Store: db, Hooks: moments, Mailer: mailer, SMS: gateway, Keys: keys, Log: o.Log, Now: o.Now},
 	}
 	if err := h.Carriers.OpenRoutes(ctx); err != nil {
@@ -288,7 +291,10 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 		return nil, err
 	}
 	clients := platformDoor(c, door)
-	operators := operatorsDoor(c, front, kit, o.Log)
+	operators, err := h.operatorsDoor(c, o, front, kit)
+	if err != nil {
+		return nil, err
+	}
 	// No ServeMux: it redirects unclean paths, which the doors refuse.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for path, extra := range o.Extra {
@@ -413,6 +419,9 @@ func (h *House) Close(ctx context.Context) error {
 	h.starting.Wait()
 	err := h.Carriers.Stop(ctx)
 	h.receivers.close()
+	if h.attendant != nil {
+		h.attendant.Close()
+	}
 	h.Store.Close()
 	return err
 }

@@ -1,28 +1,108 @@
 package house
 
 import (
-	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"postern/config"
 	"postern/flow"
 	"postern/graph"
+	"postern/hooks"
 	"postern/server"
 )
 
 // operatorsDoor gives the door for operators; nil where it is off, or nobody could open it.
-func operatorsDoor(c *config.Config, front *server.Front, kit flow.Kit, log *slog.Logger) http.Handler {
+func (h *House) operatorsDoor(c *config.Config, o Options, front *server.Front, kit flow.Kit) (http.Handler, error) {
 	s := c.Admin
 	if !s.Enabled || c.Engine.AdminSecret == "" && s.Role == "" && s.ReaderRole == "" {
-		return nil
+		return nil, nil
+	}
+	admin := &flow.Admin{Kit: kit, Settings: s}
+	service, err := h.service(c, o, admin)
+	if err != nil {
+		return nil, err
 	}
 	door := &graph.Door{
 		Front: &server.Front{
 			Log: front.Log, Now: front.Now, Limits: front.Limits, Global: front.Global, Proxies: front.Proxies, Logging: front.Logging, Timeout: front.Timeout,
 			TrustsOrigin: front.TrustsOrigin, Refuse: graph.Refuse, Transient: front.Transient,
 		},
-		Admin: &flow.Admin{Kit: kit, Settings: s}, Scripts: &flow.Scripts{Kit: kit, Asked: c.Management.On()}, Machines: flow.NewMachines(kit, c.Management),
-		Signer: kit.Signer, Secret: c.Engine.AdminSecret, Limits: c.Limits, Log: log,
+		Admin: admin, Scripts: &flow.Scripts{Kit: kit, Asked: c.Management.On()}, Machines: flow.NewMachines(kit, c.Management), Service: service,
+		Signer: kit.Signer, Secret: c.Engine.AdminSecret, Limits: c.Limits, Log: o.Log,
 	}
-	return door.Handler()
+	return door.Handler(), nil
+}
+
+// service opens the desk for those who look after the service.
+func (h *House) service(c *config.Config, o Options, admin *flow.Admin) (*flow.Service, error) {
+	pool, err := Scripts(c, o.ScriptProgram) // no process starts before a script is tried
+	if err != nil {
+		return nil, err
+	}
+	h.attendant = NewAttendant(c, Options{Now: o.Now, ScriptProgram: o.ScriptProgram})
+	h.attendant.receivers.scripts = pool
+	f := &flow.Service{
+		Admin: admin, Mailer: h.Carriers.Mailer, ClaimSettings: c.Claims, ClaimSource: Source(c, h.Store, h.metadata.engine, o.Now),
+		Try: (&trials{attendant: h.attendant, hooks: Hooks(c), stored: stored{store: h.Store, keys: admin.Keys}}).try,
+	}
+	for _, v := range o.Settings {
+		f.Configuration = append(f.Configuration, flow.ConfigValue{
+			Section: v.Room, Name: v.Name, Value: withoutPasswords(v.Text), Default: v.Default, Doc: v.Doc, Source: v.Origin, Secret: v.Secret,
+		})
+	}
+	for _, e := range c.Events.Parse() {
+		r := flow.EventReceiver{Name: e.Name, Types: e.Filters}
+		if u, err := url.Parse(e.URL); err == nil {
+			r.URL = open(u)
+		}
+		f.Receivers = append(f.Receivers, r)
+	}
+	for _, k := range Hooks(c) {
+		f.HooksKnown = append(f.HooksKnown, hookInEffect(k))
+	}
+	f.Checks = h.checks(c)
+	return f, nil
+}
+
+// withoutPasswords hides what addresses in a value carry of secrets: settings that are no secrets may have
+// such an address.
+func withoutPasswords(text string) string {
+	words := strings.Split(text, ", ")
+	for i, word := range words {
+		u, err := url.Parse(word)
+		if err != nil || u.User == nil {
+			continue
+		}
+		if _, has := u.User.Password(); has {
+			words[i] = u.Redacted()
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func hookInEffect(k Hook) flow.HookInEffect {
+	h := flow.HookInEffect{
+		Name: k.Name, Dialect: k.Dialect, Doc: k.Doc, Enabled: k.Enabled, Setting: k.Origin, Transport: string(k.Transport), Address: k.Where, Signed: k.Signed,
+	}
+	for _, b := range k.Moments {
+		m := flow.HookMoment{Moment: b.Moment, Kind: kindOf(b), Policy: "refuse", Within: k.Timeout}
+		if b.CarryOn {
+			m.Policy = "carry-on"
+		}
+		h.Moments = append(h.Moments, m)
+	}
+	return h
+}
+
+func kindOf(b hooks.Bound) string {
+	switch {
+	case b.Joins:
+		return "in-transaction"
+	case b.Kind == hooks.Mutator:
+		return "mutator"
+	case b.Kind == hooks.Vetoer:
+		return "vetoer"
+	}
+	return "observer"
 }

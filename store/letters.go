@@ -35,12 +35,13 @@ type EventsAsked struct {
 	UserID string
 	Type   string // a pattern of SQL's like
 	Since  time.Time
-	Dead   bool // only those that were given up
+	Until  time.Time // what happened then is not among them
+	Dead   bool      // only those that were given up
 	Most   int
 }
 
 func (a EventsAsked) args() []any {
-	return []any{nullable(a.ID), nullable(a.UserID), nullable(a.Type), nullableTime(a.Since)}
+	return []any{nullable(a.ID), nullable(a.UserID), nullable(a.Type), nullableTime(a.Since), nullableTime(a.Until)}
 }
 
 // ListEvents lists events as they are at one receiver, the newest first. A receiver without a name
@@ -62,7 +63,7 @@ func (db *DB) ListEvents(ctx context.Context, r Receiver, a EventsAsked) ([]Told
 
 const (
 	eventsAsked = ` ($2::uuid is null or e.id = $2) and ($3::uuid is null or e.user_id = $3) and ($4::text is null or e.type like $4)
-		and ($5::timestamptz is null or e.at >= $5)`
+		and ($5::timestamptz is null or e.at >= $5) and ($6::timestamptz is null or e.at < $6)`
 
 	listEventsSQL = `
 	select e.id, e.user_id, e.seq, e.type, e.at, $1 as endpoint,
@@ -73,14 +74,14 @@ const (
 		case when l.attempts > 0 and (e.seq > l.sent or t.again_at is not null) then l.due_at end as next_at
 	from auth.events e left join auth.event_lanes l on l.user_id = e.user_id and l.endpoint = $1
 		left join auth.event_letters t on t.user_id = e.user_id and t.endpoint = $1 and t.seq = e.seq
-	where` + eventsAsked + ` and ($1 = '' or t.user_id is not null or e.at >= $7 and e.type like any($8::text[]))
-	order by e.at desc, e.seq desc limit $6`
+	where` + eventsAsked + ` and ($1 = '' or t.user_id is not null or e.at >= $8 and e.type like any($9::text[]))
+	order by e.at desc, e.seq desc limit $7`
 
 	listDeadSQL = `
 	select e.id, e.user_id, e.seq, e.type, e.at, t.endpoint, 'dead' as state, t.attempts, coalesce(t.error, '') as error, null::timestamptz as next_at
 	from auth.event_letters t join auth.events e on e.user_id = t.user_id and e.seq = t.seq
 	where t.endpoint = $1 and t.dead_at is not null and` + eventsAsked + `
-	order by t.dead_at desc, e.seq desc limit $6`
+	order by t.dead_at desc, e.seq desc limit $7`
 )
 
 // Replay has events sent to a receiver again, in their order for each user and before what waits, and
@@ -101,7 +102,7 @@ const (
 	replayEventsSQL = `
 	with chosen as (
 		select e.user_id, e.seq from auth.events e left join auth.event_lanes l on l.user_id = e.user_id and l.endpoint = $1
-		where` + eventsAsked + ` and e.type like any($8::text[]) and (e.at < $6 or e.seq <= l.sent)` + replayChosen
+		where` + eventsAsked + ` and e.type like any($9::text[]) and (e.at < $7 or e.seq <= l.sent)` + replayChosen
 
 	replayDeadSQL = `
 	with chosen as (
@@ -110,12 +111,12 @@ const (
 
 	replayChosen = `
 	), letters as (
-		insert into auth.event_letters (user_id, endpoint, seq, again_at) select user_id, $1, seq, $7 from chosen order by user_id, seq
+		insert into auth.event_letters (user_id, endpoint, seq, again_at) select user_id, $1, seq, $8 from chosen order by user_id, seq
 		on conflict (user_id, endpoint, seq) do update set again_at = excluded.again_at, dead_at = null, attempts = 0, error = null
 		returning user_id
 	), lanes as (
 		insert into auth.event_lanes (user_id, endpoint, sent, due_at)
-		select u.user_id, $1, coalesce((select b.seq from auth.events b where b.user_id = u.user_id and b.at < $6 order by b.seq desc limit 1), 0), $7
+		select u.user_id, $1, coalesce((select b.seq from auth.events b where b.user_id = u.user_id and b.at < $7 order by b.seq desc limit 1), 0), $8
 		from (select distinct user_id from letters) u order by u.user_id
 		on conflict (user_id, endpoint) do update set due_at = excluded.due_at where event_lanes.claim is null
 	)

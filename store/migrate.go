@@ -135,6 +135,17 @@ func migrated(ctx context.Context, databaseURL string) (bool, error) {
 // mainLine picks River's own migrations. Its first ones had no lines.
 const mainLine = `coalesce(to_jsonb(m) ->> 'line', 'main') = 'main'`
 
+// LatestMigration is the number of the last of our own migrations that this program knows.
+func LatestMigration() (latest int64) {
+	states, _ := knownMigrations() // they are embedded: a test reads them all
+	for _, s := range states {
+		if s.Source == "postern" {
+			latest = max(latest, s.Version)
+		}
+	}
+	return latest
+}
+
 // knownMigrations lists what this program carries.
 func knownMigrations() ([]MigrationState, error) {
 	entries, err := fs.ReadDir(migrations.FS, ".")

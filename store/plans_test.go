@@ -24,6 +24,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		"countScriptsSQL":        "an operator has a handful of scripts",
 		"listScriptsSQL":         "an operator has a handful of scripts",
 		"scriptSliceSQL":         "an operator has a handful of scripts",
+		"conditionSQL":           "a dozen migrations are listed",
 		"machineClientSliceSQL":  "an operator has a handful of machine clients",
 	}
 	conn, err := pgx.Connect(t.Context(), testpg.New(t))

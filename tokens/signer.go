@@ -139,11 +139,7 @@ func (s *Signer) payload(a Access, now time.Time, stringified bool) (map[string]
 	if a.UserID == "" || a.DefaultRole == "" || a.Life < time.Second {
 		return nil, errors.New("an access token needs a user, a default role and a life of a second at least")
 	}
-	claims := a.claims()
-	if s.oldSpelling {
-		maps.DeleteFunc(claims, func(name string, _ any) bool { return strings.EqualFold(name, oldAnonymous) })
-		claims[oldAnonymous] = claims[claimAnonymous]
-	}
+	claims := s.hasuraClaims(a)
 	payload := a.others()
 	payload["sub"] = a.UserID
 	payload["iss"] = s.s.issuer
@@ -159,6 +155,16 @@ func (s *Signer) payload(a Access, now time.Time, stringified bool) (map[string]
 		payload[sessionClaim] = a.SessionID
 	}
 	return payload, s.s.place(payload, claims, stringified)
+}
+
+// hasuraClaims are the claims of Hasura, in every spelling that is asked for.
+func (s *Signer) hasuraClaims(a Access) map[string]any {
+	claims := a.claims()
+	if s.oldSpelling {
+		maps.DeleteFunc(claims, func(name string, _ any) bool { return strings.EqualFold(name, oldAnonymous) })
+		claims[oldAnonymous] = claims[claimAnonymous]
+	}
+	return claims
 }
 
 // claims gives the x-hasura claims. Custom ones come first and never replace a built-in one, in

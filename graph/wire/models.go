@@ -73,6 +73,82 @@ type AuditEntryEdge struct {
 	Node *AuditEntry `json:"node"`
 }
 
+// How one claim comes about.
+type ClaimExplanation struct {
+	// The claim as it is defined.
+	Claim string `json:"claim"`
+	// Its name in tokens.
+	Name string `json:"name"`
+	// The expression as it is defined.
+	Expression string `json:"expression"`
+	// The JSONata that it means; null where it cannot be read.
+	Evaluated *string `json:"evaluated,omitempty"`
+	// The fields that it reads.
+	Fields []string `json:"fields"`
+	// Whether there is no token without it.
+	Required bool `json:"required"`
+	// How it comes out: value, empty, default, omitted or failed.
+	State string `json:"state"`
+	// What the expression gave; null for nothing.
+	Value json.RawMessage `json:"value,omitempty"`
+	// What the token says; null where it is left out.
+	Literal *string `json:"literal,omitempty"`
+	// Why there is no value.
+	Error *string `json:"error,omitempty"`
+	// Whether the user gets no token because of it.
+	Refused bool `json:"refused"`
+	// How long the expression took, in milliseconds.
+	Milliseconds float64 `json:"milliseconds"`
+}
+
+// What is wrong with the definition of custom claims, or may surprise.
+type ClaimProblem struct {
+	// The claim; null where it is no single one.
+	Claim *string `json:"claim,omitempty"`
+	// What is wrong, and what would be right.
+	Text string `json:"text"`
+	// Whether a start would be refused.
+	Fatal bool `json:"fatal"`
+}
+
+// What the token of a user would say.
+type ClaimsPreview struct {
+	// What is wrong with the definition; nothing for the one in effect, and nothing is computed where a start would be refused.
+	Problems []*ClaimProblem `json:"problems"`
+	// What may surprise.
+	Warnings []*ClaimProblem `json:"warnings"`
+	// What the source was asked; null for nothing.
+	Query *string `json:"query,omitempty"`
+	// How long the source took, in milliseconds.
+	Milliseconds float64 `json:"milliseconds"`
+	// Why the source gave nothing; null where it did.
+	Error *string `json:"error,omitempty"`
+	// The claims, in the order in which they are defined.
+	Claims []*ClaimExplanation `json:"claims"`
+	// Whether the user would get no token.
+	Refused bool `json:"refused"`
+	// What Hasura would see, for each role; nothing where the user would get no token.
+	Roles []*RoleClaims `json:"roles"`
+}
+
+// One setting, with the value in effect.
+type ConfigurationValue struct {
+	// What it is about.
+	Section string `json:"section"`
+	// Its name in the environment.
+	Name string `json:"name"`
+	// The value in effect. Of a secret only how long it is; empty for none.
+	Value string `json:"value"`
+	// The value that it has when nothing is said; empty for none.
+	Default string `json:"default"`
+	// Where the value comes from: default, environment, a file with its line, or a flag.
+	Source string `json:"source"`
+	// Whether the value is a secret.
+	IsSecret bool `json:"isSecret"`
+	// What it does.
+	Description string `json:"description"`
+}
+
 // A script to come.
 type CreateHookInput struct {
 	// Its name: letters, digits, blanks and hyphens, 255 at most.
@@ -168,6 +244,48 @@ type DayStatistics struct {
 	ActiveUsers int `json:"activeUsers"`
 }
 
+// Something that did not arrive and is not tried any more.
+type DeadLetter struct {
+	// Its id, for retryMail and discardDeadLetter.
+	ID string `json:"id"`
+	// What it is.
+	Kind DeadLetterKind `json:"kind"`
+	// When it was given up.
+	At time.Time `json:"at"`
+	// The type of an event, the template of a message.
+	About string `json:"about"`
+	// The receiver of an event; null for messages.
+	Receiver *string `json:"receiver,omitempty"`
+	// The id of the event or the message.
+	ItemID string `json:"itemId"`
+	// Whose it is; null where nobody's.
+	UserID *string `json:"userId,omitempty"`
+	// How often it was tried.
+	Attempts int `json:"attempts"`
+	// Why the last attempt failed.
+	Error string `json:"error"`
+}
+
+// A part of the dead letters, the newest first.
+type DeadLetterConnection struct {
+	// The dead letters with their places.
+	Edges []*DeadLetterEdge `json:"edges"`
+	// The dead letters.
+	Nodes []*DeadLetter `json:"nodes"`
+	// Where the part lies in the list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in the whole list.
+	TotalCount int `json:"totalCount"`
+}
+
+// One dead letter in a list.
+type DeadLetterEdge struct {
+	// Its place in the list.
+	Cursor string `json:"cursor"`
+	// The dead letter.
+	Node *DeadLetter `json:"node"`
+}
+
 // Which script to remove.
 type DeleteHookInput struct {
 	// The id of the script.
@@ -190,6 +308,172 @@ type DeleteMachineClientInput struct {
 type DeleteMachineClientPayload struct {
 	// The id of the machine client that is gone. Its tokens have ended.
 	ID string `json:"id"`
+}
+
+// Which dead letter to forget.
+type DiscardDeadLetterInput struct {
+	// Its id.
+	ID string `json:"id"`
+}
+
+// What was forgotten.
+type DiscardDeadLetterPayload struct {
+	// The dead letter as it was.
+	DeadLetter *DeadLetter `json:"deadLetter"`
+}
+
+// A template of a mail or a text message in one language, as it is written.
+type EmailTemplate struct {
+	// Its name.
+	Name string `json:"name"`
+	// Its language, such as en.
+	Locale string `json:"locale"`
+	// Where it comes from.
+	Source TemplateSource `json:"source"`
+	// Whether it is that of a text message, which has neither subject nor HTML.
+	IsText bool `json:"isText"`
+	// The subject.
+	Subject string `json:"subject"`
+	// The HTML; empty for none.
+	HTML string `json:"html"`
+	// The plain text; empty where it is made from the HTML.
+	Text string `json:"text"`
+	// What is suspicious in it, or why it cannot be read.
+	Problems []string `json:"problems"`
+}
+
+// What became of an event at a receiver.
+type EventDelivery struct {
+	// The receiver.
+	Receiver string `json:"receiver"`
+	// How far the event has got.
+	State DeliveryState `json:"state"`
+	// How many attempts have failed.
+	Attempts int `json:"attempts"`
+	// Why the last one failed; null where none did.
+	Error *string `json:"error,omitempty"`
+	// When the next one is due, where one failed.
+	NextAttemptAt *time.Time `json:"nextAttemptAt,omitempty"`
+}
+
+// Somebody who is told of events, from AUTH_EVENTS_ENDPOINTS.
+type EventReceiver struct {
+	// Its name.
+	Name string `json:"name"`
+	// Where it is, without what may be secret in an address.
+	URL string `json:"url"`
+	// The types that it gets; * for all.
+	Types []string `json:"types"`
+	// Since when it gets events; null before it was first seen.
+	Since *time.Time `json:"since,omitempty"`
+	// How many events wait for it; counted no further than 100,000.
+	Backlog int `json:"backlog"`
+	// Since when the longest waiting one waits.
+	OldestWaitingAt *time.Time `json:"oldestWaitingAt,omitempty"`
+	// How many were given up.
+	Dead int `json:"dead"`
+	// Why the last attempt failed, where one waits to be tried again.
+	LastError *string `json:"lastError,omitempty"`
+}
+
+// Which events.
+type EventsWhere struct {
+	// Only those of this user.
+	UserID *string `json:"userId,omitempty"`
+	// Only those of this type, such as user.created or user.*.
+	Type *string `json:"type,omitempty"`
+	// Only what happened since then.
+	Since *time.Time `json:"since,omitempty"`
+	// Only what happened before then.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// How the service is getting on.
+type Health struct {
+	// The worst that was found.
+	State HealthState `json:"state"`
+	// What was looked at. Everything was at once.
+	Checks []*HealthCheck `json:"checks"`
+}
+
+// What was found of one thing that the service needs.
+type HealthCheck struct {
+	// What it is: postgres, hasura, claims, smtp, sms, hook, work or audit.
+	Kind string `json:"kind"`
+	// Which of its kind.
+	Name string `json:"name"`
+	// How it is getting on.
+	State HealthState `json:"state"`
+	// What was found, in a sentence.
+	Message string `json:"message"`
+	// How long looking took, in milliseconds; two seconds at most.
+	Milliseconds float64 `json:"milliseconds"`
+}
+
+// A hook of the settings.
+type Hook struct {
+	// Its name, in the words of its dialect.
+	Name string `json:"name"`
+	// Whose words it goes by: supabase, auth0, platform or gotrue.
+	Dialect string `json:"dialect"`
+	// What it is for.
+	Description string `json:"description"`
+	// Whether it is switched on.
+	Enabled bool `json:"enabled"`
+	// The setting that says where it is; null where none does.
+	Setting *string `json:"setting,omitempty"`
+	// How questions travel: http, function or script; null where it is nowhere.
+	Transport *string `json:"transport,omitempty"`
+	// Where it is, without what may be secret in an address; null where it is nowhere.
+	Address *string `json:"address,omitempty"`
+	// Whether questions are signed.
+	Signed bool `json:"signed"`
+	// When it is asked.
+	Moments []*HookMoment `json:"moments"`
+}
+
+// A moment at which a hook is asked.
+type HookMoment struct {
+	// The moment.
+	Moment string `json:"moment"`
+	// What the hook may do there: mutator (change), vetoer (refuse), observer (be told) or in-transaction.
+	Kind string `json:"kind"`
+	// What becomes of what the hook is asked about when it fails: refuse or carry-on.
+	Policy string `json:"policy"`
+	// How long the hook may take, in milliseconds.
+	DeadlineMs int `json:"deadlineMs"`
+}
+
+// What would have come of a moment.
+type HookOutcome struct {
+	// The moment.
+	Moment string `json:"moment"`
+	// What the hook comes to there.
+	Result HookResult `json:"result"`
+	// The status that a client would get where the hook says no.
+	Status *int `json:"status,omitempty"`
+	// What the hook says, or why it failed.
+	Message *string `json:"message,omitempty"`
+	// What would have changed.
+	Effects []string `json:"effects"`
+}
+
+// One question that was put to a hook.
+type HookQuestion struct {
+	// Its id.
+	ID string `json:"id"`
+	// What was asked.
+	Body json.RawMessage `json:"body"`
+	// The status of the answer, as in HTTP; null for none.
+	Status *int `json:"status,omitempty"`
+	// The body of the answer; null for none.
+	Answer *string `json:"answer,omitempty"`
+	// Why there is no answer; null where there is one.
+	Error *string `json:"error,omitempty"`
+	// What a script wrote, without its secrets.
+	Console []string `json:"console"`
+	// How long the answer took, in milliseconds.
+	Milliseconds float64 `json:"milliseconds"`
 }
 
 // A script with a say at one trigger, in the way of Auth0's Hooks.
@@ -320,6 +604,88 @@ type RemoveHookSecretsPayload struct {
 	HookScript *HookScript `json:"hookScript"`
 }
 
+// What to fill in.
+type RenderEmailTemplateInput struct {
+	// The template.
+	Name string `json:"name"`
+	// The language; the default if nothing is said.
+	Locale *string `json:"locale,omitempty"`
+	// Values in the place of samples: link, displayName, email, newEmail, ticket, redirectTo, locale, serverUrl, clientUrl, code.
+	Variables []*TextInput `json:"variables,omitempty"`
+}
+
+// A template with its values filled in.
+type RenderedEmail struct {
+	// The language that was used.
+	Locale string `json:"locale"`
+	// Where the template comes from.
+	Source TemplateSource `json:"source"`
+	// The subject; empty for text messages.
+	Subject string `json:"subject"`
+	// The HTML; empty for none.
+	HTML string `json:"html"`
+	// The plain text.
+	Text string `json:"text"`
+	// What was not as it should be, though it can be sent.
+	Warnings []string `json:"warnings"`
+}
+
+// Which event to send again.
+type ReplayEventInput struct {
+	// Its id.
+	ID string `json:"id"`
+	// Only to this receiver; to all who get it if nothing is said.
+	Receiver *string `json:"receiver,omitempty"`
+}
+
+// What will be sent again.
+type ReplayEventPayload struct {
+	// To how many receivers.
+	Count int `json:"count"`
+}
+
+// Which events to send again: 10,000 at most.
+type ReplayEventsInput struct {
+	// What happened from then on.
+	Since time.Time `json:"since"`
+	// What happened before then.
+	Until *time.Time `json:"until,omitempty"`
+	// Only those of this user.
+	UserID *string `json:"userId,omitempty"`
+	// Only those of this type, such as user.created or user.*.
+	Type *string `json:"type,omitempty"`
+	// Only those that were given up.
+	Dead *bool `json:"dead,omitempty"`
+	// Only to this receiver.
+	Receiver *string `json:"receiver,omitempty"`
+}
+
+// What will be sent again.
+type ReplayEventsPayload struct {
+	// How many events, counted for each receiver.
+	Count int `json:"count"`
+}
+
+// Which mail or text message to try once more.
+type RetryMailInput struct {
+	// The id of the dead letter.
+	ID string `json:"id"`
+}
+
+// What is tried once more.
+type RetryMailPayload struct {
+	// The dead letter as it was.
+	DeadLetter *DeadLetter `json:"deadLetter"`
+}
+
+// What Hasura would see of a request that takes a role.
+type RoleClaims struct {
+	// The role, as x-hasura-role has it.
+	Role string `json:"role"`
+	// The session variables.
+	SessionVariables json.RawMessage `json:"sessionVariables"`
+}
+
 // Whose secret is to change.
 type RotateMachineClientSecretInput struct {
 	// The id of the machine client.
@@ -332,6 +698,86 @@ type RotateMachineClientSecretPayload struct {
 	MachineClient *MachineClient `json:"machineClient"`
 	// Its secret, now and never again.
 	ClientSecret string `json:"clientSecret"`
+}
+
+// A mail to try the mail server with.
+type SendTestEmailInput struct {
+	// Where to send it.
+	To string `json:"to"`
+	// The template; email-verify if nothing is said.
+	Name *string `json:"name,omitempty"`
+	// The language; the default if nothing is said.
+	Locale *string `json:"locale,omitempty"`
+	// Values in the place of samples.
+	Variables []*TextInput `json:"variables,omitempty"`
+}
+
+// What became of a test message. One that was not taken has cost a place of the limit as well.
+type SendTestEmailPayload struct {
+	// Whether it was taken.
+	Sent bool `json:"sent"`
+	// What the other side said against it; null for nothing.
+	Problem *string `json:"problem,omitempty"`
+	// What was sent.
+	Rendered *RenderedEmail `json:"rendered"`
+	// How long it took, in milliseconds.
+	Milliseconds float64 `json:"milliseconds"`
+}
+
+// A text message to try the gateway with.
+type SendTestSmsInput struct {
+	// The number, such as +41791234567.
+	To string `json:"to"`
+	// The language; the default if nothing is said.
+	Locale *string `json:"locale,omitempty"`
+}
+
+// What became of a test message. One that was not taken has cost a place of the limit as well.
+type SendTestSmsPayload struct {
+	// Whether it was taken.
+	Sent bool `json:"sent"`
+	// What the other side said against it; null for nothing.
+	Problem *string `json:"problem,omitempty"`
+	// The text that was sent, with a code that is good for nothing.
+	Text string `json:"text"`
+	// How long it took, in milliseconds.
+	Milliseconds float64 `json:"milliseconds"`
+}
+
+// Something that happened to a user, as receivers are told of it.
+type ServiceEvent struct {
+	// Its id.
+	ID string `json:"id"`
+	// Its type, such as user.created.
+	Type string `json:"type"`
+	// The user. They may be gone.
+	UserID string `json:"userId"`
+	// When it happened.
+	At time.Time `json:"at"`
+	// What receivers are told besides.
+	Data json.RawMessage `json:"data"`
+	// What became of it, for each receiver that gets it.
+	Deliveries []*EventDelivery `json:"deliveries"`
+}
+
+// A part of the events, the newest first.
+type ServiceEventConnection struct {
+	// The events with their places.
+	Edges []*ServiceEventEdge `json:"edges"`
+	// The events.
+	Nodes []*ServiceEvent `json:"nodes"`
+	// Where the part lies in the list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in the whole list; counted no further than 100,000.
+	TotalCount int `json:"totalCount"`
+}
+
+// One event in a list.
+type ServiceEventEdge struct {
+	// Its place in the list.
+	Cursor string `json:"cursor"`
+	// The event.
+	Node *ServiceEvent `json:"node"`
 }
 
 // Secrets for a script.
@@ -360,6 +806,34 @@ type Statistics struct {
 	Failures int `json:"failures"`
 	// Users who were seen on the busiest day.
 	MostActiveUsers int `json:"mostActiveUsers"`
+}
+
+// What to try: a hook, a script in its place, or a stored script.
+type TestHookInput struct {
+	// The hook, as hooks lists it, such as custom_access_token; with its dialect before a slash where two have the name.
+	Hook *string `json:"hook,omitempty"`
+	// The id of a stored script, which is tried with its secrets. It stands alone, or with a payload.
+	ScriptID *string `json:"scriptId,omitempty"`
+	// JavaScript to try in the place of the hook.
+	Script *string `json:"script,omitempty"`
+	// Secrets for that JavaScript.
+	Secrets []*TextInput `json:"secrets,omitempty"`
+	// The question, in the place of one about somebody made up.
+	Payload json.RawMessage `json:"payload,omitempty"`
+}
+
+// What became of a trial. Nothing that came of it was kept.
+type TestHookPayload struct {
+	// The hook.
+	Hook string `json:"hook"`
+	// Its dialect.
+	Dialect string `json:"dialect"`
+	// Where it is, without secrets.
+	Address string `json:"address"`
+	// What was asked.
+	Questions []*HookQuestion `json:"questions"`
+	// What would have come of it.
+	Outcomes []*HookOutcome `json:"outcomes"`
 }
 
 // A name and its text.
@@ -501,6 +975,250 @@ type User struct {
 	AuditEntries []*AuditEntry `json:"auditEntries"`
 }
 
+// What was given up.
+type DeadLetterKind string
+
+const (
+	// An event, for one receiver.
+	DeadLetterKindEvent DeadLetterKind = "EVENT"
+	// A mail.
+	DeadLetterKindMail DeadLetterKind = "MAIL"
+	// A text message.
+	DeadLetterKindSms DeadLetterKind = "SMS"
+)
+
+var AllDeadLetterKind = []DeadLetterKind{
+	DeadLetterKindEvent,
+	DeadLetterKindMail,
+	DeadLetterKindSms,
+}
+
+func (e DeadLetterKind) IsValid() bool {
+	switch e {
+	case DeadLetterKindEvent, DeadLetterKindMail, DeadLetterKindSms:
+		return true
+	}
+	return false
+}
+
+func (e DeadLetterKind) String() string {
+	return string(e)
+}
+
+func (e *DeadLetterKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DeadLetterKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DeadLetterKind", str)
+	}
+	return nil
+}
+
+func (e DeadLetterKind) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DeadLetterKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DeadLetterKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How far an event has got.
+type DeliveryState string
+
+const (
+	// It will be sent, or sent again.
+	DeliveryStateWaiting DeliveryState = "WAITING"
+	// It has arrived.
+	DeliveryStateDelivered DeliveryState = "DELIVERED"
+	// It was given up.
+	DeliveryStateDead DeliveryState = "DEAD"
+)
+
+var AllDeliveryState = []DeliveryState{
+	DeliveryStateWaiting,
+	DeliveryStateDelivered,
+	DeliveryStateDead,
+}
+
+func (e DeliveryState) IsValid() bool {
+	switch e {
+	case DeliveryStateWaiting, DeliveryStateDelivered, DeliveryStateDead:
+		return true
+	}
+	return false
+}
+
+func (e DeliveryState) String() string {
+	return string(e)
+}
+
+func (e *DeliveryState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DeliveryState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DeliveryState", str)
+	}
+	return nil
+}
+
+func (e DeliveryState) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DeliveryState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DeliveryState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How something is getting on.
+type HealthState string
+
+const (
+	// All is well.
+	HealthStateOk HealthState = "OK"
+	// It works, and somebody should look.
+	HealthStateDegraded HealthState = "DEGRADED"
+	// It does not work.
+	HealthStateDown HealthState = "DOWN"
+)
+
+var AllHealthState = []HealthState{
+	HealthStateOk,
+	HealthStateDegraded,
+	HealthStateDown,
+}
+
+func (e HealthState) IsValid() bool {
+	switch e {
+	case HealthStateOk, HealthStateDegraded, HealthStateDown:
+		return true
+	}
+	return false
+}
+
+func (e HealthState) String() string {
+	return string(e)
+}
+
+func (e *HealthState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = HealthState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid HealthState", str)
+	}
+	return nil
+}
+
+func (e HealthState) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *HealthState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e HealthState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a hook comes to.
+type HookResult string
+
+const (
+	// It lets what it was asked about happen.
+	HookResultAgreed HookResult = "AGREED"
+	// It says no.
+	HookResultRefused HookResult = "REFUSED"
+	// It does not work.
+	HookResultFailed HookResult = "FAILED"
+)
+
+var AllHookResult = []HookResult{
+	HookResultAgreed,
+	HookResultRefused,
+	HookResultFailed,
+}
+
+func (e HookResult) IsValid() bool {
+	switch e {
+	case HookResultAgreed, HookResultRefused, HookResultFailed:
+		return true
+	}
+	return false
+}
+
+func (e HookResult) String() string {
+	return string(e)
+}
+
+func (e *HookResult) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = HookResult(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid HookResult", str)
+	}
+	return nil
+}
+
+func (e HookResult) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *HookResult) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e HookResult) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What somebody may do through this API.
 type Rights string
 
@@ -554,6 +1272,67 @@ func (e *Rights) UnmarshalJSON(b []byte) error {
 }
 
 func (e Rights) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where a template comes from.
+type TemplateSource string
+
+const (
+	// It is built in.
+	TemplateSourceDefault TemplateSource = "DEFAULT"
+	// It is the operator's own, from AUTH_EMAIL_TEMPLATES_PATH.
+	TemplateSourceCustom TemplateSource = "CUSTOM"
+	// It was fetched from AUTH_EMAIL_TEMPLATE_FETCH_URL.
+	TemplateSourceRemote TemplateSource = "REMOTE"
+)
+
+var AllTemplateSource = []TemplateSource{
+	TemplateSourceDefault,
+	TemplateSourceCustom,
+	TemplateSourceRemote,
+}
+
+func (e TemplateSource) IsValid() bool {
+	switch e {
+	case TemplateSourceDefault, TemplateSourceCustom, TemplateSourceRemote:
+		return true
+	}
+	return false
+}
+
+func (e TemplateSource) String() string {
+	return string(e)
+}
+
+func (e *TemplateSource) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TemplateSource(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TemplateSource", str)
+	}
+	return nil
+}
+
+func (e TemplateSource) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TemplateSource) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TemplateSource) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -58,11 +58,20 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateUserInput,
 		ec.unmarshalInputDeleteHookInput,
 		ec.unmarshalInputDeleteMachineClientInput,
+		ec.unmarshalInputDiscardDeadLetterInput,
+		ec.unmarshalInputEventsWhere,
 		ec.unmarshalInputHookScriptsWhere,
 		ec.unmarshalInputInvitationInput,
 		ec.unmarshalInputRemoveHookSecretsInput,
+		ec.unmarshalInputRenderEmailTemplateInput,
+		ec.unmarshalInputReplayEventInput,
+		ec.unmarshalInputReplayEventsInput,
+		ec.unmarshalInputRetryMailInput,
 		ec.unmarshalInputRotateMachineClientSecretInput,
+		ec.unmarshalInputSendTestEmailInput,
+		ec.unmarshalInputSendTestSmsInput,
 		ec.unmarshalInputSetHookSecretsInput,
+		ec.unmarshalInputTestHookInput,
 		ec.unmarshalInputTextInput,
 		ec.unmarshalInputUpdateHookInput,
 		ec.unmarshalInputUpdateMachineClientInput,
@@ -141,7 +150,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "accounts.graphqls" "audit.graphqls" "machines.graphqls" "schema.graphqls" "scripts.graphqls" "users.graphqls"
+//go:embed "accounts.graphqls" "audit.graphqls" "claims.graphqls" "events.graphqls" "machines.graphqls" "schema.graphqls" "scripts.graphqls" "service.graphqls" "templates.graphqls" "users.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -155,9 +164,13 @@ func sourceData(filename string) string {
 var sources = []*ast.Source{
 	{Name: "accounts.graphqls", Input: sourceData("accounts.graphqls"), BuiltIn: false},
 	{Name: "audit.graphqls", Input: sourceData("audit.graphqls"), BuiltIn: false},
+	{Name: "claims.graphqls", Input: sourceData("claims.graphqls"), BuiltIn: false},
+	{Name: "events.graphqls", Input: sourceData("events.graphqls"), BuiltIn: false},
 	{Name: "machines.graphqls", Input: sourceData("machines.graphqls"), BuiltIn: false},
 	{Name: "schema.graphqls", Input: sourceData("schema.graphqls"), BuiltIn: false},
 	{Name: "scripts.graphqls", Input: sourceData("scripts.graphqls"), BuiltIn: false},
+	{Name: "service.graphqls", Input: sourceData("service.graphqls"), BuiltIn: false},
+	{Name: "templates.graphqls", Input: sourceData("templates.graphqls"), BuiltIn: false},
 	{Name: "users.graphqls", Input: sourceData("users.graphqls"), BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
@@ -216,6 +229,90 @@ func (ec *executionContext) childFields_AuditEntryEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntryEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ClaimExplanation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "claim":
+		return ec.fieldContext_ClaimExplanation_claim(ctx, field)
+	case "name":
+		return ec.fieldContext_ClaimExplanation_name(ctx, field)
+	case "expression":
+		return ec.fieldContext_ClaimExplanation_expression(ctx, field)
+	case "evaluated":
+		return ec.fieldContext_ClaimExplanation_evaluated(ctx, field)
+	case "fields":
+		return ec.fieldContext_ClaimExplanation_fields(ctx, field)
+	case "required":
+		return ec.fieldContext_ClaimExplanation_required(ctx, field)
+	case "state":
+		return ec.fieldContext_ClaimExplanation_state(ctx, field)
+	case "value":
+		return ec.fieldContext_ClaimExplanation_value(ctx, field)
+	case "literal":
+		return ec.fieldContext_ClaimExplanation_literal(ctx, field)
+	case "error":
+		return ec.fieldContext_ClaimExplanation_error(ctx, field)
+	case "refused":
+		return ec.fieldContext_ClaimExplanation_refused(ctx, field)
+	case "milliseconds":
+		return ec.fieldContext_ClaimExplanation_milliseconds(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ClaimExplanation", field.Name)
+}
+
+func (ec *executionContext) childFields_ClaimProblem(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "claim":
+		return ec.fieldContext_ClaimProblem_claim(ctx, field)
+	case "text":
+		return ec.fieldContext_ClaimProblem_text(ctx, field)
+	case "fatal":
+		return ec.fieldContext_ClaimProblem_fatal(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ClaimProblem", field.Name)
+}
+
+func (ec *executionContext) childFields_ClaimsPreview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "problems":
+		return ec.fieldContext_ClaimsPreview_problems(ctx, field)
+	case "warnings":
+		return ec.fieldContext_ClaimsPreview_warnings(ctx, field)
+	case "query":
+		return ec.fieldContext_ClaimsPreview_query(ctx, field)
+	case "milliseconds":
+		return ec.fieldContext_ClaimsPreview_milliseconds(ctx, field)
+	case "error":
+		return ec.fieldContext_ClaimsPreview_error(ctx, field)
+	case "claims":
+		return ec.fieldContext_ClaimsPreview_claims(ctx, field)
+	case "refused":
+		return ec.fieldContext_ClaimsPreview_refused(ctx, field)
+	case "roles":
+		return ec.fieldContext_ClaimsPreview_roles(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ClaimsPreview", field.Name)
+}
+
+func (ec *executionContext) childFields_ConfigurationValue(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "section":
+		return ec.fieldContext_ConfigurationValue_section(ctx, field)
+	case "name":
+		return ec.fieldContext_ConfigurationValue_name(ctx, field)
+	case "value":
+		return ec.fieldContext_ConfigurationValue_value(ctx, field)
+	case "default":
+		return ec.fieldContext_ConfigurationValue_default(ctx, field)
+	case "source":
+		return ec.fieldContext_ConfigurationValue_source(ctx, field)
+	case "isSecret":
+		return ec.fieldContext_ConfigurationValue_isSecret(ctx, field)
+	case "description":
+		return ec.fieldContext_ConfigurationValue_description(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConfigurationValue", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateHookPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hookScript":
@@ -258,6 +355,54 @@ func (ec *executionContext) childFields_DayStatistics(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type DayStatistics", field.Name)
 }
 
+func (ec *executionContext) childFields_DeadLetter(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DeadLetter_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_DeadLetter_kind(ctx, field)
+	case "at":
+		return ec.fieldContext_DeadLetter_at(ctx, field)
+	case "about":
+		return ec.fieldContext_DeadLetter_about(ctx, field)
+	case "receiver":
+		return ec.fieldContext_DeadLetter_receiver(ctx, field)
+	case "itemId":
+		return ec.fieldContext_DeadLetter_itemId(ctx, field)
+	case "userId":
+		return ec.fieldContext_DeadLetter_userId(ctx, field)
+	case "attempts":
+		return ec.fieldContext_DeadLetter_attempts(ctx, field)
+	case "error":
+		return ec.fieldContext_DeadLetter_error(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeadLetter", field.Name)
+}
+
+func (ec *executionContext) childFields_DeadLetterConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_DeadLetterConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_DeadLetterConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_DeadLetterConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_DeadLetterConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeadLetterConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_DeadLetterEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_DeadLetterEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_DeadLetterEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeadLetterEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteHookPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -272,6 +417,174 @@ func (ec *executionContext) childFields_DeleteMachineClientPayload(ctx context.C
 		return ec.fieldContext_DeleteMachineClientPayload_id(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteMachineClientPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DiscardDeadLetterPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deadLetter":
+		return ec.fieldContext_DiscardDeadLetterPayload_deadLetter(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DiscardDeadLetterPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_EmailTemplate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_EmailTemplate_name(ctx, field)
+	case "locale":
+		return ec.fieldContext_EmailTemplate_locale(ctx, field)
+	case "source":
+		return ec.fieldContext_EmailTemplate_source(ctx, field)
+	case "isText":
+		return ec.fieldContext_EmailTemplate_isText(ctx, field)
+	case "subject":
+		return ec.fieldContext_EmailTemplate_subject(ctx, field)
+	case "html":
+		return ec.fieldContext_EmailTemplate_html(ctx, field)
+	case "text":
+		return ec.fieldContext_EmailTemplate_text(ctx, field)
+	case "problems":
+		return ec.fieldContext_EmailTemplate_problems(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EmailTemplate", field.Name)
+}
+
+func (ec *executionContext) childFields_EventDelivery(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "receiver":
+		return ec.fieldContext_EventDelivery_receiver(ctx, field)
+	case "state":
+		return ec.fieldContext_EventDelivery_state(ctx, field)
+	case "attempts":
+		return ec.fieldContext_EventDelivery_attempts(ctx, field)
+	case "error":
+		return ec.fieldContext_EventDelivery_error(ctx, field)
+	case "nextAttemptAt":
+		return ec.fieldContext_EventDelivery_nextAttemptAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EventDelivery", field.Name)
+}
+
+func (ec *executionContext) childFields_EventReceiver(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_EventReceiver_name(ctx, field)
+	case "url":
+		return ec.fieldContext_EventReceiver_url(ctx, field)
+	case "types":
+		return ec.fieldContext_EventReceiver_types(ctx, field)
+	case "since":
+		return ec.fieldContext_EventReceiver_since(ctx, field)
+	case "backlog":
+		return ec.fieldContext_EventReceiver_backlog(ctx, field)
+	case "oldestWaitingAt":
+		return ec.fieldContext_EventReceiver_oldestWaitingAt(ctx, field)
+	case "dead":
+		return ec.fieldContext_EventReceiver_dead(ctx, field)
+	case "lastError":
+		return ec.fieldContext_EventReceiver_lastError(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EventReceiver", field.Name)
+}
+
+func (ec *executionContext) childFields_Health(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "state":
+		return ec.fieldContext_Health_state(ctx, field)
+	case "checks":
+		return ec.fieldContext_Health_checks(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Health", field.Name)
+}
+
+func (ec *executionContext) childFields_HealthCheck(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_HealthCheck_kind(ctx, field)
+	case "name":
+		return ec.fieldContext_HealthCheck_name(ctx, field)
+	case "state":
+		return ec.fieldContext_HealthCheck_state(ctx, field)
+	case "message":
+		return ec.fieldContext_HealthCheck_message(ctx, field)
+	case "milliseconds":
+		return ec.fieldContext_HealthCheck_milliseconds(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type HealthCheck", field.Name)
+}
+
+func (ec *executionContext) childFields_Hook(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Hook_name(ctx, field)
+	case "dialect":
+		return ec.fieldContext_Hook_dialect(ctx, field)
+	case "description":
+		return ec.fieldContext_Hook_description(ctx, field)
+	case "enabled":
+		return ec.fieldContext_Hook_enabled(ctx, field)
+	case "setting":
+		return ec.fieldContext_Hook_setting(ctx, field)
+	case "transport":
+		return ec.fieldContext_Hook_transport(ctx, field)
+	case "address":
+		return ec.fieldContext_Hook_address(ctx, field)
+	case "signed":
+		return ec.fieldContext_Hook_signed(ctx, field)
+	case "moments":
+		return ec.fieldContext_Hook_moments(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Hook", field.Name)
+}
+
+func (ec *executionContext) childFields_HookMoment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "moment":
+		return ec.fieldContext_HookMoment_moment(ctx, field)
+	case "kind":
+		return ec.fieldContext_HookMoment_kind(ctx, field)
+	case "policy":
+		return ec.fieldContext_HookMoment_policy(ctx, field)
+	case "deadlineMs":
+		return ec.fieldContext_HookMoment_deadlineMs(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type HookMoment", field.Name)
+}
+
+func (ec *executionContext) childFields_HookOutcome(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "moment":
+		return ec.fieldContext_HookOutcome_moment(ctx, field)
+	case "result":
+		return ec.fieldContext_HookOutcome_result(ctx, field)
+	case "status":
+		return ec.fieldContext_HookOutcome_status(ctx, field)
+	case "message":
+		return ec.fieldContext_HookOutcome_message(ctx, field)
+	case "effects":
+		return ec.fieldContext_HookOutcome_effects(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type HookOutcome", field.Name)
+}
+
+func (ec *executionContext) childFields_HookQuestion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_HookQuestion_id(ctx, field)
+	case "body":
+		return ec.fieldContext_HookQuestion_body(ctx, field)
+	case "status":
+		return ec.fieldContext_HookQuestion_status(ctx, field)
+	case "answer":
+		return ec.fieldContext_HookQuestion_answer(ctx, field)
+	case "error":
+		return ec.fieldContext_HookQuestion_error(ctx, field)
+	case "console":
+		return ec.fieldContext_HookQuestion_console(ctx, field)
+	case "milliseconds":
+		return ec.fieldContext_HookQuestion_milliseconds(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type HookQuestion", field.Name)
 }
 
 func (ec *executionContext) childFields_HookScript(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -412,6 +725,58 @@ func (ec *executionContext) childFields_RemoveHookSecretsPayload(ctx context.Con
 	return nil, fmt.Errorf("no field named %q was found under type RemoveHookSecretsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RenderedEmail(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "locale":
+		return ec.fieldContext_RenderedEmail_locale(ctx, field)
+	case "source":
+		return ec.fieldContext_RenderedEmail_source(ctx, field)
+	case "subject":
+		return ec.fieldContext_RenderedEmail_subject(ctx, field)
+	case "html":
+		return ec.fieldContext_RenderedEmail_html(ctx, field)
+	case "text":
+		return ec.fieldContext_RenderedEmail_text(ctx, field)
+	case "warnings":
+		return ec.fieldContext_RenderedEmail_warnings(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RenderedEmail", field.Name)
+}
+
+func (ec *executionContext) childFields_ReplayEventPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_ReplayEventPayload_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReplayEventPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReplayEventsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_ReplayEventsPayload_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReplayEventsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RetryMailPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deadLetter":
+		return ec.fieldContext_RetryMailPayload_deadLetter(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RetryMailPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RoleClaims(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return ec.fieldContext_RoleClaims_role(ctx, field)
+	case "sessionVariables":
+		return ec.fieldContext_RoleClaims_sessionVariables(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RoleClaims", field.Name)
+}
+
 func (ec *executionContext) childFields_RotateMachineClientSecretPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "machineClient":
@@ -420,6 +785,76 @@ func (ec *executionContext) childFields_RotateMachineClientSecretPayload(ctx con
 		return ec.fieldContext_RotateMachineClientSecretPayload_clientSecret(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RotateMachineClientSecretPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SendTestEmailPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sent":
+		return ec.fieldContext_SendTestEmailPayload_sent(ctx, field)
+	case "problem":
+		return ec.fieldContext_SendTestEmailPayload_problem(ctx, field)
+	case "rendered":
+		return ec.fieldContext_SendTestEmailPayload_rendered(ctx, field)
+	case "milliseconds":
+		return ec.fieldContext_SendTestEmailPayload_milliseconds(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendTestEmailPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SendTestSmsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sent":
+		return ec.fieldContext_SendTestSmsPayload_sent(ctx, field)
+	case "problem":
+		return ec.fieldContext_SendTestSmsPayload_problem(ctx, field)
+	case "text":
+		return ec.fieldContext_SendTestSmsPayload_text(ctx, field)
+	case "milliseconds":
+		return ec.fieldContext_SendTestSmsPayload_milliseconds(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendTestSmsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ServiceEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ServiceEvent_id(ctx, field)
+	case "type":
+		return ec.fieldContext_ServiceEvent_type(ctx, field)
+	case "userId":
+		return ec.fieldContext_ServiceEvent_userId(ctx, field)
+	case "at":
+		return ec.fieldContext_ServiceEvent_at(ctx, field)
+	case "data":
+		return ec.fieldContext_ServiceEvent_data(ctx, field)
+	case "deliveries":
+		return ec.fieldContext_ServiceEvent_deliveries(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ServiceEvent", field.Name)
+}
+
+func (ec *executionContext) childFields_ServiceEventConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ServiceEventConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ServiceEventConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ServiceEventConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ServiceEventConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ServiceEventConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ServiceEventEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ServiceEventEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ServiceEventEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ServiceEventEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_SetHookSecretsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -444,6 +879,22 @@ func (ec *executionContext) childFields_Statistics(ctx context.Context, field gr
 		return ec.fieldContext_Statistics_mostActiveUsers(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Statistics", field.Name)
+}
+
+func (ec *executionContext) childFields_TestHookPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "hook":
+		return ec.fieldContext_TestHookPayload_hook(ctx, field)
+	case "dialect":
+		return ec.fieldContext_TestHookPayload_dialect(ctx, field)
+	case "address":
+		return ec.fieldContext_TestHookPayload_address(ctx, field)
+	case "questions":
+		return ec.fieldContext_TestHookPayload_questions(ctx, field)
+	case "outcomes":
+		return ec.fieldContext_TestHookPayload_outcomes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TestHookPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateHookPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -160,7 +160,7 @@ func open(t testing.TB, database string, out outside, settings map[string]string
 	c.Server.Port = listener.Addr().(*net.TCPAddr).Port
 	clock, log := &Clock{}, &Log{}
 	// The program of a test runs scripts only where its TestMain is made for that: see package testworker.
-	o := house.Options{Version: "test", Now: clock.Now, ScriptProgram: "/no program for scripts", Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	o := house.Options{Version: "test", Settings: report.Values, Now: clock.Now, ScriptProgram: "/no program for scripts", Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	o.CatchSMS = func(to, text string) { out.phones.Keep(fakesms.Message{Gateway: "dev", To: to, Text: text}) }
 	for _, option := range options {
 		option(&o)

@@ -1,0 +1,136 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/auth"
+	"postern/hooks"
+)
+
+// HookInEffect is a hook with what the settings say of it.
+type HookInEffect struct {
+	Name, Dialect, Doc string
+	Enabled            bool
+	Setting            string // that says where it is; empty for none
+	Transport, Address string // without secrets
+	Signed             bool   // its questions are
+	Moments            []HookMoment
+}
+
+// HookMoment is a moment at which a hook is asked.
+type HookMoment struct {
+	Moment string
+	Kind   string // mutator, vetoer, observer or in-transaction
+	Policy string // what a hook that fails does to what it was asked about: refuse or carry-on
+	Within time.Duration
+}
+
+// InUse lists the hooks: those that are switched on, or all that there are.
+func (f *Service) InUse(_ context.Context, all bool, by Operator) ([]HookInEffect, error) {
+	if err := by.mayRead(); err != nil {
+		return nil, err
+	}
+	var list []HookInEffect
+	for _, h := range f.HooksKnown {
+		if all || h.Enabled {
+			list = append(list, h)
+		}
+	}
+	return list, nil
+}
+
+// HookTrial says what to try: a hook of the settings, a script of the store, or a script that is only a
+// candidate.
+type HookTrial struct {
+	Hook     string // as lists name it, or with its dialect before a slash
+	ScriptID string // of a stored script, with its secrets
+	Source   string // of a candidate, for the hook
+	Secrets  map[string]string
+	Payload  json.RawMessage // in the place of the sample; empty for none
+}
+
+// HookTried is what became of a trial.
+type HookTried struct {
+	Hook, Dialect, Address string
+	Questions              []HookQuestion
+	Outcomes               []HookOutcome
+}
+
+// HookQuestion is one question that was put, and what came back.
+type HookQuestion struct {
+	ID      string
+	Body    json.RawMessage
+	Status  int    // of the answer; 0 for none
+	Answer  string // its body
+	Err     error
+	Console []string // what a script wrote, without its secrets
+	Took    time.Duration
+}
+
+// HookOutcome is what would have come of a moment.
+type HookOutcome struct {
+	Moment  string
+	Err     error
+	Effects []string
+}
+
+// Refused tells what a hook said no with, if it did.
+func (o HookOutcome) Refused() (no *hooks.Denied, ok bool) {
+	ok = errors.As(o.Err, &no)
+	return no, ok
+}
+
+// ErrNoTrial says what cannot be tried as it was asked for.
+type ErrNoTrial struct{ Field, Why string }
+
+// Error says why.
+func (e ErrNoTrial) Error() string { return e.Field + " " + e.Why }
+
+// TestHook tries a hook in the sandbox that it has. Nothing that comes of it is kept, but that it was tried.
+func (f *Service) TestHook(ctx context.Context, t HookTrial, by Operator) (HookTried, error) {
+	if err := by.mayChange(); err != nil {
+		return HookTried{}, err
+	}
+	facts := map[string]any{"hook": t.Hook}
+	switch given := t.ScriptID != ""; {
+	case given && (t.Hook != "" || t.Source != "" || t.Secrets != nil):
+		return HookTried{}, auth.Invalid{Field: "scriptId", Problem: "must stand alone: a stored script has its own trigger, source and secrets"}
+	case given && asID(t.ScriptID) != nil:
+		return HookTried{}, asID(t.ScriptID)
+	case given:
+		s, err := f.Store.SecretScript(ctx, t.ScriptID)
+		if err != nil {
+			return HookTried{}, known(err, t.ScriptID)
+		}
+		if t.Secrets, err = OpenScriptSecrets(f.Keys, s); err != nil {
+			return HookTried{}, err
+		}
+		t.Hook, t.Source = "auth0/"+s.Trigger, s.Source
+		facts = map[string]any{"script": s.ID}
+	case t.Hook == "":
+		return HookTried{}, auth.Invalid{Field: "hook", Problem: "must name a hook, or scriptId a script"}
+	case t.Source != "":
+		if err := checkSource(t.Source); err != nil {
+			return HookTried{}, err
+		}
+		facts["candidate"] = true
+	case t.Secrets != nil:
+		return HookTried{}, auth.Invalid{Field: "secrets", Problem: "must come with script, which they are for"}
+	}
+	if len(t.Secrets) > MaxScriptSecrets {
+		return HookTried{}, auth.Invalid{Field: "secrets", Problem: fmt.Sprintf("must be %d at most", MaxScriptSecrets)}
+	}
+	tried, err := f.Try(ctx, t)
+	var no ErrNoTrial
+	if errors.As(err, &no) {
+		return tried, auth.Invalid{Field: no.Field, Problem: no.Why}
+	}
+	if err != nil {
+		return tried, err
+	}
+	return tried, f.Store.AddNote(ctx, f.note(by, "hook-script.tested", facts))
+}

@@ -1,0 +1,104 @@
+package house
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"postern/flow"
+	"postern/hooks"
+)
+
+// trials has hooks tried for operators, by an attendant: in the sandbox that a server has, and with events of
+// somebody made up.
+type trials struct {
+	attendant *Attendant
+	hooks     []Hook
+	stored    stored
+}
+
+// try tries a hook, or a script in its place.
+func (t *trials) try(ctx context.Context, in flow.HookTrial) (flow.HookTried, error) {
+	h, ok := t.find(in.Hook)
+	switch {
+	case !ok:
+		return flow.HookTried{}, flow.ErrNoTrial{Field: "hook", Why: "must be a hook as hooks lists them"}
+	case h.Waiting:
+		return flow.HookTried{}, flow.ErrNoTrial{Field: "hook", Why: "must be one that is asked already"}
+	}
+	file := ScriptFile{Name: h.Name, Source: in.Source, Secrets: in.Secrets}
+	if in.Source == "" && h.Dialect == "auth0" {
+		s, enabled, err := t.stored.script(ctx, h.Name)
+		switch {
+		case err != nil:
+			return flow.HookTried{}, err
+		case !enabled:
+			return flow.HookTried{}, flow.ErrNoTrial{Field: "hook", Why: "must be one for which a script has a say"}
+		}
+		file.Name, file.Source, file.Secrets = s.Name, s.Source, s.Secrets
+	}
+	if file.Source == "" {
+		if h.Where == "" {
+			return flow.HookTried{}, flow.ErrNoTrial{Field: "hook", Why: "must be one that is switched on, or come with a script"}
+		}
+		tried, err := t.attendant.Try(ctx, h, in.Payload)
+		return toTried(tried), err
+	}
+	if !slices.Contains(h.Transports, hooks.Script) {
+		return flow.HookTried{}, flow.ErrNoTrial{Field: "hook", Why: "must be one that a script can be"}
+	}
+	if _, err := t.attendant.scriptRunner(h, file); err != nil {
+		return flow.HookTried{}, flow.ErrNoTrial{Field: "script", Why: "cannot be tried: " + err.Error()}
+	}
+	tried, err := t.attendant.TryScript(ctx, h, file, in.Payload)
+	return toTried(tried), err
+}
+
+func (t *trials) find(name string) (Hook, bool) {
+	for _, h := range t.hooks {
+		if name == h.Name || name == h.Dialect+"/"+h.Name {
+			return h, true
+		}
+	}
+	return Hook{}, false
+}
+
+func toTried(t Tried) flow.HookTried {
+	out := flow.HookTried{Hook: t.Hook.Name, Dialect: t.Hook.Dialect, Address: t.Hook.Where}
+	for _, q := range t.Questions {
+		out.Questions = append(out.Questions, flow.HookQuestion{
+			ID: q.Call.ID, Body: json.RawMessage(q.Call.Body), Status: q.Answer.Status, Answer: string(q.Answer.Body), Err: q.Err, Console: q.Answer.Console, Took: q.Took,
+		})
+	}
+	for _, o := range t.Outcomes {
+		out.Outcomes = append(out.Outcomes, flow.HookOutcome{Moment: o.Moment, Err: o.Err, Effects: o.Effects})
+	}
+	return out
+}
+
+// look says whether the receiver of a hook could be asked.
+func (t *trials) look(ctx context.Context, h Hook) (state, sentence string) {
+	runner, err := t.runner(ctx, h)
+	switch {
+	case err != nil:
+		return flow.HealthDown, "The hook cannot be asked; 'postern hooks check' says why."
+	case runner == nil:
+		return flow.HealthOK, "No script has a say."
+	}
+	if problems := examine(ctx, runner); len(problems) > 0 {
+		return flow.HealthDown, "The hook cannot work: " + problems[0] + "."
+	}
+	return flow.HealthOK, "The hook can be asked."
+}
+
+// runner is the way to a receiver; nil where there is none for now.
+func (t *trials) runner(ctx context.Context, h Hook) (hooks.Runner, error) {
+	if h.Dialect != "auth0" {
+		return t.attendant.runner(ctx, h)
+	}
+	s, enabled, err := t.stored.script(ctx, h.Name)
+	if err != nil || !enabled {
+		return nil, err
+	}
+	return t.attendant.scriptRunner(h, ScriptFile{Name: s.Name, Source: s.Source, Secrets: s.Secrets})
+}
