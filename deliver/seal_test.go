@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/deliver"
 	"postern/internal/testhouse"
 	"postern/store"
 	"postern/tokens"
@@ -69,5 +70,47 @@ func TestTamperingIsLoggedAndNothingSealedOverIt(t *testing.T) {
 	}
 	if n := value[int64](t, h, `select count(*) from auth.audit_pending`); n != 1 {
 		t.Errorf("%d entries wait", n)
+	}
+}
+
+func TestTheSweeperKeepsTheLogForItsTime(t *testing.T) {
+	t.Parallel()
+	for kept, gone := range map[string]bool{"": false, "0s": false, "24h": true, "87600h": false} {
+		t.Run(kept, func(t *testing.T) {
+			t.Parallel()
+			h := testhouse.Open(t, map[string]string{"AUTH_AUDIT_KEPT": kept, "AUTH_SWEEP_INTERVAL": "1s"})
+			old := h.Clock.Now().AddDate(0, -6, 0)
+			for range 3 {
+				if err := h.Store.AddNote(t.Context(), store.Note{Event: "machine-client.set", At: old}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// A month ahead there is no partition yet: the sweeper makes it.
+			until(t, h, "the seals", `select no >= 3 from auth.audit_head`)
+			h.Clock.Advance(40 * 24 * time.Hour)
+			month := h.Clock.Now().UTC().AddDate(0, 0, -h.Clock.Now().UTC().Day()+1).AddDate(0, 2, 0).Format("2006_01")
+			until(t, h, "the partition of the month after the next", `select to_regclass('auth.audit_entries_`+month+`') is not null`)
+			if gone {
+				until(t, h, "the end of the old entries", `select not exists (select from auth.audit_entries where at < now() - interval '5 months') and anchor_no >= 3 from auth.audit_head`)
+			} else if n := value[int64](t, h, `select count(*) from auth.audit_entries where at < now() - interval '5 months'`); n != 3 {
+				t.Errorf("%d old entries are left", n)
+			}
+			until(t, h, "the last seal", `select not exists (select from auth.audit_pending)`)
+			found, err := h.Store.VerifyChain(t.Context(), store.NewChain(h.Kit.Keys.ChainKeys()), store.Verification{})
+			if err != nil || found.Broken != nil {
+				t.Errorf("broken: %v, %v", found.Broken, err)
+			}
+		})
+	}
+}
+
+func TestTooShortATimeForTheLogIsRefused(t *testing.T) {
+	t.Parallel()
+	for kept, refused := range map[time.Duration]bool{0: false, time.Hour: true, 24*time.Hour - 1: true, 24 * time.Hour: false} {
+		said := ""
+		deliver.Settings{AuditKept: kept}.Check(func(env, problem string) { said = env + " " + problem })
+		if refused != strings.Contains(said, "AUTH_AUDIT_KEPT must be 24h or more") {
+			t.Errorf("%s: %q", kept, said)
+		}
 	}
 }
