@@ -156,10 +156,13 @@ func (db *DB) waiting(ctx context.Context, most int) ([]waitingRow, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByName[waitingRow])
 }
 
+// Each entry is looked up by its key, in the one partition that may have it: a planner left to join them might read
+// the whole log for a handful.
 const waitingSQL = `
-	select p.at, p.id,` + loggedColumns + `, exists (select from auth.audit_seals s where s.entry_at = p.at and s.entry_id = p.id) as sealed
+	select p.at, p.id, e.*, s.no is not null as sealed
 	from (select at, id from auth.audit_pending order by at, id limit $1) p
-	left join auth.audit_entries e on e.at = p.at and e.id = p.id
+	left join lateral (select` + loggedColumns + ` from auth.audit_entries e where e.at = p.at and e.id = p.id limit 1) e on true
+	left join lateral (select s.no from auth.audit_seals s where s.entry_at = p.at and s.entry_id = p.id limit 1) s on true
 	order by p.at, p.id`
 
 // batch collects what is written of a number of entries.

@@ -194,10 +194,9 @@ func (w *walk) seals(ctx context.Context) error {
 
 const readChainSQL = `
 	select s.no, s.entry_at, s.entry_id, s.event, s.version, s.key, s.digest, s.seal,
-		e.event as has_event, e.user_id::text as user_id, e.actor_id::text as actor_id, e.session_id::text as session_id,
-		e.address_prefix, e.user_agent, e.detail::text as detail
+		e.event as has_event, e.user_id, e.actor_id, e.session_id, e.address_prefix, e.user_agent, e.detail
 	from (select * from auth.audit_seals where no > $1 order by no limit $2) s
-	left join auth.audit_entries e on e.at = s.entry_at and e.id = s.entry_id
+	left join lateral (select` + loggedColumns + ` from auth.audit_entries e where e.at = s.entry_at and e.id = s.entry_id limit 1) e on true
 	order by s.no`
 
 // step looks at one seal.
