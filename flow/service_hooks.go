@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"postern/auth"
-	"postern/hooks"
 )
 
 // HookInEffect is a hook with what the settings say of it.
@@ -64,9 +63,9 @@ type HookTried struct {
 type HookQuestion struct {
 	ID      string
 	Body    json.RawMessage
-	Status  int    // of the answer; 0 for none
-	Answer  string // its body
-	Err     error
+	Status  int      // of the answer; 0 for none
+	Answer  string   // its body
+	Error   string   // why there is no answer
 	Console []string // what a script wrote, without its secrets
 	Took    time.Duration
 }
@@ -74,14 +73,11 @@ type HookQuestion struct {
 // HookOutcome is what would have come of a moment.
 type HookOutcome struct {
 	Moment  string
-	Err     error
+	Refused bool
+	Status  int    // that whoever is refused gets
+	Message string // of who refuses
+	Failure string // why the hook failed
 	Effects []string
-}
-
-// Refused tells what a hook said no with, if it did.
-func (o HookOutcome) Refused() (no *hooks.Denied, ok bool) {
-	ok = errors.As(o.Err, &no)
-	return no, ok
 }
 
 // ErrNoTrial says what cannot be tried as it was asked for.
@@ -91,6 +87,7 @@ type ErrNoTrial struct{ Field, Why string }
 func (e ErrNoTrial) Error() string { return e.Field + " " + e.Why }
 
 // TestHook tries a hook in the sandbox that it has. Nothing that comes of it is kept, but that it was tried.
+// Secrets that a script has from elsewhere do not come back, as far as they can be told from other text.
 func (f *Service) TestHook(ctx context.Context, t HookTrial, by Operator) (HookTried, error) {
 	if err := by.mayChange(); err != nil {
 		return HookTried{}, err

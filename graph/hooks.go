@@ -49,7 +49,7 @@ func (m *mutation) TestHook(ctx context.Context, in wire.TestHookInput) (*wire.T
 }
 
 func hookQuestion(q flow.HookQuestion) *wire.HookQuestion {
-	out := &wire.HookQuestion{ID: q.ID, Body: q.Body, Answer: nullable(q.Answer), Console: q.Console, Milliseconds: milliseconds(q.Took)}
+	out := &wire.HookQuestion{ID: q.ID, Body: q.Body, Answer: nullable(q.Answer), Error: nullable(q.Error), Console: q.Console, Milliseconds: milliseconds(q.Took)}
 	if !json.Valid(out.Body) {
 		out.Body = json.RawMessage("null")
 	}
@@ -59,9 +59,6 @@ func hookQuestion(q flow.HookQuestion) *wire.HookQuestion {
 	if q.Status != 0 {
 		out.Status = &q.Status
 	}
-	if q.Err != nil {
-		out.Error = nullable(q.Err.Error())
-	}
 	return out
 }
 
@@ -70,11 +67,11 @@ func hookOutcome(o flow.HookOutcome) *wire.HookOutcome {
 	if out.Effects == nil {
 		out.Effects = []string{}
 	}
-	if no, refused := o.Refused(); refused {
-		status := no.HTTPStatus()
-		out.Result, out.Status, out.Message = wire.HookResultRefused, &status, nullable(no.Words())
-	} else if o.Err != nil {
-		out.Result, out.Message = wire.HookResultFailed, nullable(o.Err.Error())
+	switch {
+	case o.Refused:
+		out.Result, out.Status, out.Message = wire.HookResultRefused, &o.Status, nullable(o.Message)
+	case o.Failure != "":
+		out.Result, out.Message = wire.HookResultFailed, nullable(o.Failure)
 	}
 	return out
 }

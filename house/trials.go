@@ -3,10 +3,13 @@ package house
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"maps"
 	"slices"
 
 	"postern/flow"
 	"postern/hooks"
+	"postern/hooks/jshook"
 )
 
 // trials has hooks tried for operators, by an attendant: in the sandbox that a server has, and with events of
@@ -42,7 +45,7 @@ func (t *trials) try(ctx context.Context, in flow.HookTrial) (flow.HookTried, er
 			return flow.HookTried{}, flow.ErrNoTrial{Field: "hook", Why: "must be one that is switched on, or come with a script"}
 		}
 		tried, err := t.attendant.Try(ctx, h, in.Payload)
-		return toTried(tried), err
+		return toTried(tried, t.attendant.config.Hooks.Scripts.Secrets()), err
 	}
 	if !slices.Contains(h.Transports, hooks.Script) {
 		return flow.HookTried{}, flow.ErrNoTrial{Field: "hook", Why: "must be one that a script can be"}
@@ -51,7 +54,7 @@ func (t *trials) try(ctx context.Context, in flow.HookTrial) (flow.HookTried, er
 		return flow.HookTried{}, flow.ErrNoTrial{Field: "script", Why: "cannot be tried: " + err.Error()}
 	}
 	tried, err := t.attendant.TryScript(ctx, h, file, in.Payload)
-	return toTried(tried), err
+	return toTried(tried, file.Secrets), err
 }
 
 func (t *trials) find(name string) (Hook, bool) {
@@ -63,15 +66,31 @@ func (t *trials) find(name string) (Hook, bool) {
 	return Hook{}, false
 }
 
-func toTried(t Tried) flow.HookTried {
+// toTried leaves secrets out of what is told.
+func toTried(t Tried, secrets map[string]string) flow.HookTried {
+	hide := jshook.Redactor(slices.Collect(maps.Values(secrets))).Replace
 	out := flow.HookTried{Hook: t.Hook.Name, Dialect: t.Hook.Dialect, Address: t.Hook.Where}
 	for _, q := range t.Questions {
-		out.Questions = append(out.Questions, flow.HookQuestion{
-			ID: q.Call.ID, Body: json.RawMessage(q.Call.Body), Status: q.Answer.Status, Answer: string(q.Answer.Body), Err: q.Err, Console: q.Answer.Console, Took: q.Took,
-		})
+		one := flow.HookQuestion{
+			ID: q.Call.ID, Body: json.RawMessage(q.Call.Body), Status: q.Answer.Status, Answer: hide(string(q.Answer.Body)), Console: q.Answer.Console, Took: q.Took,
+		}
+		if q.Err != nil {
+			one.Error = hide(q.Err.Error())
+		}
+		out.Questions = append(out.Questions, one)
 	}
 	for _, o := range t.Outcomes {
-		out.Outcomes = append(out.Outcomes, flow.HookOutcome{Moment: o.Moment, Err: o.Err, Effects: o.Effects})
+		one := flow.HookOutcome{Moment: o.Moment}
+		var no *hooks.Denied
+		if errors.As(o.Err, &no) {
+			one.Refused, one.Status, one.Message = true, no.HTTPStatus(), hide(no.Words())
+		} else if o.Err != nil {
+			one.Failure = hide(o.Err.Error())
+		}
+		for _, e := range o.Effects {
+			one.Effects = append(one.Effects, hide(e))
+		}
+		out.Outcomes = append(out.Outcomes, one)
 	}
 	return out
 }

@@ -73,7 +73,7 @@ func (p *Pool) Runner(s Script) (*Runner, error) {
 		s.Timeout = p.settings.Timeout
 	}
 	secrets := slices.Sorted(maps.Values(s.Secrets))
-	r := &Runner{pool: p, script: s, key: keyOf(s), secrets: secrets, hide: redactor(secrets), turns: p.patient}
+	r := &Runner{pool: p, script: s, key: keyOf(s), secrets: secrets, hide: Redactor(secrets), turns: p.patient}
 	if !s.Linger {
 		r.turns = p.turns()
 	}

@@ -118,7 +118,7 @@ func (m *machine) run(j *job, s *compiled, answers <-chan *fetched) *outcome {
 	ctx, cancel := context.WithTimeout(context.Background(), m.budget)
 	defer cancel()
 	m.end, _ = ctx.Deadline()
-	m.console = transcript{hide: redactor(j.Secrets)}
+	m.console = transcript{hide: Redactor(j.Secrets)}
 	m.fetches = 0
 	o := m.work(j, answers)
 	o.Console = m.console.lines

@@ -10,8 +10,8 @@ import (
 // shortestSecret is the length from which secrets are hidden: what is shorter is in every text.
 const shortestSecret = 4
 
-// redactor hides secrets in texts, also as they are written in JSON and in addresses.
-func redactor(secrets []string) *strings.Replacer {
+// Redactor hides secrets in texts, also as they are written in JSON and in addresses.
+func Redactor(secrets []string) *strings.Replacer {
 	var forms []string
 	for _, s := range secrets {
 		if len(s) < shortestSecret {
