@@ -161,6 +161,10 @@ type Actor struct {
 	SessionID string // empty in tokens that an older server issued
 	Elevated  bool   // proved again lately, see AUTH_REQUIRE_ELEVATED_CLAIM
 	Rights    Rights // what the actor may do with other people's accounts
+	// Impersonator is the operator who holds the token in the place of the user: their id, or "operator" for
+	// one who is no user. Such an actor sees what the user sees, and changes nothing of the account.
+	Impersonator string
+	Ends         time.Time // of the access token; zero where there is none
 }
 
 // Rights say what somebody may do as an operator, with the accounts of others and with the service.

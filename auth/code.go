@@ -92,6 +92,7 @@ const (
 	Conflict             Code = "conflict"             // what an operator changes is no longer what they read
 	UserReferenced       Code = "user-referenced"      // a user cannot go while rows of an application refer to them; see Referenced
 	DeletionTooSlow      Code = "deletion-too-slow"    // deleting a user took longer than a request may
+	Impersonated         Code = "impersonated"         // an operator acts as the user, and this is the user's alone
 )
 
 // Codes lists every Code, for the tests that prove a table complete.
@@ -107,7 +108,7 @@ var codes = []Code{
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
 	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
 	ScriptUnknown, ScriptNameTaken, ScriptSecretTaken, ScriptSecretUnknown, TooManyScriptSecrets, InvalidClient, AudienceNotAllowed, ScopeMissing,
-	Forbidden, Conflict, UserReferenced, DeletionTooSlow,
+	Forbidden, Conflict, UserReferenced, DeletionTooSlow, Impersonated,
 }
 
 // CodeOf finds the Code in err, or Internal when there is none. Of nil it is empty.

@@ -46,12 +46,22 @@ func Types() []Type {
 		{"email.changed", "A new e-mail address took the place of the old one.", nil},
 		{"factor.disabled", "A second factor was turned off.", map[string]Field{"factor": factor, "sessionId": asking}},
 		{"factor.enabled", "A second factor was turned on.", map[string]Field{"factor": factor, "sessionId": asking}},
+		{"factor.reset", "An operator took the second factor off a user who lost it. All sessions ended.", map[string]Field{
+			"totp":          {"boolean", "Codes of an authenticator app were turned off.", false},
+			"recoveryCodes": {"integer", "How many recovery codes are gone.", false},
+			"passkeys":      {"integer", "How many passkeys are gone.", false},
+			"sessions":      {"integer", "How many sessions ended.", false},
+		}},
 		{"factor.staged", "A second factor was begun to be set up.", map[string]Field{"sessionId": asking}},
 		{"identity.linked", "An account at a provider was linked.", map[string]Field{
 			"provider": provider, "identityId": {"uuid", "The link.", false}, "sessionId": asking,
 		}},
 		{"identity.unlinked", "An account at a provider was unlinked.", map[string]Field{"identityId": {"uuid", "The link.", false}, "sessionId": asking}},
+		{"link.generated", "An operator got a link that signs the user in, to hand it over.", map[string]Field{
+			"template": {"string", "The mail that has such links: signin-passwordless, password-reset, email-verify or invitation.", false}, "expiresAt": {"time", "When it ends.", false},
+		}},
 		{"mail.failed", "A mail was given up: it is among the dead letters.", map[string]Field{"mailId": message, "template": template}},
+		{"mail.sent", "An operator had a mail with a link sent to the user.", map[string]Field{"template": template}},
 		{"passkey.added", "A passkey was added.", map[string]Field{"passkeyId": passkey, "sessionId": asking}},
 		{"passkey.cloned", "A passkey counted backwards: somebody has a copy of it.", map[string]Field{
 			"passkeyId": passkey, "stored": {"integer", "The count that was known.", false}, "told": {"integer", "The count that came.", false},
@@ -77,7 +87,10 @@ func Types() []Type {
 			"sessionId": session("The session; missing where all ended."),
 			"all":       {"boolean", "All sessions of the user ended.", true},
 			"hook":      {"string", "The hook that refused and wanted them ended.", true},
-			"reason":    {"string", "user, limit or pat-revoked; missing where the session signed itself out.", true},
+			"reason":    {"string", "user, limit, pat-revoked or operator; missing where the session signed itself out.", true},
+			"count":     {"integer", "How many sessions an operator ended, what operators have in the place of the user among them; sessionId is there when it was one.", true},
+			"pats":      {"integer", "How many personal access tokens were revoked with them.", true},
+			"before":    {"time", "Only sessions that began before ended.", true},
 		}},
 		{"session.replayed", "A session was ended since two parties held its refresh token.", map[string]Field{"sessionId": session("The session.")}},
 		{"session.started", "A user signed in.", map[string]Field{"sessionId": session("The session."), "method": method}},
@@ -94,6 +107,9 @@ func Types() []Type {
 		{"user.disowned", "What somebody had set up under an address that was not theirs was taken off the user, whose owner has shown up.", map[string]Field{
 			"method": {"string", "email, where a mail proved it.", true}, "provider": {"string", "The provider that proved it.", true},
 			"by": {"string", "What else proved it.", true},
+		}},
+		{"user.impersonated", "An operator got an access token to see what the user sees, which changes nothing of the account.", map[string]Field{
+			"sessionId": session("The impersonation, by which it can be ended."), "reason": {"string", "Why, in the operator's words.", false}, "expiresAt": {"time", "When the token ends.", false},
 		}},
 		{"user.updated", "An operator changed the user.", map[string]Field{
 			"changed":       {"array", "The fields that have another value, by their names in GraphQL; personal data is not told.", false},
@@ -153,6 +169,10 @@ func Notes() []Type {
 		{"message.tested", "A test message was sent.", map[string]Field{
 			"kind": {"string", "mail or sms.", false}, "template": template, "to": {"string", "The address or the number.", false},
 			"sent": {"boolean", "It was taken.", false},
+		}},
+		{"sessions.ended", "An operator ended the sessions of everybody.", map[string]Field{
+			"count": {"integer", "How many.", false}, "pats": {"integer", "How many personal access tokens were revoked with them.", false},
+			"before": {"time", "Only those that began before.", true}, "more": {"boolean", "There were more than one request ends: the rest has an entry of its own.", false},
 		}},
 		{"signin.failed", "Somebody did not get in. What they typed is not kept. Tries after a limit is used up leave no entry.", map[string]Field{
 			"method":   {"string", "How they tried: password, otp, sms, totp, recovery-code, webauthn, link, oauth, idtoken, pat and the like.", false},

@@ -11,12 +11,31 @@ import (
 
 // User gives the user an access token speaks of.
 func (f *Account) User(ctx context.Context, a auth.Actor) (auth.User, error) {
-	return f.actor(ctx, a)
+	return f.viewer(ctx, a)
+}
+
+// viewer is an actor who only looks: an operator in their place may, too.
+func (k *Kit) viewer(ctx context.Context, a auth.Actor) (auth.User, error) {
+	if a.Impersonator == "" {
+		return k.actor(ctx, a)
+	}
+	u, err := k.Store.UserOfImpersonation(ctx, a, k.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return auth.User{}, fmt.Errorf("%w: the impersonation or the user is gone", auth.Unauthorized)
+	}
+	if err != nil {
+		return auth.User{}, err
+	}
+	return u, k.Policy.gate(u, k.Now())
 }
 
 // actor loads the user behind a token and checks that the token's session and the account are
-// still good: a token outlives neither.
+// still good: a token outlives neither. Operators in the place of the user are nobody here: whatever asks for an
+// actor is the user's alone, and what they may see asks for a viewer.
 func (k *Kit) actor(ctx context.Context, a auth.Actor) (auth.User, error) {
+	if a.Impersonator != "" {
+		return auth.User{}, fmt.Errorf("%w: user %s by %s", auth.Impersonated, a.UserID, a.Impersonator)
+	}
 	u, err := k.Store.UserOfActor(ctx, a, k.Policy.alive(k.Now()))
 	if errors.Is(err, store.ErrNotFound) {
 		return auth.User{}, fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)

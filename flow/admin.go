@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"postern/auth"
 	"postern/store"
@@ -15,6 +16,9 @@ type AdminSettings struct {
 	Role       string `env:"AUTH_ADMIN_ROLE" doc:"Role whose holders may use the GraphQL API for operators with their access tokens. Empty means that the admin secret alone opens it."`
 	ReaderRole string `env:"AUTH_ADMIN_READER_ROLE" doc:"Role whose holders may read through the GraphQL API for operators, and change nothing."`
 	MustChange bool   `env:"AUTH_ADMIN_PASSWORD_MUST_CHANGE" default:"true" doc:"A password that an operator gives a new user lets nobody in: whoever signs in with it is refused and mailed a link to choose another one."`
+
+	Links             bool          `env:"AUTH_ADMIN_LINKS" default:"false" doc:"Let operators generate links that sign a user in, to hand them over where mails do not arrive. Whoever holds such a link gets in as the user (a second factor is asked for all the same), so it is off unless the service needs it."`
+	ImpersonationLife time.Duration `env:"AUTH_ADMIN_IMPERSONATION_LIFE" default:"10m" min:"0s" max:"1h" doc:"Longest life of an access token by which an operator sees what a user sees; 0 turns impersonation off. Such a token says so in its claim act, is never refreshed and changes nothing of the account."`
 }
 
 // Check reports what the settings contradict.
@@ -77,6 +81,9 @@ type OperatorClaim struct {
 func (f *Admin) Operator(ctx context.Context, c OperatorClaim) (auth.Actor, error) {
 	if c.Secret {
 		return f.asEngineSays(c)
+	}
+	if c.Bearer != nil && c.Bearer.Impersonator != "" {
+		return auth.Actor{}, fmt.Errorf("%w: whoever acts as a user is no operator", auth.Forbidden)
 	}
 	if c.Bearer == nil {
 		return auth.Actor{}, fmt.Errorf("%w: neither the admin secret nor an access token", auth.Unauthorized)

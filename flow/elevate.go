@@ -12,7 +12,7 @@ import (
 // ElevationMethods lists the ways in which the user can give a fresh proof on this server: the
 // Elevate words, the strongest first.
 func (f *Account) ElevationMethods(ctx context.Context, a auth.Actor) ([]string, error) {
-	user, err := f.actor(ctx, a)
+	user, err := f.viewer(ctx, a)
 	if err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ func (f *Engine) bearer(ctx context.Context, in Request, v *visit, now time.Time
 		return nil, err
 	}
 	v.of(claims.UserID)
-	user, err := f.actor(ctx, claims.Actor())
+	user, err := f.viewer(ctx, claims.Actor())
 	if err != nil {
 		return nil, err
 	}

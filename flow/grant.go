@@ -20,6 +20,7 @@ type opening struct {
 	after       []auth.Method // the proofs before it
 	aal         int           // authenticator assurance level of all proofs together; 0 means 1
 	machine     bool          // a program signs in, which no second factor can be asked of
+	handed      bool          // an operator handed the link over: a second factor is asked for whatever the setting
 	elevated    bool          // the access token says that the proof is fresh
 	beside      string        // the session that asks for this one, to be elevated: it lives on, whatever the limit
 	provider    string        // that vouches for who signs up; empty when none does
@@ -62,7 +63,7 @@ func (p *Policy) wantsFactor(o opening) bool {
 
 // asksFactor tells whether users who have a second factor must prove it.
 func (p *Policy) asksFactor(o opening) bool {
-	return o.aal < 2 && !o.machine && (p.MFASignIns != "password" || o.method == "password")
+	return o.aal < 2 && !o.machine && (p.MFASignIns != "password" || o.method == "password" || o.handed)
 }
 
 // firstFactor is what the ticket of a second factor remembers of the first.
@@ -145,6 +146,8 @@ type speech struct {
 	elevated bool
 	claims   map[string]string
 	others   map[string]any
+	actor    string        // the operator who acts in the place of the user; empty for none
+	life     time.Duration // of the token, where it is another than usual
 	now      time.Time
 }
 
@@ -154,9 +157,13 @@ func (o opening) speech() speech {
 
 // access is what the access token of a session says.
 func (k *Kit) access(u auth.User, s auth.Session, say speech) tokens.Access {
+	life := k.AccessTokenLife
+	if say.life > 0 {
+		life = say.life
+	}
 	return tokens.Access{
-		UserID: u.ID, SessionID: s.ID, Roles: u.AllowedRoles(), DefaultRole: u.DefaultRole,
-		IsAnonymous: u.IsAnonymous, Elevated: say.elevated, Extra: say.claims, Others: say.others, Life: k.AccessTokenLife,
+		UserID: u.ID, Actor: say.actor, SessionID: s.ID, Roles: u.AllowedRoles(), DefaultRole: u.DefaultRole,
+		IsAnonymous: u.IsAnonymous, Elevated: say.elevated, Extra: say.claims, Others: say.others, Life: life,
 	}
 }
 

@@ -17,7 +17,7 @@ func (f *Account) LinkProvider(ctx context.Context, actor auth.Actor, in Provide
 
 // Identities lists the identities that a user has linked.
 func (f *Account) Identities(ctx context.Context, actor auth.Actor) ([]auth.Identity, error) {
-	user, err := f.actor(ctx, actor)
+	user, err := f.viewer(ctx, actor)
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +67,8 @@ func (f *Account) Unlink(ctx context.Context, in Unlinking) error {
 }
 
 // providerOf finds where an identity is from.
-func (f *Account) providerOf(ctx context.Context, user auth.User, identityID string) (string, error) {
-	identities, err := f.Store.Identities(ctx, user.ID)
+func (k *Kit) providerOf(ctx context.Context, user auth.User, identityID string) (string, error) {
+	identities, err := k.Store.Identities(ctx, user.ID)
 	if err != nil {
 		return "", err
 	}

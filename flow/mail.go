@@ -44,20 +44,19 @@ type link struct {
 // sendLink writes the ticket and queues the mail, both in the transaction. A user who was sent too
 // many of the kind lately is sent no more, and whoever asked learns nothing of it.
 func (k *Kit) sendLink(ctx context.Context, tx *store.DB, l link) error {
+	_, err := k.sendLinkIf(ctx, tx, l)
+	return err
+}
+
+// sendLinkIf is sendLink that tells whether the mail is sent.
+func (k *Kit) sendLinkIf(ctx context.Context, tx *store.DB, l link) (sent bool, err error) {
 	kind := mailKinds[l.purpose]
-	ticket, err := draw(tx, string(l.purpose)+":"+tokens.NewUUID())
-	if err != nil {
-		return err
-	}
-	added, err := tx.AddTicket(ctx, store.Ticket{
-		ID: tokens.NewUUID(), Purpose: l.purpose, SecretHash: tokens.HashSecret(ticket), UserID: l.user.ID,
-		Email: l.to, Challenge: l.challenge, CreatedAt: l.now, ExpiresAt: l.now.Add(kind.life),
-	}, k.Policy.MailsPerHour, l.now.Add(-time.Hour))
+	ticket, added, err := k.linkTicket(ctx, tx, l, nil)
 	if err != nil || !added {
-		return err
+		return false, err
 	}
 	a := about{user: l.user, client: l.client, purpose: l.purpose, challenge: l.challenge, ticket: ticket}
-	return k.sendMail(ctx, tx, l.now.Add(kind.life), a, emails.Message{
+	return true, k.sendMail(ctx, tx, l.now.Add(kind.life), a, emails.Message{
 		ID: tokens.NewUUID(), To: l.to, Template: kind.template, Locale: l.user.Locale,
 		Variables: map[string]string{
 			"link": k.linkURL(ticket, kind.linkType, l), "ticket": ticket, "redirectTo": l.redirectTo,
@@ -65,6 +64,18 @@ func (k *Kit) sendLink(ctx context.Context, tx *store.DB, l link) error {
 			"serverUrl": k.Policy.ServerURL, "clientUrl": k.Policy.ClientURL,
 		},
 	})
+}
+
+// linkTicket writes the ticket of a link, unless its user had too many of the kind lately.
+func (k *Kit) linkTicket(ctx context.Context, tx *store.DB, l link, payload json.RawMessage) (ticket string, added bool, err error) {
+	if ticket, err = draw(tx, string(l.purpose)+":"+tokens.NewUUID()); err != nil {
+		return "", false, err
+	}
+	added, err = tx.AddTicket(ctx, store.Ticket{
+		ID: tokens.NewUUID(), Purpose: l.purpose, SecretHash: tokens.HashSecret(ticket), UserID: l.user.ID, Payload: payload,
+		Email: l.to, Challenge: l.challenge, CreatedAt: l.now, ExpiresAt: l.now.Add(mailKinds[l.purpose].life),
+	}, k.Policy.MailsPerHour, l.now.Add(-time.Hour))
+	return ticket, added, err
 }
 
 // linkURL is where the mail's button leads.

@@ -150,7 +150,7 @@ func proves(p auth.Purpose) bool {
 // redeem uses a ticket up, does what it is for and opens a session, all in one transaction. Of many
 // who come at once, one wins.
 func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth.Client, now time.Time) (admission auth.Admission, err error) {
-	o := opening{user: k.Policy.redeemed(found), method: "link", client: c, now: now}
+	o := opening{user: k.Policy.redeemed(found), method: "link", handed: isHanded(found), client: c, now: now}
 	if found.TicketPurpose == auth.ProviderSignIn {
 		o.method = "oauth"
 	}

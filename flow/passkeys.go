@@ -12,7 +12,10 @@ import (
 // ListPasskeys lists the passkeys of a signed-in user, the oldest first. It works also while nobody can
 // sign in by them.
 func (f *Account) ListPasskeys(ctx context.Context, a auth.Actor) ([]auth.Passkey, error) {
-	user, err := f.passkeyMember(ctx, a)
+	user, err := f.viewer(ctx, a)
+	if err == nil {
+		err = f.Policy.gateMember(user, f.Now())
+	}
 	if err != nil {
 		return nil, err
 	}

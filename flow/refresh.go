@@ -238,6 +238,9 @@ func (f *Sessions) SignOut(ctx context.Context, in SignOut) error {
 // SignOutEverywhere ends every session of a user, if the one that asks is among them: who was thrown
 // out cannot throw out others.
 func (f *Sessions) SignOutEverywhere(ctx context.Context, a auth.Actor, c auth.Client) error {
+	if a.Impersonator != "" {
+		return fmt.Errorf("%w: user %s by %s", auth.Impersonated, a.UserID, a.Impersonator)
+	}
 	e := f.entry("session.ended", a.UserID, c, f.Now())
 	e.Detail = map[string]any{"all": true}
 	err := f.Store.EndAllSessions(ctx, a, f.Policy.alive(e.At), e)

@@ -21,7 +21,7 @@ type SeenSession struct {
 
 // OfActor lists the live sessions of the actor, the latest used first.
 func (f *Sessions) OfActor(ctx context.Context, a auth.Actor) ([]SeenSession, error) {
-	user, err := f.actor(ctx, a)
+	user, err := f.viewer(ctx, a)
 	if err != nil {
 		return nil, err
 	}

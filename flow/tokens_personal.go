@@ -65,7 +65,10 @@ func (f *Account) CreatePAT(ctx context.Context, in PATRequest) (CreatedPAT, err
 
 // PATs lists the personal access tokens of the actor that are good, the newest first.
 func (f *Account) PATs(ctx context.Context, a auth.Actor) ([]store.PAT, error) {
-	user, err := f.actorMember(ctx, a)
+	user, err := f.viewer(ctx, a)
+	if err == nil {
+		err = f.Policy.gateMember(user, f.Now())
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 
 // Verify checks an access token the way the endpoints do that take one.
 func (f *Sessions) Verify(ctx context.Context, a auth.Actor) error {
-	_, err := f.actor(ctx, a)
+	_, err := f.viewer(ctx, a)
 	return err
 }
 

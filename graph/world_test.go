@@ -27,7 +27,9 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	h := open(t, serviceSettings(t))
+	settings := serviceSettings(t)
+	settings["AUTH_EMAIL_PASSWORDLESS_ENABLED"], settings["AUTH_ADMIN_LINKS"] = "true", "true"
+	h := open(t, settings)
 	w := &world{h: h}
 	w.jane, w.janeToken = signUp(t, h, "jane@example.com", "user")
 	_, w.readerToken = signUp(t, h, "reader@example.com", "user,auditor")
@@ -35,6 +37,7 @@ func newWorld(t testing.TB) *world {
 	w.deleted, _ = signUp(t, h, "gone@example.com", "user")
 	exec(t, h, `delete from auth.users where id = $1`, w.deleted)
 	w.samples = map[string]any{}
+	w.shownOnce = append(w.shownOnce, "ImpersonateUserPayload.accessToken")
 	for _, area := range []func(testing.TB){w.users, w.audit, w.service} { // each area has a file of its own: world_<area>_test.go
 		area(t)
 	}

@@ -196,6 +196,7 @@ func (db *DB) Sweep(ctx context.Context, now, eventsBefore, deadBefore time.Time
 	}{
 		{sweepTicketsSQL, now},
 		{sweepSessionsSQL, now},
+		{sweepImpersonationsSQL, now},
 		{sweepCountersSQL, now},
 		{sweepEventsSQL, eventsBefore},
 		{sweepDeadSQL, earlier(eventsBefore, deadBefore)},
@@ -222,11 +223,12 @@ func earlier(a, b time.Time) time.Time {
 }
 
 const (
-	sweepStep        = 1000
-	sweepTicketsSQL  = `delete from auth.tickets where id in (select id from auth.tickets where expires_at < $1 limit 1000 for update skip locked)`
-	sweepSessionsSQL = `delete from auth.refresh_tokens where id in (select id from auth.refresh_tokens where expires_at < $1 limit 1000 for update skip locked)`
-	sweepCountersSQL = `delete from auth.security_counters where key in (select key from auth.security_counters where window_ends_at < $1 limit 1000 for update skip locked)`
-	sweepEventsSQL   = `
+	sweepStep              = 1000
+	sweepTicketsSQL        = `delete from auth.tickets where id in (select id from auth.tickets where expires_at < $1 limit 1000 for update skip locked)`
+	sweepSessionsSQL       = `delete from auth.refresh_tokens where id in (select id from auth.refresh_tokens where expires_at < $1 limit 1000 for update skip locked)`
+	sweepImpersonationsSQL = `delete from auth.impersonations where id in (select id from auth.impersonations where expires_at < $1 limit 1000 for update skip locked)`
+	sweepCountersSQL       = `delete from auth.security_counters where key in (select key from auth.security_counters where window_ends_at < $1 limit 1000 for update skip locked)`
+	sweepEventsSQL         = `
 	with gone as (
 		delete from auth.events where id in (select e.id from auth.events e where e.at < $1
 			and not exists (select from auth.event_lanes l where l.user_id = e.user_id and l.sent < e.seq and l.due_at is not null)

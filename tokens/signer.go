@@ -22,12 +22,13 @@ const (
 	claimElevated    = "x-hasura-auth-elevated"
 	oldAnonymous     = "x-hasura-user-isAnonymous" // how Hasura Auth spelt claimAnonymous before 0.6
 	sessionClaim     = "session_id"
+	actorClaim       = "act" // who acts for the user (RFC 8693, 4.1)
 )
 
 var builtIn = []string{claimUserID, claimRoles, claimDefaultRole, claimAnonymous, claimElevated}
 
 // registered are the members of a payload that mean the same in every token.
-var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", sessionClaim}
+var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", sessionClaim, actorClaim}
 
 // Access is what an access token says.
 type Access struct {
@@ -40,6 +41,7 @@ type Access struct {
 	Extra       map[string]string // custom claims by name, with or without x-hasura-; built-in ones are left alone
 	Others      map[string]any    // members of the payload that are nobody's claims here; see Signer.Override
 	Life        time.Duration
+	Actor       string // who acts in the place of the user; empty for the user
 }
 
 // Signer signs and verifies with the one key of a Secret. It is immutable and safe for concurrent
@@ -153,6 +155,9 @@ func (s *Signer) payload(a Access, now time.Time, stringified bool) (map[string]
 	}
 	if a.SessionID != "" {
 		payload[sessionClaim] = a.SessionID
+	}
+	if a.Actor != "" {
+		payload[actorClaim] = map[string]any{"sub": a.Actor}
 	}
 	return payload, s.s.place(payload, claims, stringified)
 }

@@ -26,19 +26,20 @@ const clockStep = time.Second
 
 // Claims is what a good access token said.
 type Claims struct {
-	UserID      string
-	SessionID   string // empty in tokens that an older server issued
-	DefaultRole string
-	Roles       []string
-	IsAnonymous bool
-	Elevated    bool
-	IssuedAt    time.Time
-	ExpiresAt   time.Time
+	UserID       string
+	SessionID    string // empty in tokens that an older server issued
+	DefaultRole  string
+	Roles        []string
+	IsAnonymous  bool
+	Elevated     bool
+	IssuedAt     time.Time
+	ExpiresAt    time.Time
+	Impersonator string // who acts in the place of the user; empty for the user
 }
 
 // Actor is the bearer of the token.
 func (c Claims) Actor() auth.Actor {
-	return auth.Actor{UserID: c.UserID, SessionID: c.SessionID, Elevated: c.Elevated}
+	return auth.Actor{UserID: c.UserID, SessionID: c.SessionID, Elevated: c.Elevated, Impersonator: c.Impersonator, Ends: c.ExpiresAt}
 }
 
 // Verify reads an access token. Every refusal unwraps to auth.Unauthorized; the text says why and
@@ -102,6 +103,9 @@ func (s *Signer) read(token string, now time.Time) (c Claims, claims members, er
 			return c, nil, errors.New("session_id is not the id of a session")
 		}
 	}
+	if c.Impersonator, err = payload.actor(); err != nil {
+		return c, nil, err
+	}
 	claims, err = s.s.readClaims(payload, &c)
 	return c, claims, err
 }
@@ -152,6 +156,24 @@ func (s *secret) readClaims(payload members, c *Claims) (members, error) {
 
 // members is a JSON object whose values are not read yet.
 type members map[string]jsontext.Value
+
+// actor is who acts in the place of the user; empty where nobody does. What cannot be read is refused: it
+// must not pass for the user.
+func (m members) actor() (string, error) {
+	raw, ok := m[actorClaim]
+	if !ok {
+		return "", nil
+	}
+	var act members
+	if err := json.Unmarshal(raw, &act); err != nil {
+		return "", errors.New("act is not an object")
+	}
+	sub, err := act.text("sub")
+	if err != nil || sub == "" {
+		return "", errors.New("act does not say who")
+	}
+	return sub, nil
+}
 
 func (m members) text(name string) (string, error) {
 	var v string

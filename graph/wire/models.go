@@ -342,6 +342,32 @@ type EmailTemplate struct {
 	Problems []string `json:"problems"`
 }
 
+// Which sessions to end: say userIds, sessionIds or all.
+type EndSessionsInput struct {
+	// All sessions of these users, at most 100, and what operators have in their place.
+	UserIds []string `json:"userIds,omitempty"`
+	// These sessions and impersonations, at most 100.
+	SessionIds []string `json:"sessionIds,omitempty"`
+	// Those of everybody.
+	All bool `json:"all"`
+	// Only those that began before.
+	Before *time.Time `json:"before,omitempty"`
+	// Revoke personal access tokens as well, which sign programs in anew. Goes with userIds and all.
+	IncludePersonalAccessTokens bool `json:"includePersonalAccessTokens"`
+}
+
+// What ended.
+type EndSessionsPayload struct {
+	// How many sessions and impersonations ended.
+	Ended int `json:"ended"`
+	// How many personal access tokens were revoked.
+	PersonalAccessTokensRevoked int `json:"personalAccessTokensRevoked"`
+	// Of how many users; 0 where everybody was asked for, of whom nobody is told apart.
+	Users int `json:"users"`
+	// Whether there is more to end: of everybody's, one request ends what it can in three seconds. Ask again.
+	More bool `json:"more"`
+}
+
 // What became of an event at a receiver.
 type EventDelivery struct {
 	// The receiver.
@@ -386,6 +412,26 @@ type EventsWhere struct {
 	Since *time.Time `json:"since,omitempty"`
 	// Only what happened before then.
 	Until *time.Time `json:"until,omitempty"`
+}
+
+// A link to make.
+type GenerateLinkInput struct {
+	// The user.
+	UserID string `json:"userId"`
+	// What it is for.
+	Type LinkType `json:"type"`
+	// Where the link leads in the end: the application if nothing is said, or what AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS has.
+	RedirectTo *string `json:"redirectTo,omitempty"`
+}
+
+// A link that was made. It is shown this once.
+type GenerateLinkPayload struct {
+	// Whom it lets in.
+	UserID string `json:"userId"`
+	// The link. Whoever has it gets in.
+	URL string `json:"url"`
+	// Until when it works, once.
+	ExpiresAt time.Time `json:"expiresAt"`
 }
 
 // How the service is getting on.
@@ -536,6 +582,28 @@ type HookScriptsWhere struct {
 	Enabled *bool `json:"enabled,omitempty"`
 }
 
+// Whom to act as.
+type ImpersonateUserInput struct {
+	// The user. No operator, and nobody with the role admin.
+	UserID string `json:"userId"`
+	// Why, in a line of at most 500 characters. The audit log and the receivers of events have it.
+	Reason string `json:"reason"`
+	// For how many minutes; as long as AUTH_ADMIN_IMPERSONATION_LIFE lets it if nothing is said, and never longer than the operator's own token.
+	Minutes *int `json:"minutes,omitempty"`
+}
+
+// A token to see what the user sees. It is shown this once.
+type ImpersonateUserPayload struct {
+	// The user.
+	UserID string `json:"userId"`
+	// By which endSessions ends it; the token has it as session_id.
+	ImpersonationID string `json:"impersonationId"`
+	// The token.
+	AccessToken string `json:"accessToken"`
+	// When it ends.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
 // How somebody is invited to the account that is made for them.
 type InvitationInput struct {
 	// Where the link of the mail leads; left out, to the application (AUTH_CLIENT_URL). It must be allowed as for users.
@@ -604,6 +672,24 @@ type RemoveHookSecretsPayload struct {
 	HookScript *HookScript `json:"hookScript"`
 }
 
+// Which passkey to take away.
+type RemovePasskeyInput struct {
+	// The user.
+	UserID string `json:"userId"`
+	// The passkey.
+	PasskeyID string `json:"passkeyId"`
+	// Go on even where the user has nothing left to sign in by.
+	AllowLockout bool `json:"allowLockout"`
+}
+
+// The passkey that is gone.
+type RemovePasskeyPayload struct {
+	// From whom.
+	UserID string `json:"userId"`
+	// The passkey.
+	PasskeyID string `json:"passkeyId"`
+}
+
 // What to fill in.
 type RenderEmailTemplateInput struct {
 	// The template.
@@ -666,6 +752,30 @@ type ReplayEventsPayload struct {
 	Count int `json:"count"`
 }
 
+// Whose second factor to take away.
+type ResetFactorsInput struct {
+	// The user.
+	UserID string `json:"userId"`
+	// Take all passkeys away as well.
+	IncludePasskeys bool `json:"includePasskeys"`
+	// Go on even where the user has nothing left to sign in by.
+	AllowLockout bool `json:"allowLockout"`
+}
+
+// What was taken away.
+type ResetFactorsPayload struct {
+	// From whom.
+	UserID string `json:"userId"`
+	// Whether codes of an authenticator app were turned off.
+	Totp bool `json:"totp"`
+	// How many recovery codes are gone.
+	RecoveryCodes int `json:"recoveryCodes"`
+	// How many passkeys are gone.
+	Passkeys int `json:"passkeys"`
+	// How many sessions ended.
+	SessionsEnded int `json:"sessionsEnded"`
+}
+
 // Which mail or text message to try once more.
 type RetryMailInput struct {
 	// The id of the dead letter.
@@ -676,6 +786,22 @@ type RetryMailInput struct {
 type RetryMailPayload struct {
 	// The dead letter as it was.
 	DeadLetter *DeadLetter `json:"deadLetter"`
+}
+
+// Which personal access token to take away.
+type RevokePersonalAccessTokenInput struct {
+	// The user.
+	UserID string `json:"userId"`
+	// The personal access token.
+	TokenID string `json:"tokenId"`
+}
+
+// The personal access token that is gone.
+type RevokePersonalAccessTokenPayload struct {
+	// From whom.
+	UserID string `json:"userId"`
+	// The personal access token.
+	TokenID string `json:"tokenId"`
 }
 
 // What Hasura would see of a request that takes a role.
@@ -698,6 +824,62 @@ type RotateMachineClientSecretPayload struct {
 	MachineClient *MachineClient `json:"machineClient"`
 	// Its secret, now and never again.
 	ClientSecret string `json:"clientSecret"`
+}
+
+// Whom to mail.
+type SendEmailVerificationInput struct {
+	// The user.
+	UserID string `json:"userId"`
+	// Where the link leads in the end: the application if nothing is said, or what AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS has.
+	RedirectTo *string `json:"redirectTo,omitempty"`
+}
+
+// A mail email-verify that is on its way.
+type SendEmailVerificationPayload struct {
+	// Whom it goes to.
+	UserID string `json:"userId"`
+}
+
+// Whom to mail.
+type SendInvitationInput struct {
+	// The user.
+	UserID string `json:"userId"`
+	// Where the link leads in the end: the application if nothing is said, or what AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS has.
+	RedirectTo *string `json:"redirectTo,omitempty"`
+}
+
+// A mail invitation that is on its way.
+type SendInvitationPayload struct {
+	// Whom it goes to.
+	UserID string `json:"userId"`
+}
+
+// Whom to mail.
+type SendPasswordResetInput struct {
+	// The user.
+	UserID string `json:"userId"`
+	// Where the link leads in the end: the application if nothing is said, or what AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS has.
+	RedirectTo *string `json:"redirectTo,omitempty"`
+}
+
+// A mail password-reset that is on its way.
+type SendPasswordResetPayload struct {
+	// Whom it goes to.
+	UserID string `json:"userId"`
+}
+
+// Whom to mail.
+type SendSignInLinkInput struct {
+	// The user.
+	UserID string `json:"userId"`
+	// Where the link leads in the end: the application if nothing is said, or what AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS has.
+	RedirectTo *string `json:"redirectTo,omitempty"`
+}
+
+// A mail signin-passwordless that is on its way.
+type SendSignInLinkPayload struct {
+	// Whom it goes to.
+	UserID string `json:"userId"`
 }
 
 // A mail to try the mail server with.
@@ -842,6 +1024,24 @@ type TextInput struct {
 	Name string `json:"name"`
 	// The text.
 	Value string `json:"value"`
+}
+
+// Which identity to take away.
+type UnlinkIdentityInput struct {
+	// The user.
+	UserID string `json:"userId"`
+	// The identity.
+	IdentityID string `json:"identityId"`
+	// Go on even where the user has nothing left to sign in by.
+	AllowLockout bool `json:"allowLockout"`
+}
+
+// The identity that is gone.
+type UnlinkIdentityPayload struct {
+	// From whom.
+	UserID string `json:"userId"`
+	// The identity.
+	IdentityID string `json:"identityId"`
 }
 
 // What becomes different in a script. What is left out stays as it is.
@@ -1214,6 +1414,70 @@ func (e *HookResult) UnmarshalJSON(b []byte) error {
 }
 
 func (e HookResult) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a link is for.
+type LinkType string
+
+const (
+	// It signs in. AUTH_EMAIL_PASSWORDLESS_ENABLED must be on.
+	LinkTypeSignIn LinkType = "SIGN_IN"
+	// It lets in to choose a new password.
+	LinkTypeResetPassword LinkType = "RESET_PASSWORD"
+	// It confirms the address and lets in.
+	LinkTypeVerifyEmail LinkType = "VERIFY_EMAIL"
+	// It lets in a user who has never come in, and confirms the address.
+	LinkTypeInvitation LinkType = "INVITATION"
+)
+
+var AllLinkType = []LinkType{
+	LinkTypeSignIn,
+	LinkTypeResetPassword,
+	LinkTypeVerifyEmail,
+	LinkTypeInvitation,
+}
+
+func (e LinkType) IsValid() bool {
+	switch e {
+	case LinkTypeSignIn, LinkTypeResetPassword, LinkTypeVerifyEmail, LinkTypeInvitation:
+		return true
+	}
+	return false
+}
+
+func (e LinkType) String() string {
+	return string(e)
+}
+
+func (e *LinkType) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = LinkType(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid LinkType", str)
+	}
+	return nil
+}
+
+func (e LinkType) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *LinkType) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e LinkType) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

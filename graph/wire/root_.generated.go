@@ -59,20 +59,31 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteHookInput,
 		ec.unmarshalInputDeleteMachineClientInput,
 		ec.unmarshalInputDiscardDeadLetterInput,
+		ec.unmarshalInputEndSessionsInput,
 		ec.unmarshalInputEventsWhere,
+		ec.unmarshalInputGenerateLinkInput,
 		ec.unmarshalInputHookScriptsWhere,
+		ec.unmarshalInputImpersonateUserInput,
 		ec.unmarshalInputInvitationInput,
 		ec.unmarshalInputRemoveHookSecretsInput,
+		ec.unmarshalInputRemovePasskeyInput,
 		ec.unmarshalInputRenderEmailTemplateInput,
 		ec.unmarshalInputReplayEventInput,
 		ec.unmarshalInputReplayEventsInput,
+		ec.unmarshalInputResetFactorsInput,
 		ec.unmarshalInputRetryMailInput,
+		ec.unmarshalInputRevokePersonalAccessTokenInput,
 		ec.unmarshalInputRotateMachineClientSecretInput,
+		ec.unmarshalInputSendEmailVerificationInput,
+		ec.unmarshalInputSendInvitationInput,
+		ec.unmarshalInputSendPasswordResetInput,
+		ec.unmarshalInputSendSignInLinkInput,
 		ec.unmarshalInputSendTestEmailInput,
 		ec.unmarshalInputSendTestSmsInput,
 		ec.unmarshalInputSetHookSecretsInput,
 		ec.unmarshalInputTestHookInput,
 		ec.unmarshalInputTextInput,
+		ec.unmarshalInputUnlinkIdentityInput,
 		ec.unmarshalInputUpdateHookInput,
 		ec.unmarshalInputUpdateMachineClientInput,
 		ec.unmarshalInputUpdateUserInput,
@@ -150,7 +161,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "accounts.graphqls" "audit.graphqls" "claims.graphqls" "events.graphqls" "machines.graphqls" "schema.graphqls" "scripts.graphqls" "service.graphqls" "templates.graphqls" "users.graphqls"
+//go:embed "accounts.graphqls" "audit.graphqls" "claims.graphqls" "credentials.graphqls" "events.graphqls" "machines.graphqls" "schema.graphqls" "scripts.graphqls" "service.graphqls" "templates.graphqls" "users.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -165,6 +176,7 @@ var sources = []*ast.Source{
 	{Name: "accounts.graphqls", Input: sourceData("accounts.graphqls"), BuiltIn: false},
 	{Name: "audit.graphqls", Input: sourceData("audit.graphqls"), BuiltIn: false},
 	{Name: "claims.graphqls", Input: sourceData("claims.graphqls"), BuiltIn: false},
+	{Name: "credentials.graphqls", Input: sourceData("credentials.graphqls"), BuiltIn: false},
 	{Name: "events.graphqls", Input: sourceData("events.graphqls"), BuiltIn: false},
 	{Name: "machines.graphqls", Input: sourceData("machines.graphqls"), BuiltIn: false},
 	{Name: "schema.graphqls", Input: sourceData("schema.graphqls"), BuiltIn: false},
@@ -449,6 +461,20 @@ func (ec *executionContext) childFields_EmailTemplate(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type EmailTemplate", field.Name)
 }
 
+func (ec *executionContext) childFields_EndSessionsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ended":
+		return ec.fieldContext_EndSessionsPayload_ended(ctx, field)
+	case "personalAccessTokensRevoked":
+		return ec.fieldContext_EndSessionsPayload_personalAccessTokensRevoked(ctx, field)
+	case "users":
+		return ec.fieldContext_EndSessionsPayload_users(ctx, field)
+	case "more":
+		return ec.fieldContext_EndSessionsPayload_more(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EndSessionsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_EventDelivery(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "receiver":
@@ -485,6 +511,18 @@ func (ec *executionContext) childFields_EventReceiver(ctx context.Context, field
 		return ec.fieldContext_EventReceiver_lastError(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EventReceiver", field.Name)
+}
+
+func (ec *executionContext) childFields_GenerateLinkPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "userId":
+		return ec.fieldContext_GenerateLinkPayload_userId(ctx, field)
+	case "url":
+		return ec.fieldContext_GenerateLinkPayload_url(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_GenerateLinkPayload_expiresAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type GenerateLinkPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Health(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -647,6 +685,20 @@ func (ec *executionContext) childFields_HookScriptSecret(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type HookScriptSecret", field.Name)
 }
 
+func (ec *executionContext) childFields_ImpersonateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "userId":
+		return ec.fieldContext_ImpersonateUserPayload_userId(ctx, field)
+	case "impersonationId":
+		return ec.fieldContext_ImpersonateUserPayload_impersonationId(ctx, field)
+	case "accessToken":
+		return ec.fieldContext_ImpersonateUserPayload_accessToken(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_ImpersonateUserPayload_expiresAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ImpersonateUserPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_MachineClient(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -725,6 +777,16 @@ func (ec *executionContext) childFields_RemoveHookSecretsPayload(ctx context.Con
 	return nil, fmt.Errorf("no field named %q was found under type RemoveHookSecretsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RemovePasskeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "userId":
+		return ec.fieldContext_RemovePasskeyPayload_userId(ctx, field)
+	case "passkeyId":
+		return ec.fieldContext_RemovePasskeyPayload_passkeyId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemovePasskeyPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RenderedEmail(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "locale":
@@ -759,12 +821,38 @@ func (ec *executionContext) childFields_ReplayEventsPayload(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type ReplayEventsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ResetFactorsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "userId":
+		return ec.fieldContext_ResetFactorsPayload_userId(ctx, field)
+	case "totp":
+		return ec.fieldContext_ResetFactorsPayload_totp(ctx, field)
+	case "recoveryCodes":
+		return ec.fieldContext_ResetFactorsPayload_recoveryCodes(ctx, field)
+	case "passkeys":
+		return ec.fieldContext_ResetFactorsPayload_passkeys(ctx, field)
+	case "sessionsEnded":
+		return ec.fieldContext_ResetFactorsPayload_sessionsEnded(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResetFactorsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RetryMailPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "deadLetter":
 		return ec.fieldContext_RetryMailPayload_deadLetter(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RetryMailPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RevokePersonalAccessTokenPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "userId":
+		return ec.fieldContext_RevokePersonalAccessTokenPayload_userId(ctx, field)
+	case "tokenId":
+		return ec.fieldContext_RevokePersonalAccessTokenPayload_tokenId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevokePersonalAccessTokenPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RoleClaims(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -785,6 +873,38 @@ func (ec *executionContext) childFields_RotateMachineClientSecretPayload(ctx con
 		return ec.fieldContext_RotateMachineClientSecretPayload_clientSecret(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RotateMachineClientSecretPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SendEmailVerificationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "userId":
+		return ec.fieldContext_SendEmailVerificationPayload_userId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendEmailVerificationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SendInvitationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "userId":
+		return ec.fieldContext_SendInvitationPayload_userId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendInvitationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SendPasswordResetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "userId":
+		return ec.fieldContext_SendPasswordResetPayload_userId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendPasswordResetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SendSignInLinkPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "userId":
+		return ec.fieldContext_SendSignInLinkPayload_userId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendSignInLinkPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SendTestEmailPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -895,6 +1015,16 @@ func (ec *executionContext) childFields_TestHookPayload(ctx context.Context, fie
 		return ec.fieldContext_TestHookPayload_outcomes(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TestHookPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UnlinkIdentityPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "userId":
+		return ec.fieldContext_UnlinkIdentityPayload_userId(ctx, field)
+	case "identityId":
+		return ec.fieldContext_UnlinkIdentityPayload_identityId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnlinkIdentityPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateHookPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -79,6 +79,7 @@ var refusals = map[auth.Code]refusal{
 	auth.ClaimsUnavailable:    {503, "claims-unavailable", "The data of your account cannot be read at the moment, try again soon", false, "A claim that the operator made required cannot be computed: where its data comes from does not answer, or answers with errors; the log has the reason. Wait for as long as Retry-After says."},
 	auth.HookDenied:           {403, "hook-denied", "The request was denied", false, "Code of the operator's own (a hook) refuses. Status and message are the hook's, where it gives them."},
 	auth.HookFailed:           {500, "hook-failed", "The request could not be checked, try again later", false, "Code of the operator's own (a hook), which is asked before this is done, does not answer as it should; the log has the reason under the request id."},
+	auth.Impersonated:         {403, "impersonated", "An operator acting as the user may not do this", false, "The access token was given to an operator to see what the user sees (its claim act says to whom). It changes nothing of the account."},
 	// Those of the management door alone: nothing that is asked here comes to them, so nobody looks them up.
 	auth.ScriptUnknown:        {404, "not-found", "There is nothing at this address", false, ""},
 	auth.ScriptNameTaken:      {409, "invalid-request", "The request payload is incorrect", false, ""},

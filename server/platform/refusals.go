@@ -86,6 +86,7 @@ var refusals = map[auth.Code]refusal{
 	auth.InvalidClient:        {403, "unauthorized", "That is for machines, elsewhere"},
 	auth.AudienceNotAllowed:   {403, "unauthorized", "That is for machines, elsewhere"},
 	auth.ScopeMissing:         {403, "unauthorized", "That is for machines, elsewhere"},
+	auth.Impersonated:         {403, "unauthorized", "An operator acting as the user may not do this"},
 	auth.Forbidden:            {403, "unauthorized", "That is for operators, elsewhere"},
 	auth.Conflict:             {403, "unauthorized", "That is for operators, elsewhere"},
 	auth.UserReferenced:       {403, "unauthorized", "That is for operators, elsewhere"},

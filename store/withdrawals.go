@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Withdrawn is what somebody took off an account who is not its user.
+type Withdrawn struct {
+	TOTP          bool
+	RecoveryCodes int
+	Passkeys      int
+	Sessions      int
+}
+
+// WithdrawFactors turns the second factor of a user off, whoever proved it, with the recovery codes and what
+// was begun to be set up; with passkeys, those as well. All sessions end: none is to claim what is gone. A
+// user who has nothing of it is ErrChanged, nobody ErrNotFound. It must run in a transaction.
+func (db *DB) WithdrawFactors(ctx context.Context, userID string, withPasskeys bool) (Withdrawn, error) {
+	b := &pgx.Batch{}
+	b.Queue(holdUserSQL, userID)
+	b.Queue(withdrawFactorSQL, userID)
+	b.Queue(dropFactorsSQL, userID)
+	b.Queue(dropRecoveryCodesSQL, userID)
+	b.Queue(endOtherSessionsSQL, userID, nil)
+	b.Queue(dropFactorTicketsSQL, userID)
+	if withPasskeys {
+		b.Queue(dropPasskeysSQL, userID)
+		b.Queue(dropPasskeyTicketsSQL, userID)
+	}
+	counts, err := changed(ctx, db, b)
+	if err != nil {
+		return Withdrawn{}, err
+	}
+	w := Withdrawn{TOTP: counts[1]+counts[2] > 0, RecoveryCodes: int(counts[3]), Sessions: int(counts[4])}
+	if withPasskeys {
+		w.Passkeys = int(counts[6])
+	}
+	switch {
+	case counts[0] == 0:
+		return w, ErrNotFound
+	case !w.TOTP && w.RecoveryCodes == 0 && w.Passkeys == 0:
+		return w, ErrChanged
+	}
+	return w, nil
+}
+
+const (
+	withdrawFactorSQL     = `update auth.users set active_mfa_type = null, totp_secret = null where id = $1 and (active_mfa_type is not null or totp_secret is not null)`
+	dropPasskeyTicketsSQL = `delete from auth.tickets where user_id = $1 and purpose in ('passkey-signup', 'passkey-signin', 'passkey-add', 'passkey-elevate')`
+)
+
+// WithdrawPasskey takes a passkey off a user and ends all their sessions. One that is not theirs is
+// ErrNotFound. It must run in a transaction.
+func (db *DB) WithdrawPasskey(ctx context.Context, userID, id string) error {
+	return withdraw(ctx, db, userID, func(b *pgx.Batch) {
+		b.Queue(removePasskeySQL, id, userID)
+		b.Queue(endOtherSessionsSQL, userID, nil)
+		b.Queue(dropFactorTicketsSQL, userID)
+	})
+}
+
+// WithdrawIdentity takes an identity off a user, ends all their sessions and drops their one-time secrets:
+// any of them may have come through it. One that is not theirs is ErrNotFound. It must run in a transaction.
+func (db *DB) WithdrawIdentity(ctx context.Context, userID, id string) error {
+	return withdraw(ctx, db, userID, func(b *pgx.Batch) {
+		b.Queue(removeIdentitySQL, id, userID)
+		b.Queue(endOtherSessionsSQL, userID, nil)
+		b.Queue(dropTicketsSQL, userID)
+	})
+}
+
+// WithdrawPAT takes a personal access token off a user and ends the sessions that it opened. One that is not
+// theirs is ErrNotFound. It must run in a transaction.
+func (db *DB) WithdrawPAT(ctx context.Context, userID, id string) error {
+	if _, err := db.Exec(ctx, holdOwnSQL, id, userID); err != nil { // what it opened until now must be seen
+		return refusal(err)
+	}
+	return withdraw(ctx, db, userID, func(b *pgx.Batch) {
+		b.Queue(withdrawPATSQL, id, userID)
+		b.Queue(endSessionsOfPATSQL, id, userID)
+	})
+}
+
+const (
+	withdrawPATSQL      = `delete from auth.refresh_tokens where id = $1 and user_id = $2 and type = 'pat'`
+	endSessionsOfPATSQL = `delete from auth.refresh_tokens where id in (select id from auth.refresh_tokens
+		where user_id = $2 and factor_id = $1 and type = 'regular' order by id for update)`
+)
+
+// withdraw runs what takes something off a user, the first of whose statements must find it.
+func withdraw(ctx context.Context, db *DB, userID string, queue func(b *pgx.Batch)) error {
+	b := &pgx.Batch{}
+	b.Queue(holdUserSQL, userID)
+	queue(b)
+	counts, err := changed(ctx, db, b)
+	if err == nil && counts[1] == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
