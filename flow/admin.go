@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -31,6 +32,26 @@ func (s AdminSettings) Check(report func(env, problem string)) {
 			report(name, "must not be "+role+", which is a role of ordinary users")
 		}
 	}
+}
+
+// Roles lists the roles of operators, so that they can be given to users.
+func (s AdminSettings) Roles() []string {
+	return slices.DeleteFunc([]string{s.Role, s.ReaderRole}, func(role string) bool { return role == "" })
+}
+
+// OfEverybody says which role of operators every new user gets; such a setting makes an operator of whoever
+// signs up.
+func (s AdminSettings) OfEverybody(p *Policy) error {
+	for name, role := range map[string]string{"AUTH_ADMIN_ROLE": s.Role, "AUTH_ADMIN_READER_ROLE": s.ReaderRole} {
+		switch {
+		case role == "":
+		case role == p.DefaultRole:
+			return fmt.Errorf("%s is %s, and so is AUTH_USER_DEFAULT_ROLE: everybody who signs up would be an operator; give operators a role of their own", name, role)
+		case slices.Contains(p.AllowedRoles, role):
+			return fmt.Errorf("%s is %s, which is among AUTH_USER_DEFAULT_ALLOWED_ROLES: everybody who signs up would be an operator; give operators a role of their own", name, role)
+		}
+	}
+	return nil
 }
 
 // Admin is the desk for operators. Every method takes who asks, and refuses itself whoever may not: no
@@ -68,9 +89,10 @@ func (o Operator) may(r auth.Rights) error {
 // OperatorClaim is what somebody shows who wants to act as an operator.
 type OperatorClaim struct {
 	Secret bool // the admin secret, and it is right
-	// Role and UserID are what Hasura's engine says of whom it asks for. They count only beside the secret,
-	// and only to lower what it allows.
+	// Role, UserID and Elevated are what Hasura's engine says of whom it asks for. They count only beside the
+	// secret, and only to lower what it allows.
 	Role, UserID string
+	Elevated     bool
 	// Bearer is who an access token speaks of, and Roles what roles it allows; nil without a token.
 	Bearer *auth.Actor
 	Roles  []string
@@ -80,7 +102,7 @@ type OperatorClaim struct {
 // token counts for as long as its session lives and its user still has the role.
 func (f *Admin) Operator(ctx context.Context, c OperatorClaim) (auth.Actor, error) {
 	if c.Secret {
-		return f.asEngineSays(c)
+		return f.asEngineSays(ctx, c)
 	}
 	if c.Bearer != nil && c.Bearer.Impersonator != "" {
 		return auth.Actor{}, fmt.Errorf("%w: whoever acts as a user is no operator", auth.Forbidden)
@@ -96,10 +118,14 @@ func (f *Admin) Operator(ctx context.Context, c OperatorClaim) (auth.Actor, erro
 	if err != nil {
 		return auth.Actor{}, err
 	}
+	return f.withRights(ctx, *c.Bearer, user, rights)
+}
+
+// withRights is a user with the rights that a role gives them, as far as they hold it now.
+func (f *Admin) withRights(ctx context.Context, a auth.Actor, user auth.User, rights auth.Rights) (auth.Actor, error) {
 	if err := f.Policy.gateMember(user, f.Now()); err != nil {
 		return auth.Actor{}, err
 	}
-	a := *c.Bearer
 	if a.Rights = min(rights, f.rightsOf(user.AllowedRoles())); a.Rights == auth.NoRights {
 		return auth.Actor{}, fmt.Errorf("%w: user %s has the role of operators no longer", auth.Forbidden, user.ID)
 	}
@@ -109,17 +135,26 @@ func (f *Admin) Operator(ctx context.Context, c OperatorClaim) (auth.Actor, erro
 	return a, nil
 }
 
-// asEngineSays is who comes with the admin secret: an operator with all rights, unless Hasura's engine
-// says for whom it asks.
-func (f *Admin) asEngineSays(c OperatorClaim) (auth.Actor, error) {
-	a := auth.Actor{UserID: c.UserID, Rights: auth.ChangeRights}
-	if c.Role != "" && c.Role != "admin" {
-		a.Rights = f.rightsOf([]string{c.Role})
+// asEngineSays is who comes with the admin secret: an operator with all rights, unless Hasura's engine says
+// for whom it asks. Then that user must be an operator now: the engine believes a token for as long as it
+// lives, whatever became of its user.
+func (f *Admin) asEngineSays(ctx context.Context, c OperatorClaim) (auth.Actor, error) {
+	a := auth.Actor{UserID: c.UserID, Elevated: c.Elevated, Rights: auth.ChangeRights}
+	if c.Role == "" || c.Role == "admin" {
+		return a, nil
 	}
-	if a.Rights == auth.NoRights {
-		return auth.Actor{}, fmt.Errorf("%w: the engine asks for role %q, which is not an operator's", auth.Forbidden, c.Role)
+	rights := f.rightsOf([]string{c.Role})
+	if rights == auth.NoRights || c.UserID == "" {
+		return auth.Actor{}, fmt.Errorf("%w: the engine asks for role %q of user %q, who is no operator", auth.Forbidden, c.Role, c.UserID)
 	}
-	return a, nil
+	user, err := f.Store.UserRecord(ctx, c.UserID)
+	if errors.Is(err, store.ErrNotFound) {
+		return auth.Actor{}, fmt.Errorf("%w: there is no user %s", auth.Forbidden, c.UserID)
+	}
+	if err != nil {
+		return auth.Actor{}, err
+	}
+	return f.withRights(ctx, a, user.User, rights)
 }
 
 // rightsOf is what roles allow.

@@ -37,7 +37,9 @@ func visit(t testing.TB, h *testhouse.House, email string, more map[string]any) 
 	maps.Copy(input, more)
 	u := made(t, h, input)
 	_, body := post(t, h, "/signin/email-password", `{"email":"`+email+`","password":"`+goodPassword+`"}`)
-	var out struct{ Session struct{ AccessToken, RefreshToken string } }
+	var out struct {
+		Session struct{ AccessToken, RefreshToken string }
+	}
 	if err := json.Unmarshal([]byte(body), &out); err != nil || out.Session.AccessToken == "" {
 		t.Fatal(body)
 	}
@@ -92,7 +94,7 @@ func TestUpdateUserFields(t *testing.T) {
 		{map[string]any{"metadata": map[string]any{"g": 5}}, `["metadata"]`, "map[g:5]"},
 		{map[string]any{"metadata": nil}, `["metadata"]`, ""},
 		{map[string]any{"metadataPatch": map[string]any{"h": 6}}, `["metadata"]`, "map[h:6]"},
-		{map[string]any{"roles": []string{"user", "me"}}, `["roles"]`, "[me user]"},
+		{map[string]any{"roles": []string{"user", "me", "auditor"}}, `["roles"]`, "[me user auditor]"},
 		{map[string]any{"defaultRole": "me"}, `["defaultRole"]`, ""},
 		{map[string]any{"roles": []string{"auditor"}, "defaultRole": "auditor"}, `["defaultRole", "roles"]`, "[auditor]"},
 		{map[string]any{"disabled": true}, `["disabled"]`, ""},

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -8,6 +10,7 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 
 	"postern/auth"
+	"postern/server"
 )
 
 // What one operation may be. The checks of bounded come before validation, whose rules are slow on
@@ -58,6 +61,7 @@ type measure struct {
 	fragments                   map[string]*ast.FragmentDefinition
 	under                       map[string]bool // the fragments that the walk is in
 	fields, aliases, directives int
+	digits                      int // that the exponents of numbers stand for
 	problem                     error
 }
 
@@ -150,8 +154,19 @@ func (m *measure) value(v *ast.Value, depth int) {
 		m.refuse("must not nest arguments deeper than %d levels", maxInputDeep)
 		return
 	}
+	if v.Kind == ast.IntValue || v.Kind == ast.FloatValue {
+		m.number(v.Raw)
+	}
 	for _, c := range v.Children {
 		m.value(c.Value, depth+1)
+	}
+}
+
+// number refuses numbers that Postgres would write with more digits than anybody sent.
+func (m *measure) number(text string) {
+	digits, ok := server.DigitsOf(text)
+	if m.digits += digits; m.problem == nil && (!ok || m.digits > server.MaxDigits) {
+		m.problem = auth.Invalid{Field: "query", Problem: "holds a number that does not fit a double, or too many with large exponents"}
 	}
 }
 
@@ -159,9 +174,10 @@ func (m *measure) value(v *ast.Value, depth int) {
 // fields counts one, times the items of every list that it is in. It also refuses variables that are nested
 // deeper than arguments may be.
 func affordable(op *graphql.OperationContext) error {
+	digits := 0
 	for name, v := range op.Variables {
-		if deep(v, 0) {
-			return auth.Invalid{Field: "variables." + name, Problem: fmt.Sprintf("must not be nested deeper than %d levels", maxInputDeep)}
+		if problem := troubled(v, 0, &digits); problem != "" {
+			return auth.Invalid{Field: "variables." + name, Problem: problem}
 		}
 	}
 	if cost := costOf(op.Operation.SelectionSet, op.Variables); cost > maxCost {
@@ -170,25 +186,27 @@ func affordable(op *graphql.OperationContext) error {
 	return nil
 }
 
-func deep(v any, depth int) bool {
+// troubled says what is wrong with a value of a variable, or nothing.
+func troubled(v any, depth int, digits *int) (problem string) {
 	if depth > maxInputDeep {
-		return true
+		return fmt.Sprintf("must not be nested deeper than %d levels", maxInputDeep)
 	}
 	switch v := v.(type) {
 	case map[string]any:
 		for _, x := range v {
-			if deep(x, depth+1) {
-				return true
-			}
+			problem = cmp.Or(problem, troubled(x, depth+1, digits))
 		}
 	case []any:
 		for _, x := range v {
-			if deep(x, depth+1) {
-				return true
-			}
+			problem = cmp.Or(problem, troubled(x, depth+1, digits))
+		}
+	case json.Number:
+		more, ok := server.DigitsOf(string(v))
+		if *digits += more; !ok || *digits > server.MaxDigits {
+			return "holds a number that does not fit a double, or too many with large exponents"
 		}
 	}
-	return false
+	return problem
 }
 
 // defaultItems is how many items a list gives when nobody says.

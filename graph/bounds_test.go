@@ -60,6 +60,8 @@ func TestH09AbuseOfGraphQL(t *testing.T) {
 		"deep arguments":               {body: query("{operator(a:" + strings.Repeat("{a:", 200) + "1" + strings.Repeat("}", 200) + "){rights}}"), want: "16 levels"},
 		"a variable of 10 MB":          {body: `{"query":"{operator{rights}}","variables":{"a":"` + strings.Repeat("x", 10<<20) + `"}}`, want: "256 KiB"},
 		"a deep variable":              {body: `{"query":"query($a:JSON){operator{rights}}","variables":{"a":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}}`, want: ""},
+		"numbers with large exponents": {body: query(`{operator(a:[` + strings.Repeat("1e400,", 100) + `]){rights}}`), want: "large exponents"},
+		"a number of 131,072 digits":   {body: `{"query":"query($a:JSON){operator{rights}}","variables":{"a":{"b":1e131071}}}`, want: ""},
 		"a stored operation":           {body: `{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}`, want: "stored operations"},
 		"a GET":                        {method: http.MethodGet, want: "POST"},
 		"a PUT":                        {method: http.MethodPut, body: query(whoAsks), want: "POST"},

@@ -138,12 +138,13 @@ const (
 	secretHeader = "X-Hasura-Admin-Secret"
 	roleHeader   = "X-Hasura-Role"
 	userHeader   = "X-Hasura-User-Id"
+	proofHeader  = "X-Hasura-Auth-Elevated" // the id of a user who proved themselves lately
 )
 
 // claim is what the request shows of who sends it. What the headers say of a role and a user counts beside
 // the admin secret alone: anybody can write them.
 func (d *Door) claim(r *http.Request, c auth.Client) (flow.OperatorClaim, error) {
-	for _, h := range []string{secretHeader, roleHeader, userHeader, "Authorization"} {
+	for _, h := range []string{secretHeader, roleHeader, userHeader, proofHeader, "Authorization"} {
 		if len(r.Header.Values(h)) > 1 {
 			return flow.OperatorClaim{}, fmt.Errorf("%w: several headers %s", auth.Unauthorized, h)
 		}
@@ -156,7 +157,7 @@ func (d *Door) claim(r *http.Request, c auth.Client) (flow.OperatorClaim, error)
 		if user != "" && !tokens.IsUUID(user) {
 			return flow.OperatorClaim{}, auth.Invalid{Field: userHeader, Problem: "must be a UUID"}
 		}
-		return flow.OperatorClaim{Secret: true, Role: r.Header.Get(roleHeader), UserID: user}, nil
+		return flow.OperatorClaim{Secret: true, Role: r.Header.Get(roleHeader), UserID: user, Elevated: user != "" && r.Header.Get(proofHeader) == user}, nil
 	}
 	token, err := server.Bearer(r.Header.Values("Authorization"))
 	if err != nil {

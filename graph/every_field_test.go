@@ -245,8 +245,8 @@ type person struct {
 // everybody lists who may come to the door.
 func (w *world) everybody() map[string]person {
 	bearer := func(token string) header { return header{"Authorization": "Bearer " + token} }
-	as := func(role string) header {
-		return header{"X-Hasura-Admin-Secret": secret, "X-Hasura-Role": role, "X-Hasura-User-Id": w.jane}
+	as := func(role, user string) header {
+		return header{"X-Hasura-Admin-Secret": secret, "X-Hasura-Role": role, "X-Hasura-User-Id": user}
 	}
 	return map[string]person{
 		"nobody":              {header{}, 401, "unauthorized", false},
@@ -255,9 +255,9 @@ func (w *world) everybody() map[string]person {
 		"a reader":            {bearer(w.readerToken), 200, "", false},
 		"a chief":             {bearer(w.chiefToken), 200, "", true},
 		"the secret":          {bySecret(), 200, "", true},
-		"the engine's user":   {as("user"), 403, "forbidden", false},
-		"the engine's reader": {as("auditor"), 200, "", false},
-		"the engine's chief":  {as("operator"), 200, "", true},
+		"the engine's user":   {as("user", w.jane), 403, "forbidden", false},
+		"the engine's reader": {as("auditor", w.reader), 200, "", false},
+		"the engine's chief":  {as("operator", w.chief), 200, "", true},
 	}
 }
 

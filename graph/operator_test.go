@@ -3,9 +3,12 @@ package graph_test
 import (
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 
+	"postern/flow"
 	"postern/internal/testhouse"
+	"postern/store"
 )
 
 const whoAsks = `{operator{userId rights}}`
@@ -16,7 +19,7 @@ func TestWhoIsAnOperator(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	chief, chiefToken := signUp(t, h, "chief@example.com", "user,operator")
-	_, readerToken := signUp(t, h, "reader@example.com", "user,auditor")
+	reader, readerToken := signUp(t, h, "reader@example.com", "user,auditor")
 	_, userToken := signUp(t, h, "user@example.com", "user")
 	const other = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 	with := func(h header, more header) header {
@@ -30,23 +33,28 @@ func TestWhoIsAnOperator(t *testing.T) {
 		status int
 		want   string // of the data, or the code
 	}{
-		"nobody":                          {header{}, 401, "unauthorized"},
-		"the secret":                      {bySecret(), 200, `{"operator":{"userId":null,"rights":"CHANGE"}}`},
-		"a wrong secret":                  {header{"X-Hasura-Admin-Secret": secret + "x"}, 401, "unauthorized"},
-		"an empty secret":                 {header{"X-Hasura-Admin-Secret": ""}, 401, "unauthorized"},
-		"roles without it":                {header{"X-Hasura-Role": "admin", "X-Hasura-User-Id": chief}, 401, "unauthorized"},
-		"a wrong secret and a good token": {with(bearer(chiefToken), header{"X-Hasura-Admin-Secret": "x"}), 401, "unauthorized"},
-		"the engine's admin":              {with(bySecret(), header{"X-Hasura-Role": "admin"}), 200, `{"operator":{"userId":null,"rights":"CHANGE"}}`},
-		"the engine's reader":             {with(bySecret(), header{"X-Hasura-Role": "auditor", "X-Hasura-User-Id": other}), 200, `{"operator":{"userId":"` + other + `","rights":"READ"}}`},
-		"the engine's chief":              {with(bySecret(), header{"X-Hasura-Role": "operator"}), 200, `{"operator":{"userId":null,"rights":"CHANGE"}}`},
-		"the engine's user":               {with(bySecret(), header{"X-Hasura-Role": "user"}), 403, "forbidden"},
-		"no such user id":                 {with(bySecret(), header{"X-Hasura-User-Id": "1 or 1=1"}), 400, "bad-request"},
-		"a chief":                         {bearer(chiefToken), 200, `{"operator":{"userId":"` + chief + `","rights":"CHANGE"}}`},
-		"a chief who says admin":          {with(bearer(chiefToken), header{"X-Hasura-Role": "admin", "X-Hasura-User-Id": other}), 200, `{"operator":{"userId":"` + chief + `","rights":"CHANGE"}}`},
-		"a user":                          {bearer(userToken), 403, "forbidden"},
-		"a user who says admin":           {with(bearer(userToken), header{"X-Hasura-Role": "admin"}), 403, "forbidden"},
-		"a user who says reader":          {with(bearer(readerToken), header{"X-Hasura-Role": "operator"}), 200, ""},
-		"no token":                        {bearer("nonsense"), 401, "unauthorized"},
+		"nobody":                           {header{}, 401, "unauthorized"},
+		"the secret":                       {bySecret(), 200, `{"operator":{"userId":null,"rights":"CHANGE"}}`},
+		"a wrong secret":                   {header{"X-Hasura-Admin-Secret": secret + "x"}, 401, "unauthorized"},
+		"an empty secret":                  {header{"X-Hasura-Admin-Secret": ""}, 401, "unauthorized"},
+		"roles without it":                 {header{"X-Hasura-Role": "admin", "X-Hasura-User-Id": chief}, 401, "unauthorized"},
+		"a wrong secret and a good token":  {with(bearer(chiefToken), header{"X-Hasura-Admin-Secret": "x"}), 401, "unauthorized"},
+		"the engine's admin":               {with(bySecret(), header{"X-Hasura-Role": "admin"}), 200, `{"operator":{"userId":null,"rights":"CHANGE"}}`},
+		"the engine's reader":              {with(bySecret(), header{"X-Hasura-Role": "auditor", "X-Hasura-User-Id": reader}), 200, `{"operator":{"userId":"` + reader + `","rights":"READ"}}`},
+		"the engine's chief":               {with(bySecret(), header{"X-Hasura-Role": "operator", "X-Hasura-User-Id": chief}), 200, `{"operator":{"userId":"` + chief + `","rights":"CHANGE"}}`},
+		"the engine's admin who is a user": {with(bySecret(), header{"X-Hasura-Role": "admin", "X-Hasura-User-Id": other}), 200, `{"operator":{"userId":"` + other + `","rights":"CHANGE"}}`},
+		"the engine's nobody":              {with(bySecret(), header{"X-Hasura-Role": "operator"}), 403, "forbidden"},
+		"the engine's unknown":             {with(bySecret(), header{"X-Hasura-Role": "operator", "X-Hasura-User-Id": other}), 403, "forbidden"},
+		"the engine's reader as chief":     {with(bySecret(), header{"X-Hasura-Role": "operator", "X-Hasura-User-Id": reader}), 200, `{"operator":{"userId":"` + reader + `","rights":"READ"}}`},
+		"the engine's chief as reader":     {with(bySecret(), header{"X-Hasura-Role": "auditor", "X-Hasura-User-Id": chief}), 200, `{"operator":{"userId":"` + chief + `","rights":"READ"}}`},
+		"the engine's user":                {with(bySecret(), header{"X-Hasura-Role": "user"}), 403, "forbidden"},
+		"no such user id":                  {with(bySecret(), header{"X-Hasura-User-Id": "1 or 1=1"}), 400, "bad-request"},
+		"a chief":                          {bearer(chiefToken), 200, `{"operator":{"userId":"` + chief + `","rights":"CHANGE"}}`},
+		"a chief who says admin":           {with(bearer(chiefToken), header{"X-Hasura-Role": "admin", "X-Hasura-User-Id": other}), 200, `{"operator":{"userId":"` + chief + `","rights":"CHANGE"}}`},
+		"a user":                           {bearer(userToken), 403, "forbidden"},
+		"a user who says admin":            {with(bearer(userToken), header{"X-Hasura-Role": "admin"}), 403, "forbidden"},
+		"a user who says reader":           {with(bearer(readerToken), header{"X-Hasura-Role": "operator"}), 200, ""},
+		"no token":                         {bearer("nonsense"), 401, "unauthorized"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -73,6 +81,14 @@ func TestAnOperatorWhoLosesTheRole(t *testing.T) {
 	if got := rights(); got != `{"operator":{"rights":"CHANGE"}}` {
 		t.Fatal(got)
 	}
+	engine := header{"X-Hasura-Admin-Secret": secret, "X-Hasura-Role": "operator", "X-Hasura-User-Id": id}
+	throughTheEngine := func(want int) {
+		t.Helper()
+		if got := ask(t, h, engine, whoAsks, nil); got.Status != want {
+			t.Errorf("through the engine: %+v", got)
+		}
+	}
+	throughTheEngine(http.StatusOK)
 	exec(t, h, `delete from auth.user_roles where user_id = $1 and role = 'operator'`, id)
 	if got := rights(); got != `{"operator":{"rights":"READ"}}` {
 		t.Error(got)
@@ -81,11 +97,13 @@ func TestAnOperatorWhoLosesTheRole(t *testing.T) {
 	if got := ask(t, h, who, whoAsks, nil); got.Status != http.StatusForbidden {
 		t.Errorf("without the role: %+v", got)
 	}
+	throughTheEngine(http.StatusForbidden)
 	exec(t, h, `insert into auth.user_roles (user_id, role) values ($1, 'operator')`, id)
 	exec(t, h, `update auth.users set disabled = true where id = $1`, id)
 	if got := ask(t, h, who, whoAsks, nil); got.Status != http.StatusUnauthorized {
 		t.Errorf("disabled: %+v", got)
 	}
+	throughTheEngine(http.StatusUnauthorized)
 	exec(t, h, `update auth.users set disabled = false where id = $1`, id)
 	exec(t, h, `delete from auth.refresh_tokens where user_id = $1`, id)
 	if got := ask(t, h, who, whoAsks, nil); got.Status != http.StatusUnauthorized {
@@ -126,5 +144,48 @@ func exec(t testing.TB, h *testhouse.House, sql string, arguments ...any) {
 	t.Helper()
 	if _, err := h.Store.Pool().Exec(t.Context(), sql, arguments...); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAnOperatorProvesThemselves: where changes need a fresh proof, an operator without one only reads, and
+// through Hasura's engine too.
+func TestAnOperatorProvesThemselves(t *testing.T) {
+	t.Parallel()
+	h := open(t, map[string]string{"AUTH_REQUIRE_ELEVATED_CLAIM": "required"})
+	id, token := signUp(t, h, "chief@example.com", "user,operator")
+	engine := header{"X-Hasura-Admin-Secret": secret, "X-Hasura-Role": "operator", "X-Hasura-User-Id": id}
+	proved := maps.Clone(engine)
+	proved["X-Hasura-Auth-Elevated"] = id
+	for name, tt := range map[string]struct {
+		who  header
+		want string
+	}{
+		"with a token":       {header{"Authorization": "Bearer " + token}, "READ"},
+		"through the engine": {engine, "READ"},
+		"proved":             {proved, "CHANGE"},
+	} {
+		if got := string(ask(t, h, tt.who, `{operator{rights}}`, nil).Data); got != `{"operator":{"rights":"`+tt.want+`"}}` {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+// TestNotEverybodyIsAnOperator: a role that every new user gets cannot be that of operators.
+func TestNotEverybodyIsAnOperator(t *testing.T) {
+	t.Parallel()
+	for name, settings := range map[string]flow.AdminSettings{
+		"AUTH_ADMIN_ROLE":        {Role: "staff"},
+		"AUTH_ADMIN_READER_ROLE": {ReaderRole: "member"},
+	} {
+		policy, err := flow.NewPolicy(flow.Settings{DefaultRole: "member", AllowedRoles: []string{"me", "staff"}, DefaultLocale: "en"}, store.Guard{}, store.Guard{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := settings.OfEverybody(policy); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := (flow.AdminSettings{Role: "operator", ReaderRole: "auditor"}).OfEverybody(policy); err != nil {
+			t.Error(err)
+		}
 	}
 }

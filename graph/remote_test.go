@@ -31,7 +31,7 @@ func TestAsARemoteSchemaOfHasura(t *testing.T) {
 		}
 	}
 
-	const somebody = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
+	somebody, _ := signUp(t, h, "chief@example.com", "user,operator,auditor")
 	for role, want := range map[string]string{
 		"admin":    `"rights":"CHANGE"`,
 		"operator": `"rights":"CHANGE"`,

@@ -61,7 +61,7 @@ func TestUserByID(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{
 		"id": id, "disabled": true, "bannedUntil": "2030-01-01T00:00:00Z", "deletedAt": "2029-01-01T00:00:00Z", "displayName": "Ada", "avatarUrl": "https://a.example/1",
 		"locale": "en", "email": "Ada@example.com", "emailVerified": true, "newEmail": "b@example.com", "phoneNumber": "+4930123456", "phoneNumberVerified": true,
-		"defaultRole": "user", "roles": []any{"auditor", "me", "operator", "user"}, "isAnonymous": false, "activeMfaType": "totp", "hasPassword": true, "passwordMustChange": true,
+		"defaultRole": "user", "roles": []any{"me", "user"}, "isAnonymous": false, "activeMfaType": "totp", "hasPassword": true, "passwordMustChange": true,
 		"metadata": map[string]any{"plan": map[string]any{"name": "free"}},
 	}, full.User); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -10,10 +10,10 @@ import (
 type world struct {
 	h *testhouse.House
 
-	jane, janeToken   string // an ordinary user with everything
-	chief, chiefToken string
-	readerToken       string
-	deleted           string // the id of somebody who is gone
+	jane, janeToken     string // an ordinary user with everything
+	chief, chiefToken   string
+	reader, readerToken string
+	deleted             string // the id of somebody who is gone
 
 	// samples are values for arguments ("Query.user.id") and for members of inputs ("UserFilter.email").
 	samples map[string]any
@@ -32,7 +32,7 @@ func newWorld(t testing.TB) *world {
 	h := open(t, settings)
 	w := &world{h: h}
 	w.jane, w.janeToken = signUp(t, h, "jane@example.com", "user")
-	_, w.readerToken = signUp(t, h, "reader@example.com", "user,auditor")
+	w.reader, w.readerToken = signUp(t, h, "reader@example.com", "user,auditor")
 	w.chief, w.chiefToken = signUp(t, h, "chief@example.com", "user,operator")
 	w.deleted, _ = signUp(t, h, "gone@example.com", "user")
 	exec(t, h, `delete from auth.users where id = $1`, w.deleted)

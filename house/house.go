@@ -159,7 +159,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if err != nil {
 		return nil, err
 	}
-	if err := db.EnsureRoles(ctx, policy.EnsuredRoles()); err != nil {
+	if err := db.EnsureRoles(ctx, slices.Concat(policy.EnsuredRoles(), c.Admin.Roles())); err != nil {
 		return nil, err
 	}
 	mailer, err := emails.Open(c.Emails, policy.DefaultLocale, o.Now)

@@ -3,7 +3,7 @@ package house
 import (
 	"net/http"
 	"net/url"
-	"strings"
+	"regexp"
 
 	"postern/config"
 	"postern/flow"
@@ -17,6 +17,9 @@ func (h *House) operatorsDoor(c *config.Config, o Options, front *server.Front, 
 	s := c.Admin
 	if !s.Enabled || c.Engine.AdminSecret == "" && s.Role == "" && s.ReaderRole == "" {
 		return nil, nil
+	}
+	if err := s.OfEverybody(kit.Policy); err != nil {
+		return nil, err
 	}
 	admin := &flow.Admin{Kit: kit, Settings: s}
 	service, err := h.service(c, o, admin)
@@ -48,7 +51,7 @@ func (h *House) service(c *config.Config, o Options, admin *flow.Admin) (*flow.S
 	}
 	for _, v := range o.Settings {
 		f.Configuration = append(f.Configuration, flow.ConfigValue{
-			Section: v.Room, Name: v.Name, Value: withoutPasswords(v.Text), Default: v.Default, Doc: v.Doc, Source: v.Origin, Secret: v.Secret,
+			Section: v.Room, Name: v.Name, Value: shown(v), Default: v.Default, Doc: v.Doc, Source: v.Origin, Secret: v.Secret,
 		})
 	}
 	for _, e := range c.Events.Parse() {
@@ -65,21 +68,33 @@ func (h *House) service(c *config.Config, o Options, admin *flow.Admin) (*flow.S
 	return f, nil
 }
 
-// withoutPasswords hides what addresses in a value carry of secrets: settings that are no secrets may have
-// such an address.
-func withoutPasswords(text string) string {
-	words := strings.Split(text, ", ")
-	for i, word := range words {
-		u, err := url.Parse(word)
-		if err != nil || u.User == nil {
-			continue
+// shown is the value of a setting as operators may read it: of a secret only that there is one, and of an
+// address what is no secret in any. Settings that are no secrets may have an address with a token in it.
+func shown(v config.Value) string {
+	if v.Secret {
+		if v.Text == "" {
+			return ""
 		}
-		if _, has := u.User.Password(); has {
-			words[i] = u.Redacted()
-		}
+		return "••••"
 	}
-	return strings.Join(words, ", ")
+	return addresses.ReplaceAllStringFunc(v.Text, func(address string) string {
+		u, err := url.Parse(address)
+		if err != nil {
+			return "••••"
+		}
+		bare := u.Scheme + "://" + u.Host + u.EscapedPath()
+		if u.User != nil {
+			bare = u.Scheme + "://••••@" + u.Host + u.EscapedPath()
+		}
+		if u.RawQuery != "" || u.Fragment != "" {
+			bare += "?••••"
+		}
+		return bare
+	})
 }
+
+// addresses finds addresses in a text.
+var addresses = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s,"'<>]+`)
 
 func hookInEffect(k Hook) flow.HookInEffect {
 	h := flow.HookInEffect{

@@ -126,12 +126,12 @@ func scan(raw []byte, free []string, mayBeNull func(jsontext.Pointer) bool) erro
 				return auth.Invalid{Field: member(dec.StackPointer()), Problem: "must not hold a NUL character"}
 			}
 		case '0':
-			digits, ok := digitsOf(t.String())
+			digits, ok := DigitsOf(t.String())
 			if !ok {
 				return auth.Invalid{Field: member(dec.StackPointer()), Problem: "must be a number that fits a double"}
 			}
 			// Postgres gives 1e300 back with all its digits: six bytes must not come back as megabytes.
-			if written += digits; written > maxDigits {
+			if written += digits; written > MaxDigits {
 				return auth.Invalid{Field: member(dec.StackPointer()), Problem: "is one of too many numbers with large exponents"}
 			}
 		case 'n':
@@ -150,12 +150,12 @@ func scan(raw []byte, free []string, mayBeNull func(jsontext.Pointer) bool) erro
 	}
 }
 
-// maxDigits bounds what the exponents of a body add to its numbers when they are written out.
-const maxDigits = 32 << 10
+// MaxDigits bounds what the exponents of a body add to its numbers when they are written out.
+const MaxDigits = 32 << 10
 
-// digitsOf tells whether a number is one that Postgres takes and that clients read back as they
+// DigitsOf tells whether a number is one that Postgres takes and that clients read back as they
 // wrote it (JSON itself sets no bounds), and how many digits its exponent stands for.
-func digitsOf(text string) (digits int, ok bool) {
+func DigitsOf(text string) (digits int, ok bool) {
 	const most = 400
 	if len(text) > most {
 		return 0, false
