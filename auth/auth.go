@@ -53,6 +53,9 @@ func (u User) Locked(now time.Time) error {
 	return nil
 }
 
+// IsLocked tells whether the user may not come in at the moment.
+func (u User) IsLocked(now time.Time) bool { return u.Locked(now) != nil }
+
 // AllowedRoles lists the roles the user may take, the default role among them.
 func (u User) AllowedRoles() []string {
 	for _, r := range u.Roles {

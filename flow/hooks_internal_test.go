@@ -39,6 +39,11 @@ var decided = map[string]string{
 	"ElevateByFactor":  "FactorChecked, ask",
 	"ElevateByCode":    "ask",
 	"ElevateByPasskey": "ask",
+
+	"addDrafted":         "Create of operators asks UserCreating for those who are invited, and nobody else: docs/hooks.md",
+	"impersonationToken": "mints: hooks of tokens have their say, those of sessions are not asked since none opens",
+	"Create":             "makes a machine client, which is no user",
+	"Rotate":             "gives a machine client another secret",
 }
 
 // TestEveryUserAndSessionIsDecidedAbout reads the flows for whatever makes a user, opens a session or

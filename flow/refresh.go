@@ -66,7 +66,7 @@ func (f *Sessions) askAgain(ctx context.Context, in Refresh, related func() kin,
 		return say, "", fmt.Errorf("%w: unknown", auth.InvalidRefreshToken)
 	case err != nil:
 		return say, "", err
-	case s.User.Locked(now) != nil:
+	case s.User.IsLocked(now):
 		return say, "", nil // the judgement of the token says so, or what is wrong with the token itself
 	}
 	if say.claims, err = f.Claims.Of(ctx, s.User.ID, nil); err != nil {

@@ -21,7 +21,7 @@ func (q *query) AuditEntries(ctx context.Context, where *wire.AuditEntriesWhere,
 	for i, node := range c.Nodes {
 		c.Edges = append(c.Edges, &wire.AuditEntryEdge{Cursor: p.Cursors[i], Node: node})
 	}
-	if wants(ctx, "totalCount") {
+	if wantsTotal(ctx) {
 		c.TotalCount, err = q.Admin.CountAuditEntries(ctx, operator(ctx), filter)
 	}
 	return c, err

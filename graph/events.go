@@ -26,7 +26,7 @@ func (q *query) Events(ctx context.Context, where *wire.EventsWhere, first *int,
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &wire.ServiceEventEdge{Cursor: p.Cursors[i], Node: node})
 	}
-	if wants(ctx, "totalCount") {
+	if wantsTotal(ctx) {
 		c.TotalCount, err = q.Service.CountEvents(ctx, w, operator(ctx))
 	}
 	return c, err
@@ -70,7 +70,7 @@ func (q *query) DeadLetters(ctx context.Context, kind *wire.DeadLetterKind, firs
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &wire.DeadLetterEdge{Cursor: p.Cursors[i], Node: node})
 	}
-	if wants(ctx, "totalCount") {
+	if wantsTotal(ctx) {
 		c.TotalCount, err = q.Service.CountDeadLetters(ctx, of, operator(ctx))
 	}
 	return c, err

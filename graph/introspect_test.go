@@ -2,8 +2,8 @@ package graph_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -128,7 +128,7 @@ func (s schemaOf) routes(root string) map[string]route {
 	return found
 }
 
-func boolKey(b bool) string { return fmt.Sprint(b) }
+func boolKey(b bool) string { return strconv.FormatBool(b) }
 
 // write makes an operation that goes a route and selects something at its end.
 func (r route) write(args func(owner string, f field) string, end string) string {

@@ -20,7 +20,7 @@ func (q *query) MachineClients(ctx context.Context, first *int, after *string, l
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &wire.MachineClientEdge{Cursor: p.Cursors[i], Node: node})
 	}
-	if wants(ctx, "totalCount") {
+	if wantsTotal(ctx) {
 		c.TotalCount, err = q.Machines.Count(ctx, operator(ctx))
 	}
 	return c, err

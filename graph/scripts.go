@@ -30,7 +30,7 @@ func (q *query) HookScripts(ctx context.Context, where *wire.HookScriptsWhere, f
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &wire.HookScriptEdge{Cursor: p.Cursors[i], Node: node})
 	}
-	if wants(ctx, "totalCount") {
+	if wantsTotal(ctx) {
 		c.TotalCount, err = q.Scripts.Count(ctx, filter, by)
 	}
 	return c, err

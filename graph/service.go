@@ -12,10 +12,10 @@ import (
 	"postern/graph/wire"
 )
 
-// wants tells whether the answer to a field is to have one of its own fields: what costs a statement is not
+// wantsTotal tells whether the answer is to say how many there are: what costs a statement is not
 // found out for nothing.
-func wants(ctx context.Context, field string) bool {
-	return slices.Contains(graphql.CollectAllFields(ctx), field)
+func wantsTotal(ctx context.Context) bool {
+	return slices.Contains(graphql.CollectAllFields(ctx), "totalCount")
 }
 
 // under names the place of a field that a flow finds fault with: in the argument it came in.
