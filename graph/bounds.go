@@ -24,7 +24,11 @@ const (
 	maxFields     = 1000 // with every fragment written out
 	maxInputDeep  = 16   // of lists and objects in arguments
 	maxCost       = 1000
+	maxSurveys    = 10 // fields whose work grows with everything that there is
 )
+
+// surveyed are the fields that look at everything there is, however little they answer.
+var surveyed = map[string]bool{"totalCount": true, "statistics": true, "health": true, "deletionReport": true, "eventReceivers": true}
 
 // schemaLists are the lists in answers about the schema that can hold one another without end.
 var schemaLists = map[string]bool{"fields": true, "inputFields": true, "interfaces": true, "possibleTypes": true}
@@ -183,6 +187,9 @@ func affordable(op *graphql.OperationContext) error {
 	if cost := costOf(op.Operation.SelectionSet, op.Variables); cost > maxCost {
 		return auth.Invalid{Field: "query", Problem: fmt.Sprintf("may give %d objects, more than %d at once: ask for fewer items of its lists", cost, maxCost)}
 	}
+	if n := surveys(op.Operation.SelectionSet, op.Variables); n > maxSurveys {
+		return auth.Invalid{Field: "query", Problem: fmt.Sprintf("must not have more than %d fields that look at everything there is, such as totalCount, statistics and health", maxSurveys)}
+	}
 	return nil
 }
 
@@ -230,6 +237,25 @@ func costOf(set ast.SelectionSet, variables map[string]any) int {
 		}
 	}
 	return cost
+}
+
+// surveys counts the fields that look at everything. A count that is only estimated looks at nothing.
+func surveys(set ast.SelectionSet, variables map[string]any) int {
+	n := 0
+	for _, s := range set {
+		switch s := s.(type) {
+		case *ast.InlineFragment:
+			n += surveys(s.SelectionSet, variables)
+		case *ast.FragmentSpread:
+			n += surveys(s.Definition.SelectionSet, variables)
+		case *ast.Field:
+			if surveyed[s.Name] && (s.Definition == nil || s.ArgumentMap(variables)["mode"] != "ESTIMATED") {
+				n++
+			}
+			n += surveys(s.SelectionSet, variables)
+		}
+	}
+	return n
 }
 
 // items is how many times a field's own fields may be answered.

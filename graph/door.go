@@ -42,6 +42,7 @@ type Door struct {
 
 	executor *executor.Executor
 	schema   *ast.Schema
+	turns    chan struct{} // one is in it for each field that looks something up
 }
 
 // timeout is how long one request may take, all of its fields together.
@@ -55,6 +56,8 @@ func (d *Door) Handler() http.Handler {
 	d.executor.SetParserTokenLimit(maxTokens)
 	d.executor.SetErrorPresenter(d.present)
 	d.executor.SetRecoverFunc(d.recovered)
+	d.turns = make(chan struct{}, maxTurns)
+	d.executor.AroundFields(d.inTurn)
 	return d.Front.Wrap(d.Front.Limited(d.answer))
 }
 
