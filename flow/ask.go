@@ -90,7 +90,7 @@ func (k *Kit) asking(ctx context.Context, o opening) asking {
 	ctx, cancel := context.WithCancel(ctx)
 	answer := make(chan answered, 1)
 	begin := sync.OnceFunc(func() {
-		if k.Claims.None() || o.user.Locked(k.Now()) != nil {
+		if k.Claims.None() || o.user.IsLocked(k.Now()) {
 			answer <- answered{opening: o}
 			return
 		}

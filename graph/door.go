@@ -101,6 +101,9 @@ func (d *Door) execute(ctx context.Context, params *graphql.RawParams) (*graphql
 	if errs != nil {
 		return d.executor.DispatchError(graphql.WithOperationContext(ctx, op), errs), nil
 	}
+	if err := literal(d.schema, op.Doc); err != nil {
+		return nil, err
+	}
 	if err := affordable(op); err != nil {
 		return nil, err
 	}

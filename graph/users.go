@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/flow"
 	"postern/graph/wire"
 	"postern/store"
 )
@@ -49,4 +50,38 @@ func nullableTime(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
+}
+
+// Users lists users.
+func (q *query) Users(ctx context.Context, where *store.UserFilter, orderBy *wire.UserOrder, first *int, after *string, last *int, before *string) (*wire.UserConnection, error) {
+	order := store.UserOrder{By: store.UsersByCreatedAt, Descending: true}
+	if orderBy != nil {
+		order = store.UserOrder{By: orderBy.By, Descending: orderBy.Direction == wire.OrderDirectionDesc}
+	}
+	var filter store.UserFilter
+	if where != nil {
+		filter = *where
+	}
+	page, err := q.Admin.Users(ctx, operator(ctx), filter, order, flow.Paging{First: first, After: after, Last: last, Before: before})
+	if err != nil {
+		return nil, err
+	}
+	list := &wire.UserConnection{Filter: filter, PageInfo: pageInfo(page), Nodes: []*wire.User{}, Edges: []*wire.UserEdge{}}
+	for i, u := range page.Items {
+		node := toUser(u.UserRecord)
+		list.Nodes = append(list.Nodes, node)
+		list.Edges = append(list.Edges, &wire.UserEdge{Cursor: page.Cursors[i], Node: node})
+	}
+	return list, nil
+}
+
+type userConnection struct{ *Door }
+
+// UserConnection leads to what is found out of a list of users only when it is asked for.
+func (r *root) UserConnection() wire.UserConnectionResolver { return &userConnection{r.Door} }
+
+// TotalCount counts the users of a list.
+func (c *userConnection) TotalCount(ctx context.Context, list *wire.UserConnection, mode wire.CountMode) (int, error) {
+	n, err := c.Admin.CountUsers(ctx, operator(ctx), list.Filter, mode == wire.CountModeExact)
+	return int(n), err
 }

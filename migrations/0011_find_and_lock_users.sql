@@ -47,3 +47,18 @@ create trigger postern_tell_of_change after update on auth.users for each row
     or old.email::text is distinct from new.email::text
     or old.id is distinct from new.id)
   execute function auth.postern_tell_of_user();
+
+-- For lists of users. Keys of text are cut, so that no name is too long for an index, and sorted by the
+-- letters' numbers, so that a beginning is a range. There is none on last_seen and updated_at: a refresh
+-- changes both, and every one of them would write to all indexes of the table.
+create index postern_users_created_at_idx on auth.users (created_at, id);
+create index postern_users_email_idx on auth.users ((coalesce(lower(left(email::text, 254)), '') collate "C"), id);
+create index postern_users_display_name_idx on auth.users ((lower(left(display_name, 100)) collate "C"), id);
+create index postern_users_phone_number_idx on auth.users ((left(phone_number, 32) collate "C")) where phone_number is not null;
+create index postern_users_metadata_idx on auth.users using gin (metadata jsonb_path_ops);
+create index postern_users_disabled_idx on auth.users (created_at, id) where disabled;
+create index postern_users_banned_until_idx on auth.users (banned_until) where banned_until is not null;
+create index postern_users_deleted_at_idx on auth.users (created_at, id) where deleted_at is not null;
+create index postern_users_is_anonymous_idx on auth.users (created_at, id) where is_anonymous;
+create index postern_users_default_role_idx on auth.users (default_role);
+create index postern_user_roles_role_idx on auth.user_roles (role, user_id);

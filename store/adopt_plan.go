@@ -289,7 +289,7 @@ func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.audit_pending, auth.audit_seals, auth.audit_head, auth.audit_counts, auth.active_users, auth.active_counts, auth.event_heads, auth.events, auth.event_endpoints, auth.event_lanes, auth.event_letters, auth.factors, auth.recovery_codes, auth.hook_scripts, auth.hook_script_secrets, auth.machine_clients, auth.deleted_users, auth.impersonations, auth.postern_state and auth.postern_migrations",
 		"add columns to auth.refresh_tokens, each empty or with a default: aal, amr, factor_id, user_agent, address_prefix, rotated_at, ends_at; with two indexes there, and one on the tickets of auth.users",
 		"add columns to auth.user_security_keys (added_at, used_at, aaguid, backup_eligible, backed_up) and to auth.user_providers (profile, email, email_verified, signed_in_at), each empty, and an index on the user of each",
-		"add columns to auth.users, each empty or with a default: banned_until, deleted_at, password_must_change",
+		"add columns to auth.users, each empty or with a default: banned_until, deleted_at, password_must_change; with ten indexes there and one on auth.user_roles, to find users by",
 		"add schema " + jobSchema + " for background work",
 		"add triggers to auth.users, auth.user_roles and auth.refresh_tokens that tell running servers (pg_notify) whose roles, sessions or account ended, and one to auth.users that keeps the ids of deleted users in auth.deleted_users; they change no row of Hasura Auth",
 		"leave every table, column, constraint and row of Hasura Auth as it is, its record of migrations too",

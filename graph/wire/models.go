@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"postern/store"
 	"strconv"
 	"time"
 
@@ -1175,6 +1176,94 @@ type User struct {
 	AuditEntries []*AuditEntry `json:"auditEntries"`
 }
 
+// A page of a list of users.
+type UserConnection struct {
+	// The users, each with the place.
+	Edges []*UserEdge `json:"edges"`
+	// The users alone.
+	Nodes []*User `json:"nodes"`
+	// Where the page lies in the list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many users the filter lets through, on all pages together. It is counted only when it is asked for.
+	TotalCount int `json:"totalCount"`
+	// Filter is what totalCount counts by.
+	Filter store.UserFilter `json:"-"`
+}
+
+// A user in a list.
+type UserEdge struct {
+	// The place in the list, for after and before. It is good for this filter and this order alone.
+	Cursor string `json:"cursor"`
+	// The user.
+	Node *User `json:"node"`
+}
+
+// How users are sorted. Those who are alike in it are sorted by id; those without a value come first.
+type UserOrder struct {
+	// By what.
+	By store.UserOrderField `json:"by"`
+	// Which way.
+	Direction OrderDirection `json:"direction"`
+}
+
+// How to count.
+type CountMode string
+
+const (
+	// Every single one, which takes longer the more there are.
+	CountModeExact CountMode = "EXACT"
+	// As many as the database expects from its statistics, in no time. Of few it is often wrong by a few.
+	CountModeEstimated CountMode = "ESTIMATED"
+)
+
+var AllCountMode = []CountMode{
+	CountModeExact,
+	CountModeEstimated,
+}
+
+func (e CountMode) IsValid() bool {
+	switch e {
+	case CountModeExact, CountModeEstimated:
+		return true
+	}
+	return false
+}
+
+func (e CountMode) String() string {
+	return string(e)
+}
+
+func (e *CountMode) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CountMode(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CountMode", str)
+	}
+	return nil
+}
+
+func (e CountMode) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CountMode) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CountMode) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What was given up.
 type DeadLetterKind string
 
@@ -1478,6 +1567,64 @@ func (e *LinkType) UnmarshalJSON(b []byte) error {
 }
 
 func (e LinkType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Which way a list is sorted.
+type OrderDirection string
+
+const (
+	// The least first.
+	OrderDirectionAsc OrderDirection = "ASC"
+	// The greatest first.
+	OrderDirectionDesc OrderDirection = "DESC"
+)
+
+var AllOrderDirection = []OrderDirection{
+	OrderDirectionAsc,
+	OrderDirectionDesc,
+}
+
+func (e OrderDirection) IsValid() bool {
+	switch e {
+	case OrderDirectionAsc, OrderDirectionDesc:
+		return true
+	}
+	return false
+}
+
+func (e OrderDirection) String() string {
+	return string(e)
+}
+
+func (e *OrderDirection) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = OrderDirection(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid OrderDirection", str)
+	}
+	return nil
+}
+
+func (e OrderDirection) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *OrderDirection) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e OrderDirection) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

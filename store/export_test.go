@@ -1,0 +1,4 @@
+package store
+
+// FindUsersStatement is what FindUsers asks the database.
+var FindUsersStatement = findUsersStatement
