@@ -154,9 +154,11 @@ func Notes() []Type {
 		{"hook-script.secrets.changed", "Secrets of a script were changed.", map[string]Field{"script": script, "client": client, "names": names}},
 		{"hook-script.secrets.deleted", "Secrets of a script were deleted.", map[string]Field{"script": script, "client": client, "names": names}},
 		{"hook-script.secrets.set", "Secrets of a script were added or changed.", map[string]Field{"script": script, "client": client, "names": names}},
-		{"hook-script.tested", "A hook, or a script in its place, was tried about somebody made up.", map[string]Field{
+		{"hook-script.tested", "A hook, or a script in its place, was tried about somebody made up, or with a question of the operator's. It is written before, whatever becomes of it.", map[string]Field{
 			"hook": {"string", "The hook, where one was named.", true}, "script": {"string", "The id of the script, where it is a stored one.", true},
-			"candidate": {"boolean", "A script that is not stored was tried.", true},
+			"candidate":   {"boolean", "A script that is not stored was tried.", true},
+			"sourceHash":  {"string", "SHA-256 of the script, where one was tried by its text or its id.", true},
+			"payloadHash": {"string", "SHA-256 of the question, where one was given.", true},
 		}},
 		{"machine-client.changed", "A machine client was changed.", map[string]Field{"client": client}},
 		{"machine-client.created", "A machine client was made.", map[string]Field{"client": client}},

@@ -17,8 +17,9 @@ type Service struct {
 	Receivers     []EventReceiver
 	Configuration []ConfigValue
 	HooksKnown    []HookInEffect
-	// Try asks the receiver of a hook, or a script in its place, about somebody made up.
-	Try           func(ctx context.Context, t HookTrial) (HookTried, error)
+	// Try finds out whether a hook can be tried, or a script in its place, and gives what does: it asks the
+	// receiver about somebody made up.
+	Try           func(ctx context.Context, t HookTrial) (func(context.Context) (HookTried, error), error)
 	Checks        []HealthCheck
 	ClaimSettings claims.Settings
 	ClaimSource   claims.Source

@@ -2,9 +2,12 @@ package flow
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"postern/auth"
@@ -45,11 +48,11 @@ func (f *Service) InUse(_ context.Context, all bool, by Operator) ([]HookInEffec
 // HookTrial says what to try: a hook of the settings, a script of the store, or a script that is only a
 // candidate.
 type HookTrial struct {
-	Hook     string // as lists name it, or with its dialect before a slash
-	ScriptID string // of a stored script, with its secrets
-	Source   string // of a candidate, for the hook
-	Secrets  map[string]string
-	Payload  json.RawMessage // in the place of the sample; empty for none
+	Hook     string            // as lists name it, or with its dialect before a slash
+	ScriptID string            // of a stored script
+	Source   string            // of a candidate, for the hook
+	Secrets  map[string]string // for either; a stored script gets made-up ones in the place of those left out
+	Payload  json.RawMessage   // in the place of the sample; empty for none
 }
 
 // HookTried is what became of a trial.
@@ -86,48 +89,86 @@ type ErrNoTrial struct{ Field, Why string }
 // Error says why.
 func (e ErrNoTrial) Error() string { return e.Field + " " + e.Why }
 
-// TestHook tries a hook in the sandbox that it has. Nothing that comes of it is kept, but that it was tried.
-// Secrets that a script has from elsewhere do not come back, as far as they can be told from other text.
+// TestHook tries a hook in the sandbox that it has. Nothing that comes of it is kept, but that it was tried:
+// that is written before, since a receiver may act on what it is asked.
+//
+// A stored script gets made-up secrets, unless some are given: whoever may write a script could have it
+// answer with the real ones, in words that nobody tells from others.
 func (f *Service) TestHook(ctx context.Context, t HookTrial, by Operator) (HookTried, error) {
 	if err := by.mayChange(); err != nil {
 		return HookTried{}, err
 	}
+	t, facts, err := f.trial(ctx, t)
+	if err != nil {
+		return HookTried{}, err
+	}
+	try, err := f.Try(ctx, t)
+	var no ErrNoTrial
+	if errors.As(err, &no) {
+		return HookTried{}, auth.Invalid{Field: no.Field, Problem: no.Why}
+	}
+	if err != nil {
+		return HookTried{}, err
+	}
+	if err := f.Store.AddNote(ctx, f.note(by, "hook-script.tested", facts)); err != nil {
+		return HookTried{}, err
+	}
+	return try(ctx)
+}
+
+// trial finds what is to be tried, and what the audit log says of it.
+func (f *Service) trial(ctx context.Context, t HookTrial) (HookTrial, map[string]any, error) {
 	facts := map[string]any{"hook": t.Hook}
 	switch given := t.ScriptID != ""; {
-	case given && (t.Hook != "" || t.Source != "" || t.Secrets != nil):
-		return HookTried{}, auth.Invalid{Field: "scriptId", Problem: "must stand alone: a stored script has its own trigger, source and secrets"}
+	case len(t.Secrets) > MaxScriptSecrets:
+		return t, nil, auth.Invalid{Field: "secrets", Problem: fmt.Sprintf("must be %d at most", MaxScriptSecrets)}
+	case given && (t.Hook != "" || t.Source != ""):
+		return t, nil, auth.Invalid{Field: "scriptId", Problem: "must stand alone: a stored script has its own trigger and source"}
 	case given && asID(t.ScriptID) != nil:
-		return HookTried{}, asID(t.ScriptID)
+		return t, nil, asID(t.ScriptID)
 	case given:
 		s, err := f.Store.SecretScript(ctx, t.ScriptID)
 		if err != nil {
-			return HookTried{}, known(err, t.ScriptID)
+			return t, nil, known(err, t.ScriptID)
 		}
-		if t.Secrets, err = OpenScriptSecrets(f.Keys, s); err != nil {
-			return HookTried{}, err
+		secrets, err := OpenScriptSecrets(f.Keys, s)
+		if err != nil {
+			return t, nil, err
 		}
+		t.Secrets = MadeUp(secrets, t.Secrets)
 		t.Hook, t.Source = "auth0/"+s.Trigger, s.Source
 		facts = map[string]any{"script": s.ID}
 	case t.Hook == "":
-		return HookTried{}, auth.Invalid{Field: "hook", Problem: "must name a hook, or scriptId a script"}
+		return t, nil, auth.Invalid{Field: "hook", Problem: "must name a hook, or scriptId a script"}
 	case t.Source != "":
 		if err := checkSource(t.Source); err != nil {
-			return HookTried{}, err
+			return t, nil, err
 		}
 		facts["candidate"] = true
 	case t.Secrets != nil:
-		return HookTried{}, auth.Invalid{Field: "secrets", Problem: "must come with script, which they are for"}
+		return t, nil, auth.Invalid{Field: "secrets", Problem: "must come with script or scriptId, which they are for"}
 	}
-	if len(t.Secrets) > MaxScriptSecrets {
-		return HookTried{}, auth.Invalid{Field: "secrets", Problem: fmt.Sprintf("must be %d at most", MaxScriptSecrets)}
+	if t.Source != "" {
+		facts["sourceHash"] = hashOf([]byte(t.Source))
 	}
-	tried, err := f.Try(ctx, t)
-	var no ErrNoTrial
-	if errors.As(err, &no) {
-		return tried, auth.Invalid{Field: no.Field, Problem: no.Why}
+	if len(t.Payload) > 0 {
+		facts["payloadHash"] = hashOf(t.Payload)
 	}
-	if err != nil {
-		return tried, err
+	return t, facts, nil
+}
+
+// hashOf is what tells two texts apart in the audit log, which keeps neither.
+func hashOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// MadeUp gives every secret of a script a value that is none, but for those whose values are given.
+func MadeUp(secrets, given map[string]string) map[string]string {
+	all := make(map[string]string, len(secrets)+len(given))
+	for name := range secrets {
+		all[name] = "made-up-" + name
 	}
-	return tried, f.Store.AddNote(ctx, f.note(by, "hook-script.tested", facts))
+	maps.Copy(all, given)
+	return all
 }

@@ -306,3 +306,69 @@ func TestNoSecretOfTheSettingsIsShown(t *testing.T) {
 		}
 	}
 }
+
+// TestTrialsNeverSeeStoredSecrets tries a script that answers with its secret in words that nobody tells from
+// others.
+func TestTrialsNeverSeeStoredSecrets(t *testing.T) {
+	t.Parallel()
+	h := testhouse.Open(t, withScripts("HASURA_GRAPHQL_ADMIN_SECRET", secret), inWorkers)
+	const source = `module.exports = function (client, scope, audience, context, cb) {
+		cb(null, { scope, 'https://example.com/key': context.webtask.secrets.KEY.split('').join(' ') });
+	}`
+	made := get(t, h, `mutation($i: CreateHookInput!){createHook(input:$i){hookScript{id}}}`, object{"i": object{"name": "a", "triggerId": "credentials-exchange", "script": source}})
+	id, _ := at(t, made, "createHook", "hookScript", "id").(string)
+	get(t, h, `mutation{setHookSecrets(input:{id:"`+id+`",secrets:[{name:"KEY",value:"canary"}]}){hookScript{id}}}`, nil)
+	get(t, h, `mutation{updateHook(input:{id:"`+id+`",enabled:true}){hookScript{id}}}`, nil)
+	const try = `mutation($i: TestHookInput!){testHook(input:$i){questions{answer} outcomes{effects}}}`
+	for _, c := range []struct {
+		in   object
+		want string
+	}{
+		{object{"scriptId": id}, "m a d e - u p - K E Y"},
+		{object{"hook": "auth0/credentials-exchange"}, "m a d e - u p - K E Y"},
+		{object{"scriptId": id, "secrets": []object{{"name": "KEY", "value": "given"}}}, "g i v e n"},
+	} {
+		a := ask(t, h, bySecret(), try, object{"i": c.in})
+		if text := string(a.Data); !strings.Contains(text, c.want) || strings.Contains(text, "c a n a r y") {
+			t.Errorf("%v: %s %+v", c.in, text, a.Errors)
+		}
+	}
+}
+
+// TestTrialsAreWrittenBeforeTheyBegin: a receiver that acts on what it is asked cannot do so before the audit
+// log says who asked, and one that fails is told of too.
+func TestTrialsAreWrittenBeforeTheyBegin(t *testing.T) {
+	t.Parallel()
+	var h *testhouse.House
+	seen := make(chan int, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var n int
+		if err := h.Store.Pool().QueryRow(r.Context(), `select count(*) from auth.audit_entries where event = 'hook-script.tested'`).Scan(&n); err != nil {
+			t.Error(err)
+		}
+		seen <- n
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	t.Cleanup(receiver.Close)
+	h = open(t, map[string]string{
+		"GOTRUE_HOOK_CUSTOM_ACCESS_TOKEN_ENABLED": "true", "GOTRUE_HOOK_CUSTOM_ACCESS_TOKEN_URI": receiver.URL,
+		"GOTRUE_HOOK_CUSTOM_ACCESS_TOKEN_SECRETS": "v1,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+	})
+	ask(t, h, bySecret(), `mutation{testHook(input:{hook:"custom_access_token",payload:{a:"canary"}}){outcomes{message}}}`, nil)
+	select {
+	case n := <-seen:
+		if n != 1 {
+			t.Errorf("%d rows when the receiver is asked", n)
+		}
+	default:
+		t.Error("the receiver is not asked")
+	}
+	rows := audited(t, h, "hook-script.tested")
+	if len(rows) != 1 {
+		t.Fatalf("%q", rows)
+	}
+	var hash string
+	if err := h.Store.Pool().QueryRow(t.Context(), `select detail->>'payloadHash' from auth.audit_entries where event = 'hook-script.tested'`).Scan(&hash); err != nil || len(hash) != 64 {
+		t.Errorf("%s %v", hash, err)
+	}
+}

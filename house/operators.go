@@ -47,7 +47,7 @@ func (h *House) service(c *config.Config, o Options, admin *flow.Admin) (*flow.S
 	h.attendant.receivers.scripts = pool
 	f := &flow.Service{
 		Admin: admin, Mailer: h.Carriers.Mailer, ClaimSettings: c.Claims, ClaimSource: Source(c, h.Store, h.metadata.engine, o.Now),
-		Try: (&trials{attendant: h.attendant, hooks: Hooks(c), stored: stored{store: h.Store, keys: admin.Keys}}).try,
+		Try: (&trials{attendant: h.attendant, hooks: Hooks(c), stored: stored{store: h.Store, keys: admin.Keys}}).prepare,
 	}
 	for _, v := range o.Settings {
 		f.Configuration = append(f.Configuration, flow.ConfigValue{

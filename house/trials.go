@@ -20,41 +20,45 @@ type trials struct {
 	stored    stored
 }
 
-// try tries a hook, or a script in its place.
-func (t *trials) try(ctx context.Context, in flow.HookTrial) (flow.HookTried, error) {
+// prepare finds out whether a hook can be tried, or a script in its place, and gives what tries it.
+func (t *trials) prepare(ctx context.Context, in flow.HookTrial) (func(context.Context) (flow.HookTried, error), error) {
 	h, ok := t.find(in.Hook)
 	switch {
 	case !ok:
-		return flow.HookTried{}, flow.ErrNoTrial{Field: "hook", Why: "must be a hook as hooks lists them"}
+		return nil, flow.ErrNoTrial{Field: "hook", Why: "must be a hook as hooks lists them"}
 	case h.Waiting:
-		return flow.HookTried{}, flow.ErrNoTrial{Field: "hook", Why: "must be one that is asked already"}
+		return nil, flow.ErrNoTrial{Field: "hook", Why: "must be one that is asked already"}
 	}
 	file := ScriptFile{Name: h.Name, Source: in.Source, Secrets: in.Secrets}
 	if in.Source == "" && h.Dialect == "auth0" {
 		s, enabled, err := t.stored.script(ctx, h.Name)
 		switch {
 		case err != nil:
-			return flow.HookTried{}, err
+			return nil, err
 		case !enabled:
-			return flow.HookTried{}, flow.ErrNoTrial{Field: "hook", Why: "must be one for which a script has a say"}
+			return nil, flow.ErrNoTrial{Field: "hook", Why: "must be one for which a script has a say"}
 		}
-		file.Name, file.Source, file.Secrets = s.Name, s.Source, s.Secrets
+		file.Name, file.Source, file.Secrets = s.Name, s.Source, flow.MadeUp(s.Secrets, nil)
 	}
 	if file.Source == "" {
 		if h.Where == "" {
-			return flow.HookTried{}, flow.ErrNoTrial{Field: "hook", Why: "must be one that is switched on, or come with a script"}
+			return nil, flow.ErrNoTrial{Field: "hook", Why: "must be one that is switched on, or come with a script"}
 		}
-		tried, err := t.attendant.Try(ctx, h, in.Payload)
-		return toTried(tried, t.attendant.config.Hooks.Scripts.Secrets()), err
+		return func(ctx context.Context) (flow.HookTried, error) {
+			tried, err := t.attendant.Try(ctx, h, in.Payload)
+			return toTried(tried, t.attendant.config.Hooks.Scripts.Secrets()), err
+		}, nil
 	}
 	if !slices.Contains(h.Transports, hooks.Script) {
-		return flow.HookTried{}, flow.ErrNoTrial{Field: "hook", Why: "must be one that a script can be"}
+		return nil, flow.ErrNoTrial{Field: "hook", Why: "must be one that a script can be"}
 	}
 	if _, err := t.attendant.scriptRunner(h, file); err != nil {
-		return flow.HookTried{}, flow.ErrNoTrial{Field: "script", Why: "cannot be tried: " + err.Error()}
+		return nil, flow.ErrNoTrial{Field: "script", Why: "cannot be tried: " + err.Error()}
 	}
-	tried, err := t.attendant.TryScript(ctx, h, file, in.Payload)
-	return toTried(tried, file.Secrets), err
+	return func(ctx context.Context) (flow.HookTried, error) {
+		tried, err := t.attendant.TryScript(ctx, h, file, in.Payload)
+		return toTried(tried, nil), err
+	}, nil
 }
 
 func (t *trials) find(name string) (Hook, bool) {

@@ -995,11 +995,11 @@ type Statistics struct {
 type TestHookInput struct {
 	// The hook, as hooks lists it, such as custom_access_token; with its dialect before a slash where two have the name.
 	Hook *string `json:"hook,omitempty"`
-	// The id of a stored script, which is tried with its secrets. It stands alone, or with a payload.
+	// The id of a stored script, which is tried with made-up secrets, or with those given. It stands without hook and script.
 	ScriptID *string `json:"scriptId,omitempty"`
 	// JavaScript to try in the place of the hook.
 	Script *string `json:"script,omitempty"`
-	// Secrets for that JavaScript.
+	// Secrets for script, or for the script of scriptId in the place of made-up ones: those that are stored are never shown to a trial.
 	Secrets []*TextInput `json:"secrets,omitempty"`
 	// The question, in the place of one about somebody made up.
 	Payload json.RawMessage `json:"payload,omitempty"`
