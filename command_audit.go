@@ -269,10 +269,20 @@ func (auditRestartCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer db.Close()
-	last, err := db.RestartChain(ctx, chain, store.Note{At: time.Now()})
+	r, err := db.RestartChain(ctx, chain, store.Note{At: time.Now()})
 	if err != nil {
 		return unreachable(err)
 	}
-	_, err = fmt.Fprintf(a.stdout, "Entries are sealed again behind seal %d. Restart the servers, and verify with --from %d.\n", last.No, last.No+1)
+	kept := "none may be missing"
+	if !r.KeptSince.IsZero() {
+		kept = "those from before " + r.KeptSince.UTC().Format(time.RFC3339) + " may be missing"
+	}
+	proved := "was the sealer's own"
+	if !r.Proved {
+		proved = "was not the sealer's, so what it said of retention is not kept"
+	}
+	_, err = fmt.Fprintf(a.stdout, "The head %s; it named seal %d as the last.\nSigned: head %s, anchor %s, of entries %s.\n"+
+		"Entries are sealed again behind seal %d. Restart the servers, and verify with --from %d.\n",
+		proved, r.Was, headText(r.Last), headText(r.Anchor), kept, r.Last.No, r.Last.No+1)
 	return err
 }

@@ -135,6 +135,9 @@ func Notes() []Type {
 		}},
 		{"audit.restarted", "The chain goes on after it was found broken (postern audit restart).", map[string]Field{
 			"was": {"integer", "The number of the last seal, as the head had it.", false}, "no": {"integer", "The number of the last seal that was there.", false},
+			"seal": {"string", "That seal.", false}, "proved": {"boolean", "The head was the sealer's own; otherwise nothing it said was kept.", false},
+			"anchor": {"integer", "The number of the seal that the first one kept follows.", false}, "anchorSeal": {"string", "That seal.", false},
+			"keptSince": {"time", "Entries from before may be gone.", true},
 		}},
 		{"dead-letter.discarded", "Something that was given up was forgotten.", map[string]Field{
 			"kind": {"string", "event, mail or sms.", false}, "item": {"uuid", "The id of the event or the message.", false}, "user": {"uuid", "Whose it was.", true},

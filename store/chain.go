@@ -116,6 +116,12 @@ func (h head) bind(k chainKey) []byte {
 // sign makes the head the current key's.
 func (h *head) sign(k chainKey) { h.Key, h.Mac = k.id, h.bind(k) }
 
+// provedBy tells whether the head is as a key of the chain signed it.
+func (h head) provedBy(c *Chain) bool {
+	k, i := c.find(h.Key)
+	return i >= 0 && hmac.Equal(h.bind(k), h.Mac)
+}
+
 // isNew tells whether nothing was ever sealed.
 func (h head) isNew() bool { return h.No == 0 && h.AnchorNo == 0 && len(h.Mac) == 0 }
 

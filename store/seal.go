@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -194,6 +195,9 @@ func (b *batch) add(s sealedRow, r loggedRow) {
 	if s.Version == entryGone || r.At.InfinityModifier != pgtype.Finite {
 		return
 	}
+	if y := r.At.Time.UTC().Year(); y < 1 || y > 9999 {
+		return // no server wrote it, and no day of statistics can be named for it
+	}
 	day := r.At.Time.UTC().Format(time.DateOnly)
 	b.counts[counted{day, s.Event}]++
 	if s.Event == "session.started" && r.UserID != nil {
@@ -268,23 +272,76 @@ func (h head) expired(at pgtype.Timestamptz) bool {
 		at.InfinityModifier == pgtype.Finite && at.Time.Before(h.KeptSince.Time))
 }
 
+// Restarted is what a restart of the chain signed, and what it found.
+type Restarted struct {
+	Last      Seal
+	Was       int64     // the number of the last seal, as the head had it
+	Proved    bool      // the head was the sealer's own; otherwise nothing that it said was believed
+	Anchor    Seal      // what the first seal that is there follows
+	KeptSince time.Time // entries from before may be gone; zero is none may
+}
+
+func (r Restarted) facts() map[string]any {
+	facts := map[string]any{
+		"was": r.Was, "no": r.Last.No, "seal": hex.EncodeToString(r.Last.Seal), "proved": r.Proved,
+		"anchor": r.Anchor.No, "anchorSeal": hex.EncodeToString(r.Anchor.Seal),
+	}
+	if !r.KeptSince.IsZero() {
+		facts["keptSince"] = r.KeptSince.UTC().Format(time.RFC3339)
+	}
+	return facts
+}
+
 // RestartChain has the chain go on from where it is, after it was found broken: what is wrong with it stays wrong, and
-// a note tells of it.
-func (db *DB) RestartChain(ctx context.Context, c *Chain, n Note) (last Seal, err error) {
+// a note tells of it, with all that is signed by it. A head that is not the sealer's is not believed: what it allows to be
+// missing would be allowed for good.
+func (db *DB) RestartChain(ctx context.Context, c *Chain, n Note) (r Restarted, err error) {
 	err = db.InTx(ctx, func(tx *DB) error {
 		found, err := tx.readHead(ctx, waitHeadSQL)
 		if err != nil {
 			return err
 		}
 		h := found.head
-		n.Event, n.Facts = "audit.restarted", map[string]any{"was": h.No, "no": found.LastNo}
+		r = Restarted{Was: h.No, Proved: h.provedBy(c)}
+		if !r.Proved {
+			if err := tx.disbelieve(ctx, c, &found); err != nil {
+				return err
+			}
+			h = found.head
+		}
 		h.No, h.Seal = found.LastNo, found.LastSeal
 		h.sign(c.keys[0])
 		b := &pgx.Batch{}
 		b.Queue(setHeadSQL, h.No, h.Seal, h.AnchorNo, h.AnchorSeal, h.KeptSince, h.Key, h.Mac)
+		r.Last, r.Anchor = Seal{h.No, h.Seal}, Seal{h.AnchorNo, h.AnchorSeal}
+		if h.KeptSince.Valid {
+			r.KeptSince = h.KeptSince.Time
+		}
+		n.Event, n.Facts = "audit.restarted", r.facts()
 		queueNote(b, n)
-		last = Seal{h.No, h.Seal}
 		return guardedBatch(ctx, tx, b, 1)
 	})
-	return last, err
+	return r, err
 }
+
+// disbelieve takes out of a head that somebody changed what nothing else proves. An anchor is proved by the seal that
+// follows it.
+func (db *DB) disbelieve(ctx context.Context, c *Chain, found *foundHead) error {
+	found.KeptSince = pgtype.Timestamptz{}
+	first, err := one[sealedRow](ctx, db, firstSealSQL)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if err == nil && first.No == found.AnchorNo+1 {
+		if k, i := c.find(first.Key); i >= 0 && hmac.Equal(first.bind(k, found.AnchorSeal), first.Seal) {
+			return nil
+		}
+	}
+	found.AnchorNo, found.AnchorSeal = 0, []byte{}
+	if err != nil { // no seal is left
+		found.LastNo, found.LastSeal = 0, []byte{}
+	}
+	return nil
+}
+
+const firstSealSQL = `select no, entry_at, entry_id, event, version, key, digest, seal from auth.audit_seals order by no limit 1`

@@ -225,10 +225,11 @@ func TestASealerDoesNotCoverUpWhatSomebodyTookAway(t *testing.T) {
 			if n, _, err := l.SealEntries(t.Context(), l.chain, l.seen, 10); !errors.Is(err, store.ErrChainBroken) {
 				t.Fatalf("sealed %d, %v", n, err)
 			}
-			last, err := l.RestartChain(t.Context(), l.chain, store.Note{At: march})
+			restarted, err := l.RestartChain(t.Context(), l.chain, store.Note{At: march.Add(3 * time.Hour)})
 			if err != nil {
 				t.Fatal(err)
 			}
+			last := restarted.Last
 			l.seen = last
 			l.seal(t)
 			if n := read(t, l.conn, `select count(*)::text from auth.audit_pending`)[0]; n != "0" {

@@ -80,8 +80,9 @@ type walk struct {
 	head  head
 	found Verified
 
-	last Seal // the seal before the next
-	key  int  // the place of the last seal's key among those known; older keys come later in the list
+	last Seal               // the seal before the next
+	from pgtype.Timestamptz // entries from then on must have seals, where not all seals are looked at
+	key  int                // the place of the last seal's key among those known; older keys come later in the list
 }
 
 func (w *walk) run(ctx context.Context) error {
@@ -142,13 +143,16 @@ func (w *walk) begin(ctx context.Context) error {
 		return nil
 	}
 	w.last = Seal{No: w.ask.From - 1}
-	err := w.db.QueryRow(ctx, sealOfSQL, w.last.No).Scan(&w.last.Seal)
+	err := w.db.QueryRow(ctx, sealAtSQL, w.last.No).Scan(&w.last.Seal, &w.from)
 	if errors.Is(err, pgx.ErrNoRows) {
 		w.found.Broken = &Break{No: w.last.No, Problem: "there is no such seal to begin after"}
 		return nil
 	}
 	return err
 }
+
+const sealAtSQL = `select s.seal, coalesce((select f.entry_at from auth.audit_seals f where f.no = s.no + 1), s.entry_at)
+	from auth.audit_seals s where s.no = $1`
 
 // seenRow is a seal with the entry that is there for it.
 type seenRow struct {
@@ -281,14 +285,12 @@ func (w *walk) breakAfter(ctx context.Context, problem string) error {
 	return nil
 }
 
-// unsealed finds the first entry that is in no seal and does not wait for one.
+// unsealed finds the first entry that is in no seal and does not wait for one. Where not all seals were looked at,
+// those of earlier entries may be what is wrong with them.
 func (w *walk) unsealed(ctx context.Context) error {
-	if w.ask.From > w.head.AnchorNo+1 {
-		return nil // those before belong to seals that were not looked at
-	}
 	var at pgtype.Timestamptz
 	var b Break
-	err := w.db.QueryRow(ctx, unsealedSQL).Scan(&b.ID, &at, &b.Event)
+	err := w.db.QueryRow(ctx, unsealedSQL, w.from).Scan(&b.ID, &at, &b.Event)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
@@ -305,6 +307,7 @@ func (w *walk) unsealed(ctx context.Context) error {
 
 const unsealedSQL = `
 	select e.id, e.at, e.event from auth.audit_entries e
-	where not exists (select from auth.audit_seals s where s.entry_at = e.at and s.entry_id = e.id)
+	where ($1::timestamptz is null or e.at > $1)
+		and not exists (select from auth.audit_seals s where s.entry_at = e.at and s.entry_id = e.id)
 		and not exists (select from auth.audit_pending p where p.at = e.at and p.id = e.id)
 	order by e.at, e.id limit 1`
