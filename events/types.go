@@ -103,7 +103,10 @@ func Types() []Type {
 			"invited":   {"boolean", "They were mailed an invitation, where an operator made them.", true},
 		}},
 		{"user.deanonymized", "An anonymous user became a known one.", map[string]Field{"method": method, "sessionId": asking}},
-		{"user.deleted", "A user was deleted by Postern itself.", map[string]Field{"reason": {"string", "claims: an anonymous user who could get no token.", false}}},
+		{"user.deleted", "A user was deleted, by Postern itself or by an operator.", map[string]Field{
+			"reason": {"string", "operator; or no token: an anonymous user who could get none.", false},
+			"mode":   {"string", "soft where the row is left, without anything personal; hard where it went. Missing where no operator did it.", true},
+		}},
 		{"user.disowned", "What somebody had set up under an address that was not theirs was taken off the user, whose owner has shown up.", map[string]Field{
 			"method": {"string", "email, where a mail proved it.", true}, "provider": {"string", "The provider that proved it.", true},
 			"by": {"string", "What else proved it.", true},

@@ -13,6 +13,10 @@ func address() string { return tokens.NewUUID() + "@example.com" }
 // accounts are the uses of what makes, changes and deletes users.
 func (w *world) accounts() map[string][]change {
 	return map[string][]change{
+		"deleteUser": {
+			{input: func(t testing.TB) map[string]any { return map[string]any{"id": w.newcomer(t), "mode": "SOFT"} }},
+			{input: func(t testing.TB) map[string]any { return map[string]any{"id": w.newcomer(t), "mode": "HARD"} }},
+		},
 		"updateUser": {
 			{input: func(t testing.TB) map[string]any {
 				return map[string]any{

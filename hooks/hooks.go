@@ -121,7 +121,6 @@ func New() *Hooks {
 	h.PasswordChanged.at("password changed", h)
 	h.UserModified.at("user modified", h)
 	h.UserDeleted.at("user deleted", h)
-	h.UserDeleted.idle = true
 	return h
 }
 

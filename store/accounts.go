@@ -85,6 +85,7 @@ func (db *DB) ChangeUser(ctx context.Context, c UserChange, e Entry) error {
 	}
 	if c.EndSessions {
 		b.Queue(endOtherSessionsSQL, c.ID, nil)
+		b.Queue(dropImpersonationsSQL, c.ID)
 	}
 	queueEntry(b, e)
 	return guardedBatch(ctx, db, b, 1)
@@ -95,5 +96,6 @@ const (
 			display_name = $7, avatar_url = $8, locale = $9, default_role = $10, metadata = $11, disabled = $12,
 			banned_until = case when $13::boolean then $14::timestamptz else banned_until end, ticket = case when $15::boolean then null else ticket end
 		where id = $1 and deleted_at is null`
-	dropOtherRolesSQL = `delete from auth.user_roles where user_id = $1 and role <> all($2::text[])`
+	dropImpersonationsSQL = `delete from auth.impersonations where user_id = $1`
+	dropOtherRolesSQL     = `delete from auth.user_roles where user_id = $1 and role <> all($2::text[])`
 )

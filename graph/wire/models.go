@@ -311,6 +311,50 @@ type DeleteMachineClientPayload struct {
 	ID string `json:"id"`
 }
 
+// A user to delete.
+type DeleteUserInput struct {
+	// Id of the user.
+	ID string `json:"id"`
+	// How.
+	Mode DeletionMode `json:"mode"`
+}
+
+// What deleting a user came to.
+type DeleteUserPayload struct {
+	// Id of the user.
+	ID string `json:"id"`
+	// How they were deleted.
+	Mode DeletionMode `json:"mode"`
+	// When. A user who was deleted softly before is left as they are, and it is when that was.
+	DeletedAt time.Time `json:"deletedAt"`
+	// What went with them, as it was counted just before.
+	Report *DeletionReport `json:"report"`
+}
+
+// What goes with a user who is deleted. What refers to the application's rows that go, in turn, is not counted.
+type DeletionReport struct {
+	// Sessions that end.
+	Sessions int `json:"sessions"`
+	// Personal access tokens that end.
+	PersonalAccessTokens int `json:"personalAccessTokens"`
+	// Accounts at providers that are unlinked.
+	Identities int `json:"identities"`
+	// Passkeys and security keys that go.
+	Passkeys int `json:"passkeys"`
+	// Second factors that go.
+	Factors int `json:"factors"`
+	// Recovery codes that go unused.
+	RecoveryCodes int `json:"recoveryCodes"`
+	// One-time secrets that end, such as links that were mailed.
+	PendingSecrets int `json:"pendingSecrets"`
+	// Roles that were given to the user.
+	Roles int `json:"roles"`
+	// The application's foreign keys to users. A soft deletion leaves their rows alone.
+	References []*UserReference `json:"references"`
+	// Whether some of them keep, or may keep, the user from being deleted hard.
+	Blocked bool `json:"blocked"`
+}
+
 // Which dead letter to forget.
 type DiscardDeadLetterInput struct {
 	// Its id.
@@ -1206,6 +1250,20 @@ type UserOrder struct {
 	Direction OrderDirection `json:"direction"`
 }
 
+// A foreign key of one of the application's tables to users.
+type UserReference struct {
+	// The table, with its schema.
+	Table string `json:"table"`
+	// Its columns that refer to users.
+	Columns []string `json:"columns"`
+	// Name of the foreign key.
+	Constraint string `json:"constraint"`
+	// What becomes of its rows.
+	Action ReferenceAction `json:"action"`
+	// How many of its rows refer to the user; null when that could not be counted, or not within a second.
+	Rows *int `json:"rows,omitempty"`
+}
+
 // How to count.
 type CountMode string
 
@@ -1320,6 +1378,64 @@ func (e *DeadLetterKind) UnmarshalJSON(b []byte) error {
 }
 
 func (e DeadLetterKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How a user is deleted.
+type DeletionMode string
+
+const (
+	// The row stays, so that what refers to it holds: erased of all that is personal and of every way in. It cannot be undone.
+	DeletionModeSoft DeletionMode = "SOFT"
+	// The row goes, and with it what refers to it in that way. The id is never given again.
+	DeletionModeHard DeletionMode = "HARD"
+)
+
+var AllDeletionMode = []DeletionMode{
+	DeletionModeSoft,
+	DeletionModeHard,
+}
+
+func (e DeletionMode) IsValid() bool {
+	switch e {
+	case DeletionModeSoft, DeletionModeHard:
+		return true
+	}
+	return false
+}
+
+func (e DeletionMode) String() string {
+	return string(e)
+}
+
+func (e *DeletionMode) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DeletionMode(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DeletionMode", str)
+	}
+	return nil
+}
+
+func (e DeletionMode) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DeletionMode) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DeletionMode) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -1625,6 +1741,70 @@ func (e *OrderDirection) UnmarshalJSON(b []byte) error {
 }
 
 func (e OrderDirection) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What becomes of a row that refers to a user who is deleted hard.
+type ReferenceAction string
+
+const (
+	// It is deleted, too.
+	ReferenceActionDeleted ReferenceAction = "DELETED"
+	// Its columns that refer to the user become null.
+	ReferenceActionEmptied ReferenceAction = "EMPTIED"
+	// Its columns that refer to the user get their defaults.
+	ReferenceActionDefaulted ReferenceAction = "DEFAULTED"
+	// It keeps the user from being deleted.
+	ReferenceActionRefuses ReferenceAction = "REFUSES"
+)
+
+var AllReferenceAction = []ReferenceAction{
+	ReferenceActionDeleted,
+	ReferenceActionEmptied,
+	ReferenceActionDefaulted,
+	ReferenceActionRefuses,
+}
+
+func (e ReferenceAction) IsValid() bool {
+	switch e {
+	case ReferenceActionDeleted, ReferenceActionEmptied, ReferenceActionDefaulted, ReferenceActionRefuses:
+		return true
+	}
+	return false
+}
+
+func (e ReferenceAction) String() string {
+	return string(e)
+}
+
+func (e *ReferenceAction) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ReferenceAction(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ReferenceAction", str)
+	}
+	return nil
+}
+
+func (e ReferenceAction) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ReferenceAction) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ReferenceAction) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -59,6 +59,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateUserInput,
 		ec.unmarshalInputDeleteHookInput,
 		ec.unmarshalInputDeleteMachineClientInput,
+		ec.unmarshalInputDeleteUserInput,
 		ec.unmarshalInputDiscardDeadLetterInput,
 		ec.unmarshalInputEndSessionsInput,
 		ec.unmarshalInputEventsWhere,
@@ -434,6 +435,46 @@ func (ec *executionContext) childFields_DeleteMachineClientPayload(ctx context.C
 		return ec.fieldContext_DeleteMachineClientPayload_id(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteMachineClientPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DeleteUserPayload_id(ctx, field)
+	case "mode":
+		return ec.fieldContext_DeleteUserPayload_mode(ctx, field)
+	case "deletedAt":
+		return ec.fieldContext_DeleteUserPayload_deletedAt(ctx, field)
+	case "report":
+		return ec.fieldContext_DeleteUserPayload_report(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteUserPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeletionReport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sessions":
+		return ec.fieldContext_DeletionReport_sessions(ctx, field)
+	case "personalAccessTokens":
+		return ec.fieldContext_DeletionReport_personalAccessTokens(ctx, field)
+	case "identities":
+		return ec.fieldContext_DeletionReport_identities(ctx, field)
+	case "passkeys":
+		return ec.fieldContext_DeletionReport_passkeys(ctx, field)
+	case "factors":
+		return ec.fieldContext_DeletionReport_factors(ctx, field)
+	case "recoveryCodes":
+		return ec.fieldContext_DeletionReport_recoveryCodes(ctx, field)
+	case "pendingSecrets":
+		return ec.fieldContext_DeletionReport_pendingSecrets(ctx, field)
+	case "roles":
+		return ec.fieldContext_DeletionReport_roles(ctx, field)
+	case "references":
+		return ec.fieldContext_DeletionReport_references(ctx, field)
+	case "blocked":
+		return ec.fieldContext_DeletionReport_blocked(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeletionReport", field.Name)
 }
 
 func (ec *executionContext) childFields_DiscardDeadLetterPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1130,6 +1171,22 @@ func (ec *executionContext) childFields_UserEdge(ctx context.Context, field grap
 		return ec.fieldContext_UserEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_UserReference(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "table":
+		return ec.fieldContext_UserReference_table(ctx, field)
+	case "columns":
+		return ec.fieldContext_UserReference_columns(ctx, field)
+	case "constraint":
+		return ec.fieldContext_UserReference_constraint(ctx, field)
+	case "action":
+		return ec.fieldContext_UserReference_action(ctx, field)
+	case "rows":
+		return ec.fieldContext_UserReference_rows(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserReference", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
