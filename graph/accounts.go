@@ -15,7 +15,7 @@ func (m *mutation) CreateUser(ctx context.Context, in wire.CreateUserInput) (*wi
 	if err != nil {
 		return nil, under("input", err)
 	}
-	return &wire.CreateUserPayload{User: toUser(u)}, nil
+	return &wire.CreateUserPayload{User: oneUser(u)}, nil
 }
 
 // creation is what is asked for in the words of the flow.
@@ -54,7 +54,7 @@ func (m *mutation) UpdateUser(ctx context.Context, in wire.UpdateUserInput) (*wi
 	if err != nil {
 		return nil, under("input", err)
 	}
-	return &wire.UpdateUserPayload{User: toUser(u)}, nil
+	return &wire.UpdateUserPayload{User: oneUser(u)}, nil
 }
 
 // field is what is said of a field: nothing, null, or its value.

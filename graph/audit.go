@@ -37,35 +37,28 @@ func toAuditFilter(where *wire.AuditEntriesWhere) flow.AuditFilter {
 	}
 }
 
-// AuditEntries lists the newest entries about each of several users.
-func (u *user) AuditEntries(ctx context.Context, users []*wire.User, first int) ([][]*wire.AuditEntry, error) {
-	ids := make([]string, len(users))
-	for i, of := range users {
-		ids[i] = of.ID
-	}
-	found, err := u.Admin.AuditOfUsers(ctx, operator(ctx), ids, first)
-	if err != nil {
-		return nil, err
-	}
-	lists := make([][]*wire.AuditEntry, len(users))
-	for i, id := range ids {
-		lists[i] = toAuditEntries(found[id])
-	}
-	return lists, nil
+// AuditEntries lists the newest entries about a user.
+func (u *user) AuditEntries(ctx context.Context, of *wire.User, first int) ([]*wire.AuditEntry, error) {
+	return listed(ctx, of, "auditEntries", first, u.Admin.AuditOfUsers, toAuditEntry)
 }
 
 func toAuditEntries(list []store.AuditEntry) []*wire.AuditEntry {
 	entries := make([]*wire.AuditEntry, len(list))
 	for i, e := range list {
-		entries[i] = &wire.AuditEntry{
-			ID: strconv.FormatInt(e.ID, 10), At: e.At, Event: e.Event, UserID: nullable(e.UserID), ActorID: nullable(e.ActorID),
-			SessionID: nullable(e.SessionID), Address: nullable(e.AddressPrefix), UserAgent: nullable(e.UserAgent), Detail: e.Detail,
-		}
-		if e.SealNo > 0 {
-			entries[i].Seal = nullable(strconv.FormatInt(e.SealNo, 10))
-		}
+		entries[i] = toAuditEntry(e)
 	}
 	return entries
+}
+
+func toAuditEntry(e store.AuditEntry) *wire.AuditEntry {
+	entry := &wire.AuditEntry{
+		ID: strconv.FormatInt(e.ID, 10), At: e.At, Event: e.Event, UserID: nullable(e.UserID), ActorID: nullable(e.ActorID),
+		SessionID: nullable(e.SessionID), Address: nullable(e.AddressPrefix), UserAgent: nullable(e.UserAgent), Detail: e.Detail,
+	}
+	if e.SealNo > 0 {
+		entry.Seal = nullable(strconv.FormatInt(e.SealNo, 10))
+	}
+	return entry
 }
 
 // Statistics tells what happened on each day.

@@ -20,13 +20,16 @@ func (q *query) User(ctx context.Context, id string) (*wire.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	return toUser(u), nil
+	return oneUser(u), nil
 }
 
-// toUser is a user in the words of the schema.
-func toUser(u store.UserRecord) *wire.User {
+// oneUser is a user who is alone on their page.
+func oneUser(u store.UserRecord) *wire.User { return pageUser(u, wire.NewPage(u.ID)) }
+
+// pageUser is a user on a page with others, in the words of the schema.
+func pageUser(u store.UserRecord, on *wire.Page) *wire.User {
 	return &wire.User{
-		ID: u.ID, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, LastSeen: nullableTime(u.LastSeen),
+		Page: on, ID: u.ID, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, LastSeen: nullableTime(u.LastSeen),
 		Disabled: u.Disabled, BannedUntil: nullableTime(u.BannedUntil), DeletedAt: nullableTime(u.DeletedAt),
 		DisplayName: u.DisplayName, AvatarURL: u.AvatarURL, Locale: u.Locale,
 		Email: nullable(u.Email), EmailVerified: u.EmailVerified, NewEmail: nullable(u.NewEmail),
@@ -67,8 +70,13 @@ func (q *query) Users(ctx context.Context, where *store.UserFilter, orderBy *wir
 		return nil, err
 	}
 	list := &wire.UserConnection{Filter: filter, PageInfo: pageInfo(page), Nodes: []*wire.User{}, Edges: []*wire.UserEdge{}}
+	ids := make([]string, len(page.Items))
 	for i, u := range page.Items {
-		node := toUser(u.UserRecord)
+		ids[i] = u.ID
+	}
+	on := wire.NewPage(ids...)
+	for i, u := range page.Items {
+		node := pageUser(u.UserRecord, on)
 		list.Nodes = append(list.Nodes, node)
 		list.Edges = append(list.Edges, &wire.UserEdge{Cursor: page.Cursors[i], Node: node})
 	}

@@ -1218,6 +1218,20 @@ type User struct {
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 	// The newest entries of the audit log about the user. auditEntries has all of them.
 	AuditEntries []*AuditEntry `json:"auditEntries"`
+	// Sessions that live, the newest first.
+	Sessions []*UserSession `json:"sessions"`
+	// Accounts elsewhere by which the user signs in, the newest first.
+	Identities []*UserIdentity `json:"identities"`
+	// Second factors, the newest first.
+	Factors []*UserFactor `json:"factors"`
+	// Passkeys and security keys, the newest first.
+	Passkeys []*UserPasskey `json:"passkeys"`
+	// Personal access tokens that live, the newest first.
+	PersonalAccessTokens []*UserPersonalAccessToken `json:"personalAccessTokens"`
+	// How many recovery codes are unused.
+	RecoveryCodesLeft int `json:"recoveryCodesLeft"`
+	// The page that the user is on.
+	Page *Page `json:"-"`
 }
 
 // A page of a list of users.
@@ -1242,12 +1256,80 @@ type UserEdge struct {
 	Node *User `json:"node"`
 }
 
+// A second factor of a user.
+type UserFactor struct {
+	// Its id; null for one from Hasura Auth that was not used since.
+	ID *string `json:"id,omitempty"`
+	// What it is: totp.
+	Kind string `json:"kind"`
+	// Whether it counts: active, or pending while no code of it was given.
+	Status string `json:"status"`
+	// What the user calls it.
+	Name *string `json:"name,omitempty"`
+	// When it was enrolled; null for one from Hasura Auth that was not used since.
+	CreatedAt *time.Time `json:"createdAt,omitempty"`
+	// When its first code was given; null while it is pending, or where that is not known.
+	ConfirmedAt *time.Time `json:"confirmedAt,omitempty"`
+}
+
+// An account elsewhere by which a user signs in.
+type UserIdentity struct {
+	// Its id, for unlinkIdentity.
+	ID string `json:"id"`
+	// The provider, such as github.
+	Provider string `json:"provider"`
+	// Who the user is there.
+	ProviderUserID string `json:"providerUserId"`
+	// E-mail address, as the provider said lately; null where it says none.
+	Email *string `json:"email,omitempty"`
+	// Whether the provider says that the address is the user's.
+	EmailVerified bool `json:"emailVerified"`
+	// When it was linked.
+	CreatedAt time.Time `json:"createdAt"`
+	// When the user last signed in by it; null for never, or not since that is noted.
+	SignedInAt *time.Time `json:"signedInAt,omitempty"`
+}
+
 // How users are sorted. Those who are alike in it are sorted by id; those without a value come first.
 type UserOrder struct {
 	// By what.
 	By store.UserOrderField `json:"by"`
 	// Which way.
 	Direction OrderDirection `json:"direction"`
+}
+
+// A passkey or security key of a user.
+type UserPasskey struct {
+	// Its id, for removePasskey.
+	ID string `json:"id"`
+	// What the user calls it.
+	Nickname *string `json:"nickname,omitempty"`
+	// When it was added; null where that is not known.
+	AddedAt *time.Time `json:"addedAt,omitempty"`
+	// When the user last signed in by it; null for never, or not since that is noted.
+	UsedAt *time.Time `json:"usedAt,omitempty"`
+	// How it is reached, such as usb or internal, as far as that is known.
+	Transports []string `json:"transports"`
+	// Model of the authenticator; null where it does not say.
+	Aaguid *string `json:"aaguid,omitempty"`
+	// Whether it may be copied to other devices; null where that is not known.
+	BackupEligible *bool `json:"backupEligible,omitempty"`
+	// Whether it was copied, when it was last used; null where that is not known.
+	BackedUp *bool `json:"backedUp,omitempty"`
+}
+
+// A personal access token of a user that lives. What it opens things with is kept nowhere.
+type UserPersonalAccessToken struct {
+	// Its id, for revokePersonalAccessToken.
+	ID string `json:"id"`
+	// When it was made.
+	CreatedAt time.Time `json:"createdAt"`
+	// When it ends.
+	ExpiresAt time.Time `json:"expiresAt"`
+	// When somebody last signed in with it; null for never.
+	LastUsedAt *time.Time `json:"lastUsedAt,omitempty"`
+	// What was stored with it.
+	Metadata json.RawMessage `json:"metadata,omitempty"`
 }
 
 // A foreign key of one of the application's tables to users.
@@ -1262,6 +1344,28 @@ type UserReference struct {
 	Action ReferenceAction `json:"action"`
 	// How many of its rows refer to the user; null when that could not be counted, or not within a second.
 	Rows *int `json:"rows,omitempty"`
+}
+
+// A session of a user that lives.
+type UserSession struct {
+	// Its id, for endSessions.
+	ID string `json:"id"`
+	// When the user signed in.
+	CreatedAt time.Time `json:"createdAt"`
+	// When it ends unless it is refreshed before.
+	ExpiresAt time.Time `json:"expiresAt"`
+	// When it was last refreshed, or begun.
+	LastUsedAt time.Time `json:"lastUsedAt"`
+	// When it ends however often it is refreshed; null where nothing was set when it began.
+	EndsAt *time.Time `json:"endsAt,omitempty"`
+	// How sure it is who the user is: 1, or 2 where a second factor was proved.
+	Aal int `json:"aal"`
+	// How the user proved who they are, with the times; null for sessions of Hasura Auth.
+	Amr json.RawMessage `json:"amr,omitempty"`
+	// User agent of the client.
+	UserAgent *string `json:"userAgent,omitempty"`
+	// Network of the client's address.
+	AddressPrefix *string `json:"addressPrefix,omitempty"`
 }
 
 // How to count.

@@ -167,7 +167,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "accounts.graphqls" "audit.graphqls" "claims.graphqls" "credentials.graphqls" "events.graphqls" "machines.graphqls" "schema.graphqls" "scripts.graphqls" "service.graphqls" "templates.graphqls" "users.graphqls"
+//go:embed "accounts.graphqls" "audit.graphqls" "claims.graphqls" "credentials.graphqls" "events.graphqls" "lists.graphqls" "machines.graphqls" "schema.graphqls" "scripts.graphqls" "service.graphqls" "templates.graphqls" "users.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -184,6 +184,7 @@ var sources = []*ast.Source{
 	{Name: "claims.graphqls", Input: sourceData("claims.graphqls"), BuiltIn: false},
 	{Name: "credentials.graphqls", Input: sourceData("credentials.graphqls"), BuiltIn: false},
 	{Name: "events.graphqls", Input: sourceData("events.graphqls"), BuiltIn: false},
+	{Name: "lists.graphqls", Input: sourceData("lists.graphqls"), BuiltIn: false},
 	{Name: "machines.graphqls", Input: sourceData("machines.graphqls"), BuiltIn: false},
 	{Name: "schema.graphqls", Input: sourceData("schema.graphqls"), BuiltIn: false},
 	{Name: "scripts.graphqls", Input: sourceData("scripts.graphqls"), BuiltIn: false},
@@ -1145,6 +1146,18 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_metadata(ctx, field)
 	case "auditEntries":
 		return ec.fieldContext_User_auditEntries(ctx, field)
+	case "sessions":
+		return ec.fieldContext_User_sessions(ctx, field)
+	case "identities":
+		return ec.fieldContext_User_identities(ctx, field)
+	case "factors":
+		return ec.fieldContext_User_factors(ctx, field)
+	case "passkeys":
+		return ec.fieldContext_User_passkeys(ctx, field)
+	case "personalAccessTokens":
+		return ec.fieldContext_User_personalAccessTokens(ctx, field)
+	case "recoveryCodesLeft":
+		return ec.fieldContext_User_recoveryCodesLeft(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }
@@ -1173,6 +1186,82 @@ func (ec *executionContext) childFields_UserEdge(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type UserEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_UserFactor(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_UserFactor_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_UserFactor_kind(ctx, field)
+	case "status":
+		return ec.fieldContext_UserFactor_status(ctx, field)
+	case "name":
+		return ec.fieldContext_UserFactor_name(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_UserFactor_createdAt(ctx, field)
+	case "confirmedAt":
+		return ec.fieldContext_UserFactor_confirmedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserFactor", field.Name)
+}
+
+func (ec *executionContext) childFields_UserIdentity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_UserIdentity_id(ctx, field)
+	case "provider":
+		return ec.fieldContext_UserIdentity_provider(ctx, field)
+	case "providerUserId":
+		return ec.fieldContext_UserIdentity_providerUserId(ctx, field)
+	case "email":
+		return ec.fieldContext_UserIdentity_email(ctx, field)
+	case "emailVerified":
+		return ec.fieldContext_UserIdentity_emailVerified(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_UserIdentity_createdAt(ctx, field)
+	case "signedInAt":
+		return ec.fieldContext_UserIdentity_signedInAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserIdentity", field.Name)
+}
+
+func (ec *executionContext) childFields_UserPasskey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_UserPasskey_id(ctx, field)
+	case "nickname":
+		return ec.fieldContext_UserPasskey_nickname(ctx, field)
+	case "addedAt":
+		return ec.fieldContext_UserPasskey_addedAt(ctx, field)
+	case "usedAt":
+		return ec.fieldContext_UserPasskey_usedAt(ctx, field)
+	case "transports":
+		return ec.fieldContext_UserPasskey_transports(ctx, field)
+	case "aaguid":
+		return ec.fieldContext_UserPasskey_aaguid(ctx, field)
+	case "backupEligible":
+		return ec.fieldContext_UserPasskey_backupEligible(ctx, field)
+	case "backedUp":
+		return ec.fieldContext_UserPasskey_backedUp(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserPasskey", field.Name)
+}
+
+func (ec *executionContext) childFields_UserPersonalAccessToken(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_UserPersonalAccessToken_id(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_UserPersonalAccessToken_createdAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_UserPersonalAccessToken_expiresAt(ctx, field)
+	case "lastUsedAt":
+		return ec.fieldContext_UserPersonalAccessToken_lastUsedAt(ctx, field)
+	case "metadata":
+		return ec.fieldContext_UserPersonalAccessToken_metadata(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserPersonalAccessToken", field.Name)
+}
+
 func (ec *executionContext) childFields_UserReference(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "table":
@@ -1187,6 +1276,30 @@ func (ec *executionContext) childFields_UserReference(ctx context.Context, field
 		return ec.fieldContext_UserReference_rows(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserReference", field.Name)
+}
+
+func (ec *executionContext) childFields_UserSession(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_UserSession_id(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_UserSession_createdAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_UserSession_expiresAt(ctx, field)
+	case "lastUsedAt":
+		return ec.fieldContext_UserSession_lastUsedAt(ctx, field)
+	case "endsAt":
+		return ec.fieldContext_UserSession_endsAt(ctx, field)
+	case "aal":
+		return ec.fieldContext_UserSession_aal(ctx, field)
+	case "amr":
+		return ec.fieldContext_UserSession_amr(ctx, field)
+	case "userAgent":
+		return ec.fieldContext_UserSession_userAgent(ctx, field)
+	case "addressPrefix":
+		return ec.fieldContext_UserSession_addressPrefix(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserSession", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

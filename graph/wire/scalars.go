@@ -1,5 +1,6 @@
 // Package wire is the schema of the operators' API, and what gqlgen makes of it: the executor, the types
-// of inputs and answers. Beside the schema files, this file is the only one written by hand.
+// of inputs and answers. Beside the schema files, this file and page.go are the only ones
+// written by hand.
 package wire
 
 import (
