@@ -109,6 +109,11 @@ func (f *Admin) mayActAs(u auth.User, now time.Time) error {
 	if err := f.Policy.gate(u, now); err != nil {
 		return err
 	}
+	return f.mayTouch(u)
+}
+
+// mayTouch refuses users as whom nobody else gets in.
+func (f *Admin) mayTouch(u auth.User) error {
 	for _, role := range u.AllowedRoles() {
 		for _, no := range f.untouchable() {
 			if role == no {
@@ -119,7 +124,8 @@ func (f *Admin) mayActAs(u auth.User, now time.Time) error {
 	return nil
 }
 
-// untouchable are the roles of users in whose place nobody acts.
+// untouchable are the roles of users in whose place nobody acts, and as whom nobody gets in by a link that is
+// not mailed to them.
 func (f *Admin) untouchable() []string {
 	roles := []string{engineAdmin}
 	for _, r := range []string{f.Settings.Role, f.Settings.ReaderRole} {

@@ -1,10 +1,11 @@
 package flow
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"postern/auth"
@@ -47,10 +48,17 @@ type GeneratedLink struct {
 }
 
 // handedOver is what the ticket of a generated link remembers.
-const handedOver = `{"handed":true}`
+type handedOver struct {
+	Handed bool     `json:"handed"`
+	Except []string `json:"except"` // roles whose holders the link does not let in
+}
 
 // GenerateLink makes a link for a user whom mails do not reach. It lives as long as a mailed one, counts as
 // one, and where the user has a second factor, that is asked for, whatever the setting for mailed links says.
+//
+// It went through no mailbox, so it proves no address: nothing is confirmed by it, and whoever made the
+// account keeps their ways in. There is none to choose a password, which is the user's alone to know, and none
+// for operators and who is admin to the engine: nobody becomes more by it than they are.
 func (f *Admin) GenerateLink(ctx context.Context, by Operator, in AdminMail) (GeneratedLink, error) {
 	if err := by.mayChange(); err != nil {
 		return GeneratedLink{}, err
@@ -58,14 +66,21 @@ func (f *Admin) GenerateLink(ctx context.Context, by Operator, in AdminMail) (Ge
 	if !f.Settings.Links {
 		return GeneratedLink{}, fmt.Errorf("%w: AUTH_ADMIN_LINKS is not set", auth.EndpointDisabled)
 	}
-	l, err := f.adminLink(ctx, by, in)
+	l, err := f.linkToHand(ctx, by, in)
 	if err != nil {
 		return GeneratedLink{}, err
+	}
+	payload, err := json.Marshal(handedOver{Handed: true, Except: f.untouchable()})
+	if err != nil {
+		return GeneratedLink{}, fmt.Errorf("flow: %w", err)
 	}
 	kind := mailKinds[l.purpose]
 	made := GeneratedLink{ExpiresAt: l.now.Add(kind.life)}
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {
-		ticket, added, err := f.linkTicket(ctx, tx, l, []byte(handedOver))
+		if err := tx.HoldOrdinary(ctx, l.user.ID, f.untouchable()); err != nil {
+			return err
+		}
+		ticket, added, err := f.linkTicket(ctx, tx, l, payload)
 		if err == nil && !added {
 			err = tooManyLinks(l)
 		}
@@ -77,14 +92,48 @@ func (f *Admin) GenerateLink(ctx context.Context, by Operator, in AdminMail) (Ge
 			"template": kind.template, "expiresAt": made.ExpiresAt.UTC().Format(time.RFC3339),
 		}))
 	})
+	if errors.Is(err, store.ErrChanged) {
+		return GeneratedLink{}, fmt.Errorf("%w: user %s is gone, or an operator since a moment ago", auth.Forbidden, l.user.ID)
+	}
 	if err != nil {
 		return GeneratedLink{}, err
 	}
 	return made, nil
 }
 
-// isHanded tells whether an operator generated the link of a ticket.
-func isHanded(found store.Found) bool { return bytes.Contains(found.TicketPayload, []byte(`"handed"`)) }
+// linkToHand is adminLink for one that no mailbox is behind.
+func (f *Admin) linkToHand(ctx context.Context, by Operator, in AdminMail) (link, error) {
+	if in.Purpose != auth.SignInByEmail && in.Purpose != auth.Invitation {
+		return link{}, auth.Invalid{Field: "input.type", Problem: "must be SIGN_IN or INVITATION"}
+	}
+	l, err := f.adminLink(ctx, by, in)
+	if err != nil {
+		return link{}, err
+	}
+	if err := f.Policy.gateMember(l.user, l.now); err != nil {
+		return link{}, err
+	}
+	return l, f.mayTouch(l.user)
+}
+
+// handed is what the ticket of a link says that an operator generated; of any other nothing.
+func handed(found store.Found) (h handedOver, err error) {
+	if (found.TicketPurpose == auth.SignInByEmail || found.TicketPurpose == auth.Invitation) && len(found.TicketPayload) > 0 {
+		if err = json.Unmarshal(found.TicketPayload, &h); err != nil {
+			err = fmt.Errorf("flow: ticket %s: %w", found.TicketID, err)
+		}
+	}
+	return h, err
+}
+
+// gateHanded is the gate for whoever opens a link that an operator generated: it proves no address, and does
+// not let in who has become an operator meanwhile.
+func (p *Policy) gateHanded(found store.Found, h handedOver, now time.Time) error {
+	if slices.ContainsFunc(found.User.AllowedRoles(), func(r string) bool { return slices.Contains(h.Except, r) }) {
+		return fmt.Errorf("%w: user %s has become an operator", auth.InvalidTicket, found.User.ID)
+	}
+	return p.gateMember(found.User, now)
+}
 
 func tooManyLinks(l link) error {
 	return fmt.Errorf("%w: user %s, of %s", auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: time.Hour}, l.user.ID, l.purpose)

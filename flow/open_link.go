@@ -119,7 +119,14 @@ func (p *Policy) gateHolder(found store.Found, now time.Time) error {
 	if err := stillProves(found); err != nil {
 		return err
 	}
-	err := p.gateMember(found.User, now)
+	h, err := handed(found)
+	if err != nil {
+		return err
+	}
+	if h.Handed {
+		return p.gateHanded(found, h, now)
+	}
+	err = p.gateMember(found.User, now)
 	if auth.CodeOf(err) == auth.UserUnverified && proves(found.TicketPurpose) {
 		err = nil
 	}
@@ -150,7 +157,14 @@ func proves(p auth.Purpose) bool {
 // redeem uses a ticket up, does what it is for and opens a session, all in one transaction. Of many
 // who come at once, one wins.
 func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth.Client, now time.Time) (admission auth.Admission, err error) {
-	o := opening{user: k.Policy.redeemed(found), method: "link", handed: isHanded(found), client: c, now: now}
+	h, err := handed(found)
+	if err != nil {
+		return admission, err
+	}
+	o := opening{user: found.User, method: "link", handed: h.Handed, client: c, now: now}
+	if !o.handed {
+		o.user = k.Policy.redeemed(found)
+	}
 	if found.TicketPurpose == auth.ProviderSignIn {
 		o.method = "oauth"
 	}
@@ -169,6 +183,9 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 				return err
 			}
 		case auth.SignInByEmail, auth.Invitation:
+			if o.handed { // it proves no address
+				break
+			}
 			if err := k.claimEmail(ctx, tx, user, found.TicketEmail, c, now); err != nil {
 				return err
 			}

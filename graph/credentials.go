@@ -35,8 +35,7 @@ func (m *mutation) sendMail(ctx context.Context, purpose auth.Purpose, userID st
 // GenerateLink makes a link that signs a user in.
 func (m *mutation) GenerateLink(ctx context.Context, in wire.GenerateLinkInput) (*wire.GenerateLinkPayload, error) {
 	purpose := map[wire.LinkType]auth.Purpose{
-		wire.LinkTypeSignIn: auth.SignInByEmail, wire.LinkTypeResetPassword: auth.ResetPassword,
-		wire.LinkTypeVerifyEmail: auth.VerifyEmail, wire.LinkTypeInvitation: auth.Invitation,
+		wire.LinkTypeSignIn: auth.SignInByEmail, wire.LinkTypeInvitation: auth.Invitation,
 	}[in.Type]
 	made, err := m.Admin.GenerateLink(ctx, operator(ctx), flow.AdminMail{UserID: in.UserID, Purpose: purpose, RedirectTo: value(in.RedirectTo)})
 	return &wire.GenerateLinkPayload{UserID: in.UserID, URL: made.URL, ExpiresAt: made.ExpiresAt}, err

@@ -1728,30 +1728,24 @@ func (e HookResult) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// What a link is for.
+// What a link is for. There is none to choose a password, which would let an operator choose it, and none to confirm an address: a link that is handed over proves no mailbox.
 type LinkType string
 
 const (
 	// It signs in. AUTH_EMAIL_PASSWORDLESS_ENABLED must be on.
 	LinkTypeSignIn LinkType = "SIGN_IN"
-	// It lets in to choose a new password.
-	LinkTypeResetPassword LinkType = "RESET_PASSWORD"
-	// It confirms the address and lets in.
-	LinkTypeVerifyEmail LinkType = "VERIFY_EMAIL"
-	// It lets in a user who has never come in, and confirms the address.
+	// It lets in a user who has never come in.
 	LinkTypeInvitation LinkType = "INVITATION"
 )
 
 var AllLinkType = []LinkType{
 	LinkTypeSignIn,
-	LinkTypeResetPassword,
-	LinkTypeVerifyEmail,
 	LinkTypeInvitation,
 }
 
 func (e LinkType) IsValid() bool {
 	switch e {
-	case LinkTypeSignIn, LinkTypeResetPassword, LinkTypeVerifyEmail, LinkTypeInvitation:
+	case LinkTypeSignIn, LinkTypeInvitation:
 		return true
 	}
 	return false
