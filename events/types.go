@@ -175,7 +175,7 @@ func Notes() []Type {
 		{"machine-client.secret-rotated", "A machine client got another secret.", map[string]Field{"client": client}},
 		{"machine-client.set", "The machine client of the settings was made or changed.", map[string]Field{"client": client}},
 		{"message.tested", "A test message was sent.", map[string]Field{
-			"kind": {"string", "mail or sms.", false}, "template": template, "to": {"string", "The address or the number.", false},
+			"kind": {"string", "mail or sms.", false}, "template": template, "to": {"string", "The address or the number, masked.", false},
 			"sent": {"boolean", "It was taken.", false},
 		}},
 		{"sessions.ended", "An operator ended the sessions of everybody.", map[string]Field{

@@ -140,7 +140,8 @@ func (f *Admin) withRights(ctx context.Context, a auth.Actor, user auth.User, ri
 // lives, whatever became of its user.
 func (f *Admin) asEngineSays(ctx context.Context, c OperatorClaim) (auth.Actor, error) {
 	a := auth.Actor{UserID: c.UserID, Elevated: c.Elevated, Rights: auth.ChangeRights}
-	if c.Role == "" || c.Role == "admin" {
+	if c.Role == "" || c.Role == engineAdmin {
+		a.Rights = auth.AllRights
 		return a, nil
 	}
 	rights := f.rightsOf([]string{c.Role})
@@ -166,6 +167,15 @@ func (f *Admin) rightsOf(roles []string) auth.Rights {
 		return auth.ReadRights
 	}
 	return auth.NoRights
+}
+
+// mayGrant refuses operators who make somebody more than they are: who holds the role admin may do everything
+// in Hasura's engine.
+func (o Operator) mayGrant(roles []string) error {
+	if o.Rights < auth.AllRights && slices.Contains(roles, engineAdmin) {
+		return fmt.Errorf("%w: only who has the admin secret gives the role %s", auth.Forbidden, engineAdmin)
+	}
+	return nil
 }
 
 // entry begins the journal entry about what an operator does to a user.

@@ -49,6 +49,9 @@ func (f *Admin) CreateUser(ctx context.Context, by Operator, in UserCreation) (m
 	if err != nil {
 		return made, err
 	}
+	if err := by.mayGrant(user.AllowedRoles()); err != nil {
+		return made, err
+	}
 	redirectTo, err := f.invitable(in)
 	if err != nil {
 		return made, err

@@ -80,6 +80,9 @@ func (f *Admin) updateOnce(ctx context.Context, by Operator, in UserChange) (cha
 		return changed, err
 	}
 	d := difference(was.User, is, now)
+	if err := by.mayGrant(d.added); err != nil {
+		return changed, err
+	}
 	err = f.inTx(ctx, func(tx *store.DB) error {
 		held, err := tx.HoldUserRecord(ctx, in.ID)
 		if err != nil {

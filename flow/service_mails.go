@@ -149,6 +149,14 @@ func (f *Service) sendTest(ctx context.Context, t TemplateFill, to, kind string,
 	if err != nil {
 		s.Problem = err.Error()
 	}
-	facts := map[string]any{"kind": kind, "template": t.Name, "to": to, "sent": s.Sent}
+	facts := map[string]any{"kind": kind, "template": t.Name, "to": masked(to), "sent": s.Sent}
 	return s, f.Store.AddNote(context.WithoutCancel(ctx), f.note(by, "message.tested", facts))
+}
+
+// masked is an address or a number as the audit log keeps it.
+func masked(to string) string {
+	if strings.Contains(to, "@") {
+		return mask(to)
+	}
+	return sms.Masked(to)
 }

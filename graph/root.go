@@ -29,7 +29,7 @@ func (r *root) User() wire.UserResolver { return &user{r.Door} }
 func (q *query) Operator(ctx context.Context) (*wire.Operator, error) {
 	by := operator(ctx)
 	o := &wire.Operator{Rights: wire.RightsRead}
-	if by.Rights == auth.ChangeRights {
+	if by.Rights >= auth.ChangeRights {
 		o.Rights = wire.RightsChange
 	}
 	if by.UserID != "" {
