@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -13,6 +14,7 @@ const (
 	sealEvery   = 750 * time.Millisecond // how often somebody looks whether entries wait: a statement of one row
 	sealStep    = 2000                   // entries that are sealed at once
 	complainBy  = 10 * time.Minute       // how often the same trouble is told
+	showEvery   = time.Hour              // how often the log is told where the chain ends
 	leaveItTime = 10 * time.Second       // between two looks while it lasts
 )
 
@@ -25,9 +27,13 @@ type sealer struct {
 	log   *slog.Logger
 	now   func() time.Time
 
-	seen  store.Seal // the last that this server made or saw
-	told  time.Time  // when trouble was told last
-	about string     // which
+	begun   bool       // the chain is signed: nobody but a server that starts does that
+	seen    store.Seal // the last that this server made or saw
+	shown   time.Time  // when the log was told where the chain ends
+	witness int64      // which seal that was
+
+	told  time.Time // when trouble was told last
+	about string    // which
 }
 
 func (c *Carriers) sealer() *sealer {
@@ -56,8 +62,39 @@ func (s *sealer) run(stop, working context.Context) {
 	}
 }
 
+// begin signs a chain that is new, and tells where it ends: what the log has is a witness that whoever changes the
+// database does not reach.
+func (s *sealer) begin(ctx context.Context) error {
+	last, unproven, err := s.store.BeginChain(ctx, s.chain)
+	if err != nil {
+		return err
+	}
+	s.begun, s.shown, s.witness = true, s.now(), last.No
+	if unproven > 0 {
+		s.log.WarnContext(ctx, "the audit log begins to be sealed and has entries already, which nothing proves: unless this is the first start, somebody made it anew", slog.Int64("entries", unproven))
+	}
+	s.log.InfoContext(ctx, "the audit log ends at", slog.String("head", headText(last)))
+	return nil
+}
+
+// show tells each hour where the chain ends, as far as this server knows, when it is somewhere else.
+func (s *sealer) show(ctx context.Context) {
+	if now := s.now(); s.seen.No != s.witness && now.Sub(s.shown) >= showEvery {
+		s.shown, s.witness = now, s.seen.No
+		s.log.InfoContext(ctx, "the audit log ends at", slog.String("head", headText(s.seen)))
+	}
+}
+
+func headText(s store.Seal) string { return fmt.Sprintf("%d:%x", s.No, s.Seal) }
+
 // all seals what waits.
 func (s *sealer) all(stop, working context.Context) error {
+	if !s.begun {
+		if err := s.begin(working); err != nil {
+			return err
+		}
+	}
+	s.show(working)
 	waits, err := s.store.Waits(stop)
 	for err == nil && waits && stop.Err() == nil {
 		var n int

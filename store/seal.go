@@ -65,6 +65,33 @@ func (db *DB) SealEntries(ctx context.Context, c *Chain, known Seal, most int) (
 	return sealed, last, err
 }
 
+// BeginChain signs a head that nobody signed yet, as a server does once when it starts, and gives where the chain
+// ends. Unproven is how many entries were there before: nothing proves them, and only a database from before the log
+// was sealed has any.
+func (db *DB) BeginChain(ctx context.Context, c *Chain) (last Seal, unproven int64, err error) {
+	err = db.InTx(ctx, func(tx *DB) error {
+		found, err := tx.readHead(ctx, waitHeadSQL)
+		if err != nil {
+			return err
+		}
+		h := found.head
+		last, unproven = Seal{h.No, h.Seal}, 0
+		if !h.isNew() || found.LastNo != 0 {
+			return nil // whether it is right, the next seal tells
+		}
+		if err := tx.QueryRow(ctx, countEntriesSQL).Scan(&unproven); err != nil {
+			return err
+		}
+		h.sign(c.keys[0])
+		b := &pgx.Batch{}
+		b.Queue(setHeadSQL, h.No, h.Seal, h.AnchorNo, h.AnchorSeal, h.KeptSince, h.Key, h.Mac)
+		return guardedBatch(ctx, tx, b, 1)
+	})
+	return last, unproven, err
+}
+
+const countEntriesSQL = `select count(*) from auth.audit_entries`
+
 // holdHead locks the head of the chain, and checks that it is as it was left: the head itself, the row of the
 // last seal, and that none comes after. ErrNotFound means that somebody else holds it.
 func (db *DB) holdHead(ctx context.Context, c *Chain, lock string) (head, error) {
@@ -73,14 +100,14 @@ func (db *DB) holdHead(ctx context.Context, c *Chain, lock string) (head, error)
 		return head{}, err
 	}
 	h := found.head
-	if !h.isNew() {
-		k, i := c.find(h.Key)
-		switch {
-		case i < 0:
-			return h, ErrChainKey
-		case !hmac.Equal(h.bind(k), h.Mac):
-			return h, fmt.Errorf("%w: the row of auth.audit_head is not the sealer's", ErrChainBroken)
-		}
+	k, i := c.find(h.Key)
+	switch {
+	case h.isNew():
+		return h, fmt.Errorf("%w: the row of auth.audit_head is not signed, which the first server did when it started", ErrChainBroken)
+	case i < 0:
+		return h, ErrChainKey
+	case !hmac.Equal(h.bind(k), h.Mac):
+		return h, fmt.Errorf("%w: the row of auth.audit_head is not the sealer's", ErrChainBroken)
 	}
 	if found.LastNo != h.No || !bytes.Equal(found.LastSeal, h.Seal) {
 		return h, fmt.Errorf("%w: the last row of auth.audit_seals is not the one that the head names", ErrChainBroken)

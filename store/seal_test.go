@@ -39,7 +39,11 @@ func openLog(t *testing.T) *auditLog {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	return &auditLog{DB: db, conn: dial(t, url), chain: store.NewChain([][]byte{chainKeyA})}
+	chain := store.NewChain([][]byte{chainKeyA})
+	if _, _, err := db.BeginChain(t.Context(), chain); err != nil {
+		t.Fatal(err)
+	}
+	return &auditLog{DB: db, conn: dial(t, url), chain: chain}
 }
 
 // write adds entries of a user, numbered, a minute after each other.

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -81,5 +82,35 @@ func TestEntriesOfImpossibleDatesDoNotStopTheSealer(t *testing.T) {
 	l.whole(t, 5)
 	if days := strings.Join(read(t, l.conn, `select day::text from auth.audit_counts`), " "); days != "0001-01-01" {
 		t.Errorf("counted for %s", days)
+	}
+}
+
+// Whoever has only SQL cannot have the log sealed anew: an unsigned head is signed by a server that starts, and then it
+// tells that entries were there.
+func TestTheLogIsNotSealedAnewUnnoticed(t *testing.T) {
+	t.Parallel()
+	l := openLog(t)
+	l.write(t, 6, march)
+	l.seal(t)
+	witness := l.seen
+	run(t, l.conn, `update auth.audit_entries set event = 'session.ended'; delete from auth.audit_seals;
+		update auth.audit_head set no = 0, seal = '', anchor_no = 0, anchor_seal = '', kept_since = null, key = null, mac = null;
+		insert into auth.audit_pending select at, id from auth.audit_entries`)
+	if b := l.verify(t, store.Verification{}).Broken; b == nil || !strings.Contains(b.Problem, "is not signed") {
+		t.Errorf("before anything is sealed: %v", b)
+	}
+	if n, _, err := l.SealEntries(t.Context(), l.chain, store.Seal{}, 9); !errors.Is(err, store.ErrChainBroken) {
+		t.Fatalf("sealed %d, %v", n, err)
+	}
+	if _, unproven, err := l.BeginChain(t.Context(), l.chain); err != nil || unproven != 6 {
+		t.Errorf("a server that starts: %d entries, %v", unproven, err)
+	}
+	l.seen = store.Seal{}
+	l.seal(t)
+	if f := l.verify(t, store.Verification{Includes: witness}); f.Included {
+		t.Error("the head of before is in the chain")
+	}
+	if _, unproven, err := l.BeginChain(t.Context(), l.chain); err != nil || unproven != 0 {
+		t.Errorf("a second start: %d entries, %v", unproven, err)
 	}
 }

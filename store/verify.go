@@ -105,6 +105,12 @@ func (w *walk) run(ctx context.Context) error {
 	if err := w.seals(ctx); err != nil || w.found.Broken != nil {
 		return err
 	}
+	if w.head.isNew() {
+		headProblem, err = w.neverSigned(ctx)
+		if err != nil {
+			return err
+		}
+	}
 	if headProblem == "" && (w.last.No != w.head.No || !bytes.Equal(w.last.Seal, w.head.Seal)) {
 		headProblem = fmt.Sprintf("the chain ends at seal %d, and %d were made: the newest were taken away", w.last.No, w.head.No)
 		if w.last.No >= w.head.No {
@@ -115,6 +121,15 @@ func (w *walk) run(ctx context.Context) error {
 		return w.breakAfter(ctx, headProblem)
 	}
 	return w.unsealed(ctx)
+}
+
+// neverSigned says what is wrong with a head that nobody signed: nothing, while the log is empty.
+func (w *walk) neverSigned(ctx context.Context) (problem string, err error) {
+	var n int64
+	if err = w.db.QueryRow(ctx, countEntriesSQL).Scan(&n); err != nil || n == 0 {
+		return "", err
+	}
+	return "the row of auth.audit_head is not signed: no server has started yet, or somebody made the log anew", nil
 }
 
 const countPendingSQL = `select count(*) from auth.audit_pending`
