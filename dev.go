@@ -65,7 +65,7 @@ func (c devCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	h, err := house.Build(ctx, conf, house.Options{
 		Settings: report.Values,
-		Version: version, Development: true, Log: log, Now: time.Now, Stopping: machine.Inbox.HangUp,
+		Version:  version, Development: true, Log: log, Now: time.Now, Stopping: machine.Inbox.HangUp,
 		CatchSMS: machine.Inbox.Catch,
 		Extra: map[string]http.Handler{
 			dev.InboxPath:      machine.Inbox.Handler(dev.InboxPath, conf.Server.Port),

@@ -70,6 +70,10 @@ func checkFilter(f store.UserFilter) error {
 	if len(f.IDs) > mostIDs {
 		return auth.Invalid{Field: "where.ids", Problem: fmt.Sprintf("must be %d ids at most", mostIDs)}
 	}
+	var whole *string // an address, which may be longer than what is looked for by its beginning
+	if f.Email != nil {
+		whole = f.Email.Equals
+	}
 	texts := map[string]*string{"role": f.Role, "defaultRole": f.DefaultRole, "provider": f.Provider}
 	for name, t := range map[string]*store.TextFilter{"email": f.Email, "phoneNumber": f.PhoneNumber, "displayName": f.DisplayName} {
 		if t != nil {
@@ -77,7 +81,7 @@ func checkFilter(f store.UserFilter) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		if t := texts[name]; t != nil && (utf8.RuneCountInString(*t) > mostFilterText && name != "email.equals" || len(*t) > 1000 || strings.ContainsRune(*t, 0)) {
+		if t := texts[name]; t != nil && (utf8.RuneCountInString(*t) > mostFilterText && texts[name] != whole || len(*t) > 1000 || strings.ContainsRune(*t, 0)) {
 			return auth.Invalid{Field: "where." + name, Problem: fmt.Sprintf("must be a text of %d characters at most, without the character zero", mostFilterText)}
 		}
 	}

@@ -120,6 +120,9 @@ func (d *Door) present(ctx context.Context, err error) *gqlerror.Error {
 		return &gqlerror.Error{Message: own.Message, Path: own.Path, Locations: own.Locations, Extensions: map[string]any{"code": auth.BadRequest}}
 	}
 	code := auth.CodeOf(cause)
+	if code == auth.Internal && ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
+		code = auth.BadRequest // nobody is left to read it
+	}
 	if code == auth.Internal && (errors.Is(cause, context.DeadlineExceeded) || d.Front.Transient != nil && d.Front.Transient(cause)) {
 		code = auth.Overloaded
 	}

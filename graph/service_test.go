@@ -90,6 +90,16 @@ func TestEventsAreReplayed(t *testing.T) {
 		}
 	}
 	first := await()
+	// The receiver has it before the delivery is written down.
+	delivered := func() bool {
+		now := get(t, h, `{events(where:{userId:"`+id+`",type:"user.created"}){nodes{deliveries{state}}}}`, nil)
+		return at(t, now, "events", "nodes", 0, "deliveries", 0, "state") == "DELIVERED"
+	}
+	for deadline := time.Now().Add(20 * time.Second); !delivered(); {
+		if time.Now().After(deadline) {
+			t.Fatal("the delivery is not written down")
+		}
+	}
 	all := get(t, h, `{events(where:{userId:"`+id+`",type:"user.created"}){totalCount nodes{id type userId at data deliveries{receiver state attempts error nextAttemptAt}}} eventReceivers{name url types since backlog oldestWaitingAt dead lastError}}`, nil)
 	event, _ := at(t, all, "events", "nodes", 0, "id").(string)
 	if "evt_"+event != first || at(t, all, "events", "totalCount") != 1.0 || at(t, all, "events", "nodes", 0, "deliveries", 0, "receiver") != "crm" {
