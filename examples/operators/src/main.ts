@@ -35,9 +35,7 @@ const SignOut = graphql(`
 const History = graphql(`
   query History($id: UUID!) {
     user(id: $id) {
-      auditEntries(last: 20) {
-        nodes { at event actorId detail }
-      }
+      auditEntries(first: 20) { at event actorId detail }
     }
   }
 `);
@@ -84,7 +82,7 @@ async function main(command = "", argument = ""): Promise<void> {
     }
     case "history": {
       const { user } = await postern.ask(History, { id: (await byEmail(postern, argument)).id });
-      for (const entry of user?.auditEntries.nodes ?? []) console.log(entry.at, entry.event, JSON.stringify(entry.detail));
+      for (const entry of user?.auditEntries ?? []) console.log(entry.at, entry.event, JSON.stringify(entry.detail));
       return;
     }
     default:
