@@ -18,7 +18,6 @@ type Moment[E event] struct {
 	name     string
 	hooks    *Hooks
 	owned    bool // has one binding at most
-	idle     bool // no flow fires it yet
 	bindings []Binding[E]
 	later    []Binding[E]
 }
@@ -32,8 +31,6 @@ func (m *Moment[E]) Bind(b Binding[E]) error {
 		return fmt.Errorf("hooks: a binding of %q needs a name and somebody to ask", m.name)
 	case b.Kind < Mutator || b.Kind > Observer:
 		return fmt.Errorf("hooks: %s is bound to %q as nothing known", b.Name, m.name)
-	case m.idle:
-		return fmt.Errorf("hooks: %s is bound to %q, which nothing fires yet", b.Name, m.name)
 	case b.Partly && !m.owned:
 		return fmt.Errorf("hooks: %s cannot leave something of %q to others, since all are asked there", b.Name, m.name)
 	case b.Later && (b.Kind != Observer || m.owned):

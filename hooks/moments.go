@@ -7,7 +7,6 @@ type About struct {
 	May   string // what a hook may do there beside refusing; empty when nothing
 	Joins bool   // functions take part in the transaction there
 	Owned bool   // has one taker at most
-	Idle  bool   // nothing fires it yet
 	Spent bool   // what was asked about has happened: a refusal undoes nothing
 }
 
@@ -38,7 +37,7 @@ func Moments() []About {
 	var all []About
 	for _, p := range New().places() {
 		a := said[p.called()]
-		a.Name, a.Idle = p.called(), p.unfired()
+		a.Name = p.called()
 		all = append(all, a)
 	}
 	return all

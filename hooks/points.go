@@ -58,7 +58,6 @@ func (h *Hooks) Bound() []Bound {
 // place is a moment of any event.
 type place interface {
 	called() string
-	unfired() bool
 	bound() []Bound
 }
 
@@ -72,7 +71,6 @@ func (h *Hooks) places() []place {
 }
 
 func (m *Moment[E]) called() string { return m.name }
-func (m *Moment[E]) unfired() bool  { return m.idle }
 
 func (m *Moment[E]) bound() []Bound {
 	all := make([]Bound, 0, len(m.bindings)+len(m.later))
@@ -83,7 +81,6 @@ func (m *Moment[E]) bound() []Bound {
 }
 
 func (j *Join[E]) called() string { return j.name }
-func (j *Join[E]) unfired() bool  { return false }
 
 func (j *Join[E]) bound() []Bound {
 	all := make([]Bound, 0, len(j.bindings))

@@ -70,9 +70,6 @@ func momentsTable(list []Hook) string {
 		if m.Owned {
 			may += "; one hook at most"
 		}
-		if m.Idle {
-			who = []string{"(not fired yet)"}
-		}
 		rows = append(rows, []string{m.Name, how, m.When, cmp.Or(may, "-"), cmp.Or(strings.Join(who, ", "), "-")})
 	}
 	return table([]string{"moment", "how", "it is", "beside refusing, a hook may", "hooks"}, rows)

@@ -348,7 +348,7 @@ const whatIsWritten = `select string_agg(x, ' ') from (
 	union all select 'roles ' || count(*) from auth.user_roles
 	union all select 'sessions ' || md5(coalesce(string_agg(r::text, '|' order by id), '')) from auth.refresh_tokens r
 	union all select 'tickets ' || md5(coalesce(string_agg(k::text, '|' order by id), '')) from auth.tickets k
-	union all select 'audit ' || count(*) from auth.audit_entries
+	union all select 'audit ' || count(*) from auth.audit_entries where event <> 'signin.failed'
 	union all select 'events ' || count(*) from auth.events
 	union all select 'jobs ' || count(*) from postern_river.river_job where kind in ('postern_mail', 'postern_sms')) as all_of_it(x)`
 
