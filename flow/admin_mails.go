@@ -77,7 +77,7 @@ func (f *Admin) GenerateLink(ctx context.Context, by Operator, in AdminMail) (Ge
 	kind := mailKinds[l.purpose]
 	made := GeneratedLink{ExpiresAt: l.now.Add(kind.life)}
 	err = f.Store.InTx(ctx, func(tx *store.DB) error {
-		if err := tx.HoldOrdinary(ctx, l.user.ID, f.untouchable()); err != nil {
+		if err := tx.HoldOrdinary(ctx, l.user.ID, f.untouchable(), l.now); err != nil {
 			return err
 		}
 		ticket, added, err := f.linkTicket(ctx, tx, l, payload)

@@ -42,16 +42,16 @@ func (db *DB) AddTicket(ctx context.Context, t Ticket, most int, since time.Time
 
 // HoldOrdinary keeps a user from being changed until the transaction ends, unless they are locked, gone or have
 // one of some roles: then it is ErrChanged.
-func (db *DB) HoldOrdinary(ctx context.Context, userID string, roles []string) error {
+func (db *DB) HoldOrdinary(ctx context.Context, userID string, roles []string, now time.Time) error {
 	if _, err := db.Exec(ctx, holdUserSQL, userID); err != nil {
 		return refusal(err)
 	}
-	return db.guarded(ctx, ordinarySQL, userID, roles)
+	return db.guarded(ctx, ordinarySQL, userID, roles, now)
 }
 
 // ordinarySQL sees the roles as they are once the user is held.
-const ordinarySQL = `select from auth.users u where u.id = $1 and not u.disabled and u.deleted_at is null and u.default_role <> all($2::text[])
-	and not exists (select from auth.user_roles r where r.user_id = u.id and r.role = any($2::text[]))`
+const ordinarySQL = `select from auth.users where id = $1 and` + isOpen + `$3) and default_role <> all($2::text[])
+	and not exists (select from auth.user_roles r where r.user_id = $1 and r.role = any($2::text[]))`
 
 // holdUserSQL lets those who count what a user has, to add one more, do so one after the other. The
 // count is a statement of its own, so that it sees what the one before added.

@@ -86,7 +86,7 @@ func TestNoHandedLinkForOperators(t *testing.T) {
 				t.Errorf("%s: got %v", role, err)
 			}
 			err = d.Kit.Store.InTx(t.Context(), func(tx *store.DB) error {
-				return tx.HoldOrdinary(t.Context(), id, []string{"operator", "auditor", "admin"})
+				return tx.HoldOrdinary(t.Context(), id, []string{"operator", "auditor", "admin"}, d.Kit.Now())
 			})
 			if !errors.Is(err, store.ErrChanged) {
 				t.Errorf("%s: the statement lets it pass: %v", role, err)

@@ -65,7 +65,7 @@ func waitForLock(t *testing.T, d doorway) {
 
 // hangUp ends a request once the server has looked the user up, which is what a client does that
 // closes its side of the connection while its guess is hashed.
-type hangUp struct{ cancel context.CancelFunc }
+type hangUp struct{}
 
 func (*hangUp) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	return ctx
@@ -75,10 +75,17 @@ func (*hangUp) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatc
 	return ctx
 }
 func (*hangUp) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
-func (h *hangUp) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {
-	if h.cancel != nil {
-		h.cancel()
+func (h *hangUp) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchEndData) {
+	if cancel, ok := ctx.Value(h).(context.CancelFunc); ok { // work in the background has none
+		cancel()
 	}
+}
+
+// soon is the context of a client who hangs up with the first batch.
+func (h *hangUp) soon(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	return context.WithValue(ctx, h, cancel), cancel
 }
 
 func TestWrongPasswordIsCountedWhenTheClientHangsUp(t *testing.T) {
@@ -92,19 +99,16 @@ func TestWrongPasswordIsCountedWhenTheClientHangsUp(t *testing.T) {
 	desk := flow.SignIn{Kit: d.Kit}
 	const guesses = 5
 	for range guesses {
-		ctx, cancel := context.WithCancel(t.Context())
-		h.cancel = cancel
+		ctx, cancel := h.soon(t)
 		if _, err := desk.WithPassword(ctx, flow.PasswordSignIn{Email: p.email, Password: "a wrong guess"}); err == nil {
 			t.Error("a wrong password signed in")
 		}
-		h.cancel = nil
 		cancel()
 	}
 	if n := value[int](t, d, `select coalesce(max(count), 0) from auth.security_counters where key = $1`, "password:account:"+strings.ToLower(p.email)); n != guesses {
 		t.Errorf("counted %d of %d guesses", n, guesses)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	h.cancel = cancel
+	ctx, cancel := h.soon(t)
 	if _, err := desk.WithPassword(ctx, flow.PasswordSignIn{Email: p.email, Password: p.password}); err == nil || auth.CodeOf(err) != auth.Internal {
 		t.Errorf("who hung up is told %v", err)
 	}
