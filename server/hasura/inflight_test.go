@@ -109,6 +109,7 @@ func TestWrongPasswordIsCountedWhenTheClientHangsUp(t *testing.T) {
 		t.Errorf("counted %d of %d guesses", n, guesses)
 	}
 	ctx, cancel := h.soon(t)
+	defer cancel()
 	if _, err := desk.WithPassword(ctx, flow.PasswordSignIn{Email: p.email, Password: p.password}); err == nil || auth.CodeOf(err) != auth.Internal {
 		t.Errorf("who hung up is told %v", err)
 	}
