@@ -178,9 +178,9 @@ func Notes() []Type {
 			"kind": {"string", "mail or sms.", false}, "template": template, "to": {"string", "The address or the number, masked.", false},
 			"sent": {"boolean", "It was taken.", false},
 		}},
-		{"sessions.ended", "An operator ended the sessions of everybody.", map[string]Field{
+		{"sessions.ended", "An operator ended sessions of everybody: so many in a step, each with an entry.", map[string]Field{
 			"count": {"integer", "How many.", false}, "pats": {"integer", "How many personal access tokens were revoked with them.", false},
-			"before": {"time", "Only those that began before.", true}, "more": {"boolean", "There were more than one request ends: the rest has an entry of its own.", false},
+			"before": {"time", "Only those that began before.", true}, "more": {"boolean", "There may be more to end: that has entries of its own.", false},
 		}},
 		{"signin.failed", "Somebody did not get in. What they typed is not kept. Tries after a limit is used up leave no entry.", map[string]Field{
 			"method":   {"string", "How they tried: password, otp, sms, totp, recovery-code, webauthn, link, oauth, idtoken, pat and the like.", false},

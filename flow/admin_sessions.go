@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -36,7 +35,7 @@ type SessionsEnded struct {
 
 // EndSessions ends sessions, and with them what operators have in the place of the users. What is not there
 // counts as nothing: ending twice is no error. Of each user concerned it leaves an entry; of everybody's
-// sessions, a note with the number.
+// sessions, notes with the numbers.
 func (f *Admin) EndSessions(ctx context.Context, by Operator, in SessionEnding) (SessionsEnded, error) {
 	if err := by.mayChange(); err != nil {
 		return SessionsEnded{}, err
@@ -85,57 +84,58 @@ func (in SessionEnding) check() error {
 	return nil
 }
 
-// endEverybodys goes through all sessions in steps, each a transaction of its own, for as long as a request
-// may take. The note is in the last of them; where one breaks off, it tells of those before.
+// endEverybodys goes through all sessions in steps, each a transaction of its own with a note of what it ended, for
+// as long as a request may take: whenever it breaks off, the audit log has all that is gone.
 func (f *Admin) endEverybodys(ctx context.Context, by Operator, in SessionEnding) (out SessionsEnded, err error) {
 	began := f.Now()
-	before := began
+	e := everybodys{before: began, began: began, pats: in.PATs, last: firstID}
 	facts := map[string]any{}
 	if in.Before != nil {
 		facts["before"] = in.Before.UTC().Format(time.RFC3339)
 		if in.Before.Before(began) {
-			before = *in.Before
+			e.before = *in.Before
 		}
 	}
-	note := func() store.Note {
-		facts["count"], facts["pats"], facts["more"] = out.Sessions, out.PATs, out.More
-		return f.note(by, "sessions.ended", facts)
-	}
-	last := firstID
-	for step := 0; ; step++ {
-		done := out
-		over := false
-		err = f.Store.InTx(ctx, func(tx *store.DB) error {
-			out, over = done, false
-			if step == 0 {
-				n, err := tx.EndImpersonations(ctx, before, began)
-				if err != nil {
-					return err
-				}
-				out.Sessions += n
-			}
-			s, err := tx.EndSessionsOfAll(ctx, last, before, in.PATs, endingStep)
-			if err != nil {
+	for first := true; ; first = false {
+		var s store.Swept
+		more := false
+		err = f.Store.InTx(ctx, func(tx *store.DB) (err error) {
+			if s, err = e.step(ctx, tx, first); err != nil {
 				return err
 			}
-			out.Sessions, out.PATs, last = out.Sessions+s.Sessions, out.PATs+s.PATs, s.LastID
-			out.More = s.Seen == endingStep && f.Now().Sub(began) >= endingSpell
-			if over = s.Seen < endingStep || out.More; over {
-				return tx.AddNote(ctx, note())
+			if more = s.Seen == endingStep; !more && !first && s.Sessions+s.PATs == 0 {
+				return nil // the step before was the last
 			}
-			return nil
+			facts["count"], facts["pats"], facts["more"] = s.Sessions, s.PATs, more
+			return tx.AddNote(ctx, f.note(by, "sessions.ended", facts))
 		})
-		switch {
-		case err != nil:
-			if out = done; step > 0 {
-				out.More = true
-				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
-				defer cancel()
-				err = errors.Join(err, f.Store.AddNote(ctx, note()))
-			}
+		if err != nil {
 			return SessionsEnded{}, err
-		case over:
+		}
+		out.Sessions, out.PATs, e.last = out.Sessions+s.Sessions, out.PATs+s.PATs, s.LastID
+		out.More = more && f.Now().Sub(began) >= endingSpell
+		if !more || out.More {
 			return out, nil
 		}
 	}
+}
+
+// everybodys is how far the sessions of everybody are ended.
+type everybodys struct {
+	before, began time.Time
+	pats          bool
+	last          string
+}
+
+// step ends some, and with the first all that operators have in the place of users.
+func (e everybodys) step(ctx context.Context, tx *store.DB, first bool) (s store.Swept, err error) {
+	acted := 0
+	if first {
+		if acted, err = tx.EndImpersonations(ctx, e.before, e.began); err != nil {
+			return s, err
+		}
+	}
+	s, err = tx.EndSessionsOfAll(ctx, e.last, e.before, e.pats, endingStep)
+	s.Sessions += acted
+	return s, err
 }

@@ -48,7 +48,7 @@ func TestEndedSessionsDoNotRefresh(t *testing.T) {
 	}
 }
 
-// TestEverybodysSessionsEnd in several steps, with one note; those that began later stay.
+// TestEverybodysSessionsEnd in several steps, each with its note; those that began later stay.
 func TestEverybodysSessionsEnd(t *testing.T) {
 	t.Parallel()
 	d := openDoor(t, nil)
@@ -60,10 +60,35 @@ func TestEverybodysSessionsEnd(t *testing.T) {
 	if err != nil || out.Sessions != 2500 || out.More {
 		t.Errorf("%+v %v", out, err)
 	}
-	if n := value[int](t, d, `select (detail->>'count')::int from auth.audit_entries where event = 'sessions.ended'`); n != 2500 {
-		t.Errorf("the note says %d", n)
+	if notes := value[string](t, d, `select string_agg(detail->>'count' || ' ' || (detail->>'more'), ', ' order by id) from auth.audit_entries where event = 'sessions.ended'`); notes != "1000 true, 1000 true, 500 false" {
+		t.Errorf("the notes say %s", notes)
 	}
 	d.ask(t, "POST", "/token", fields{"refreshToken": p.RefreshToken}).is(t, 200, "")
+}
+
+// TestEndingOfEverybodysSessionsBreaksOff between two steps, as when the process dies: what is gone by then is in the
+// audit log.
+func TestEndingOfEverybodysSessionsBreaksOff(t *testing.T) {
+	t.Parallel()
+	d := openDoor(t, nil)
+	p := d.person(t)
+	d.sql(t, `insert into auth.refresh_tokens (id, user_id, refresh_token_hash, created_at, expires_at, type)
+		select lpad(to_hex(n), 32, '0')::uuid, $1, 'h' || n, now() - interval '2 hours', now() + interval '1 day', 'regular' from generate_series(1, 2500) n`, p.User.ID)
+	d.sql(t, `create sequence said`) // what is in it stays, whatever becomes of the transaction
+	d.sql(t, `create function break_off() returns trigger language plpgsql as $$ begin
+		if old.refresh_token_hash = 'h1500' then
+			perform setval('said', coalesce((select sum((detail->>'count')::int) from auth.audit_entries where event = 'sessions.ended'), 1));
+			perform pg_terminate_backend(pg_backend_pid());
+		end if; return old; end $$`)
+	d.sql(t, `create trigger break_off before delete on auth.refresh_tokens for each row execute function break_off()`)
+	before := d.Clock.Now().Add(-time.Hour)
+	if out, err := d.admin(flow.AdminSettings{}).EndSessions(t.Context(), chief(), flow.SessionEnding{All: true, Before: &before}); err == nil {
+		t.Errorf("%+v", out)
+	}
+	left := value[int](t, d, `select count(*) from auth.refresh_tokens where refresh_token_hash like 'h%'`)
+	if said := value[int](t, d, `select last_value from said`); left != 1500 || said != 2500-left {
+		t.Errorf("%d are left, and the log has %d as ended", left, said)
+	}
 }
 
 // TestGeneratedLinksAskForTheFactor though mailed ones do not, where the setting says so.
