@@ -216,13 +216,17 @@ func (f *Service) replay(ctx context.Context, r Replay, asked store.EventsAsked,
 	err := f.Store.InTx(ctx, func(tx *store.DB) error {
 		total = 0
 		for _, e := range to {
+			if asked.Most = maxReplay - int(total); asked.Most <= 0 {
+				asked.Most = -1 // only counted
+			}
 			n, err := tx.Replay(ctx, e, asked, now)
 			if err != nil {
 				return err
 			}
-			if total += n; total > maxReplay {
-				return auth.Invalid{Field: "since", Problem: fmt.Sprintf("must not cover more than %d events: send fewer at once", maxReplay)}
-			}
+			total += n
+		}
+		if total > maxReplay {
+			return auth.Invalid{Field: "since", Problem: fmt.Sprintf("must not cover more than %d events, of which there are %d or more: send fewer at once", maxReplay, total)}
 		}
 		if total == 0 {
 			return fmt.Errorf("%w: no event to send again", auth.NotFound)

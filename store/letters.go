@@ -37,7 +37,7 @@ type EventsAsked struct {
 	Since  time.Time
 	Until  time.Time // what happened then is not among them
 	Dead   bool      // only those that were given up
-	Most   int
+	Most   int       // in a list; of a replay, more than so many are counted and not sent, and 0 sends all
 }
 
 func (a EventsAsked) args() []any {
@@ -84,11 +84,20 @@ const (
 	order by t.dead_at desc, e.seq desc limit $7`
 )
 
+// mostReplayCounted is how far events are counted that are too many to be sent again.
+const mostReplayCounted = 100_000
+
 // Replay has events sent to a receiver again, in their order for each user and before what waits, and
-// tells how many. What waits anyway is not among them.
+// tells how many. What waits anyway is not among them. More than the most are counted, up to a hundred thousand,
+// and nothing is written.
 func (db *DB) Replay(ctx context.Context, r Receiver, a EventsAsked, now time.Time) (int64, error) {
 	sql, args := replayEventsSQL, append([]any{r.Name}, a.args()...)
 	args = append(args, r.Since, now)
+	if a.Most == 0 {
+		args = append(args, nil, nil)
+	} else {
+		args = append(args, a.Most, mostReplayCounted)
+	}
 	if a.Dead {
 		sql = replayDeadSQL
 	} else {
@@ -102,7 +111,7 @@ const (
 	replayEventsSQL = `
 	with chosen as (
 		select e.user_id, e.seq from auth.events e left join auth.event_lanes l on l.user_id = e.user_id and l.endpoint = $1
-		where` + eventsAsked + ` and e.type like any($9::text[]) and (e.at < $7 or e.seq <= l.sent)` + replayChosen
+		where` + eventsAsked + ` and e.type like any($11::text[]) and (e.at < $7 or e.seq <= l.sent)` + replayChosen
 
 	replayDeadSQL = `
 	with chosen as (
@@ -110,8 +119,10 @@ const (
 		where t.endpoint = $1 and t.dead_at is not null and` + eventsAsked + replayChosen
 
 	replayChosen = `
+		limit $10::bigint
 	), letters as (
-		insert into auth.event_letters (user_id, endpoint, seq, again_at) select user_id, $1, seq, $8 from chosen order by user_id, seq
+		insert into auth.event_letters (user_id, endpoint, seq, again_at) select user_id, $1, seq, $8 from chosen
+			where $9::bigint is null or (select count(*) from chosen) <= $9 order by user_id, seq
 		on conflict (user_id, endpoint, seq) do update set again_at = excluded.again_at, dead_at = null, attempts = 0, error = null
 		returning user_id
 	), lanes as (
@@ -120,5 +131,5 @@ const (
 		from (select distinct user_id from letters) u order by u.user_id
 		on conflict (user_id, endpoint) do update set due_at = excluded.due_at where event_lanes.claim is null
 	)
-	select count(*) from letters`
+	select count(*) from chosen`
 )
