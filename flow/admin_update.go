@@ -45,7 +45,8 @@ type UserChange struct {
 // changeTries is how often a change is looked at again that met another one of the same user.
 const changeTries = 5
 
-// UpdateUser changes a user. Whoever is locked by it, or loses a role, loses their sessions with it.
+// UpdateUser changes a user. Whoever is locked when it is done, or loses a role, loses their sessions with it:
+// they may have been locked in SQL before, which ends none.
 func (f *Admin) UpdateUser(ctx context.Context, by Operator, in UserChange) (store.UserRecord, error) {
 	if err := by.mayChange(); err != nil {
 		return store.UserRecord{}, err
@@ -182,14 +183,14 @@ type userDifference struct {
 	email, phone bool     // another one, or none any more
 	roles        bool
 	added, taken []string // roles
-	locked       bool     // who was not
+	locked       bool     // they may not come in
 	is           auth.User
 }
 
 // difference compares a user before and after.
 func difference(was, is auth.User, now time.Time) userDifference {
 	d := userDifference{email: !strings.EqualFold(was.Email, is.Email), phone: was.PhoneNumber != is.PhoneNumber, is: is}
-	d.locked = is.Locked(now) != nil && was.Locked(now) == nil
+	d.locked = is.IsLocked(now)
 	d.added, d.taken = without(is.AllowedRoles(), was.AllowedRoles()), without(was.AllowedRoles(), is.AllowedRoles())
 	d.roles = was.DefaultRole != is.DefaultRole || len(d.added)+len(d.taken) > 0 || len(without(is.Roles, was.Roles))+len(without(was.Roles, is.Roles)) > 0
 	for _, f := range []struct {
@@ -221,7 +222,8 @@ func without(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
 }
 
-// endsSessions tells whether the user's sessions end: what they were opened with is no longer so.
+// endsSessions tells whether the user's sessions end: what they were opened with is no longer so, or nobody may
+// use them.
 func (d userDifference) endsSessions() bool { return d.locked || len(d.taken) > 0 }
 
 // detail is what the audit log says of a change: which fields, and of what is about rights, how. What is

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postern/internal/testhouse"
+	"postern/tokens"
 )
 
 const updateUser = `mutation($input: UpdateUserInput!) { updateUser(input: $input) { user {
@@ -239,6 +240,25 @@ func TestUpdateUserEndsSessions(t *testing.T) {
 				t.Errorf("somebody else's refresh gives %d", status)
 			}
 		})
+	}
+}
+
+// TestUpdateUserEndsSessionsOfTheLocked: who was locked in SQL, which ends no session, loses them with the next change.
+func TestUpdateUserEndsSessionsOfTheLocked(t *testing.T) {
+	t.Parallel()
+	h := openDoors(t, nil)
+	for set, input := range map[string]map[string]any{
+		`disabled = true`:                          {"bannedUntil": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)},
+		`banned_until = now() + interval '1 hour'`: {"disabled": true},
+		`disabled = true, display_name = 'y'`:      {"displayName": "x"},
+	} {
+		v := visit(t, h, tokens.NewUUID()+"@example.com", nil)
+		exec(t, h, `update auth.users set `+set+` where id = $1`, v.ID)
+		input["id"] = v.ID
+		updated(t, h, input)
+		if n := count(t, h, `select count(*) from auth.refresh_tokens where user_id = $1`, v.ID); n != 0 {
+			t.Errorf("%s, then %v: %d sessions", set, input, n)
+		}
 	}
 }
 
