@@ -172,11 +172,17 @@ func Notes() []Type {
 		{"machine-client.granted", "A machine client got a token for the management API.", map[string]Field{
 			"client": client, "audience": {"string", "For whom the token is.", false}, "scope": {"string", "What it allows.", false},
 		}},
+		{"machine-client.refused", "Somebody asked for a token of a machine client without its secret. Of those who try one after another, no more are kept than may try one.", map[string]Field{
+			"client": {"string", "The machine client, where there is such a one.", true},
+		}},
 		{"machine-client.secret-rotated", "A machine client got another secret.", map[string]Field{"client": client}},
 		{"machine-client.set", "The machine client of the settings was made or changed.", map[string]Field{"client": client}},
 		{"message.tested", "A test message was sent.", map[string]Field{
 			"kind": {"string", "mail or sms.", false}, "template": template, "to": {"string", "The address or the number, masked.", false},
 			"sent": {"boolean", "It was taken.", false},
+		}},
+		{"operator.refused", "Somebody showed a wrong admin secret. Nothing of it is kept. Tries after the limit is used up leave no entry.", map[string]Field{
+			"door": {"string", "Where: graphql.", false},
 		}},
 		{"sessions.ended", "An operator ended sessions of everybody: so many in a step, each with an entry.", map[string]Field{
 			"count": {"integer", "How many.", false}, "pats": {"integer", "How many personal access tokens were revoked with them.", false},

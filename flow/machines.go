@@ -170,9 +170,27 @@ func (f *Machines) authenticate(ctx context.Context, in ClientCredentials) (stor
 		client.SecretHash = make([]byte, 32)
 	}
 	if right := f.Keys.IsClientSecret(client.SecretHash, in.ClientID, in.Secret); !right || unknown {
-		return client, fmt.Errorf("%w: unknown client or wrong secret", auth.InvalidClient)
+		return client, refusedMachine{client.ID}
 	}
 	return client, nil
+}
+
+// refusedMachine refuses whoever did not show the secret of a machine client. Its text names none.
+type refusedMachine struct{ id string } // empty where there is no such client
+
+func (refusedMachine) Error() string {
+	return auth.InvalidClient.Error() + ": unknown client or wrong secret"
+}
+func (refusedMachine) Unwrap() error { return auth.InvalidClient }
+
+// NoteRefused leaves an entry in the audit log of a grant that was refused for its secret. It costs the same whether there is
+// such a client or not, and names it where there is.
+func (f *Machines) NoteRefused(ctx context.Context, refused error, c auth.Client) error {
+	facts := map[string]any{}
+	if m := (refusedMachine{}); errors.As(refused, &m) && m.id != "" {
+		facts["client"] = m.id
+	}
+	return f.noteStranger(ctx, store.Note{Event: "machine-client.refused", Client: c, Facts: facts})
 }
 
 // scopeShape is a scope of RFC 6749.

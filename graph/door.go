@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -131,7 +132,7 @@ func (d *Door) take(by flow.Operator) error {
 // operator finds out who asks.
 func (d *Door) operator(ctx context.Context, w http.ResponseWriter, r *http.Request) (flow.Operator, error) {
 	by := flow.Operator{Client: server.Client(w)}
-	claim, err := d.claim(r, by.Client)
+	claim, err := d.claim(ctx, r, by.Client)
 	if err != nil {
 		return by, err
 	}
@@ -149,14 +150,14 @@ const (
 
 // claim is what the request shows of who sends it. What the headers say of a role and a user counts beside
 // the admin secret alone: anybody can write them.
-func (d *Door) claim(r *http.Request, c auth.Client) (flow.OperatorClaim, error) {
+func (d *Door) claim(ctx context.Context, r *http.Request, c auth.Client) (flow.OperatorClaim, error) {
 	for _, h := range []string{secretHeader, roleHeader, userHeader, proofHeader, "Authorization"} {
 		if len(r.Header.Values(h)) > 1 {
 			return flow.OperatorClaim{}, fmt.Errorf("%w: several headers %s", auth.Unauthorized, h)
 		}
 	}
 	if secret := r.Header.Get(secretHeader); secret != "" {
-		if err := d.isSecret(secret, c); err != nil {
+		if err := d.isSecret(ctx, secret, c); err != nil {
 			return flow.OperatorClaim{}, err
 		}
 		user := r.Header.Get(userHeader)
@@ -178,8 +179,8 @@ func (d *Door) claim(r *http.Request, c auth.Client) (flow.OperatorClaim, error)
 }
 
 // isSecret compares the admin secret. Wrong ones are counted for each client, who is heard no more when
-// there were too many, even with the right one.
-func (d *Door) isSecret(secret string, c auth.Client) error {
+// there were too many, even with the right one. Each that is counted leaves an entry in the audit log.
+func (d *Door) isSecret(ctx context.Context, secret string, c auth.Client) error {
 	now, limit := d.Front.Now(), d.Limits.BruteForce()
 	if wait, spent := d.Front.Limits.Spent("admin-secret", c.Bucket(), limit, now); spent {
 		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
@@ -191,7 +192,13 @@ func (d *Door) isSecret(secret string, c auth.Client) error {
 	if wait, ok := d.Front.Limits.Take("admin-secret", c.Bucket(), limit, now); !ok {
 		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
 	}
-	return fmt.Errorf("%w: not the admin secret", auth.Unauthorized)
+	refused := fmt.Errorf("%w: not the admin secret", auth.Unauthorized)
+	if limit.Unlimited() {
+		if _, ok := d.Front.Limits.Take("admin-secret entries", c.Bucket(), d.Limits.Entries(), now); !ok {
+			return refused
+		}
+	}
+	return errors.Join(refused, d.Admin.NoteRefused(ctx, "graphql", c))
 }
 
 // asking is what resolvers know of a request: gqlgen hands them a context alone. Flows take the operator

@@ -1,12 +1,16 @@
 package graph_test
 
 import (
+	"context"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"postern/flow"
+	"postern/graph"
 	"postern/internal/testhouse"
 	"postern/store"
 )
@@ -123,6 +127,58 @@ func TestWrongSecretsAreCounted(t *testing.T) {
 	if got := ask(t, h, bySecret(), whoAsks, nil); got.Status != http.StatusTooManyRequests {
 		t.Errorf("the right one after three guesses: %+v", got)
 	}
+	if n := refusedOperators(t, h); n != 3 {
+		t.Errorf("%d entries of three guesses that were counted", n)
+	}
+}
+
+// TestRaceWrongSecretsLeaveAnEntryEach: one for each guess that is counted, however many come at once, and also of those who
+// have hung up; a flood leaves no more. The right secret, and people without the role, leave none.
+func TestRaceWrongSecretsLeaveAnEntryEach(t *testing.T) {
+	t.Parallel()
+	for name, enable := range map[string]string{"within limits": "true", "where nothing is limited": "false"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, map[string]string{"AUTH_RATE_LIMIT_ENABLE": enable, "AUTH_RATE_LIMIT_BRUTE_FORCE_BURST": "5"})
+			_, user := signUp(t, h, "user@example.com", "user")
+			ask(t, h, bySecret(), whoAsks, nil)
+			ask(t, h, header{"Authorization": "Bearer " + user}, whoAsks, nil)
+			ask(t, h, header{"X-Hasura-Admin-Secret": ""}, whoAsks, nil)
+			if n := refusedOperators(t, h); n != 0 {
+				t.Fatalf("%d entries before anybody guessed", n)
+			}
+			var all sync.WaitGroup
+			for range 40 {
+				all.Go(func() {
+					ctx, hangUp := context.WithCancel(t.Context())
+					defer hangUp()
+					r := httptest.NewRequestWithContext(ctx, http.MethodPost, graph.Path, strings.NewReader(`{"query": "{operator{rights}}"}`))
+					r.Header.Set("X-Hasura-Admin-Secret", "guess-of-a-stranger")
+					r.Header.Set("User-Agent", "knocker/1")
+					hangUp()
+					h.Handler.ServeHTTP(httptest.NewRecorder(), r)
+				})
+			}
+			all.Wait()
+			if n := refusedOperators(t, h); n != 5 {
+				t.Errorf("%d entries of forty guesses, want the five that are counted", n)
+			}
+			var whole int
+			err := h.Store.Pool().QueryRow(t.Context(), `select count(*) from auth.audit_entries e where event = 'operator.refused' and user_id is null
+				and actor_id is null and user_agent = 'knocker/1' and address_prefix is not null and detail = '{"door": "graphql"}' and e::text not like '%guess%'`).Scan(&whole)
+			if err != nil || whole != 5 {
+				t.Errorf("%d of them are as they should be, %v", whole, err)
+			}
+		})
+	}
+}
+
+func refusedOperators(t *testing.T, h *testhouse.House) (n int) {
+	t.Helper()
+	if err := h.Store.Pool().QueryRow(t.Context(), `select count(*) from auth.audit_entries where event = 'operator.refused'`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // TestNoSecretOpensNothing: without a setting, the door is not there, or closed to empty secrets.

@@ -47,6 +47,12 @@ func (s Settings) SMS() Limit { return s.limit(s.SMSBurst, s.SMSInterval) }
 // BruteForce limits attempts at a secret.
 func (s Settings) BruteForce() Limit { return s.limit(s.BruteForceBurst, s.BruteForceInterval) }
 
+// Entries limits the entries of the audit log that one client may cause by wrong secrets: as many as attempts,
+// and no more where attempts are not limited.
+func (s Settings) Entries() Limit {
+	return Limit{Burst: s.BruteForceBurst, Interval: s.BruteForceInterval}
+}
+
 // Management limits requests of machine clients to the management API.
 func (s Settings) Management() Limit { return s.limit(s.ManagementBurst, s.ManagementInterval) }
 

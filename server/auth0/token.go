@@ -1,6 +1,7 @@
 package auth0
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"mime"
@@ -51,13 +52,27 @@ func (d *Door) token(w http.ResponseWriter, r *http.Request) error {
 		ClientID: in.clientID, Secret: in.secret, Audience: in.audience, Scopes: strings.Fields(in.scope), Client: client,
 	})
 	if auth.CodeOf(err) == auth.InvalidClient {
-		d.Front.Limits.Take("client secrets", guesser, d.Limits.BruteForce(), d.Front.Now())
+		return errors.Join(err, d.guessed(r.Context(), err, guesser, client))
 	}
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Pragma", "no-cache")
 	return write(w, http.StatusOK, granted{grant.Token, "Bearer", int(grant.Life.Seconds()), strings.Join(grant.Scopes, " ")})
+}
+
+// guessed counts a wrong secret, and leaves an entry of it in the audit log. Whoever tries one client after another leaves no
+// more entries than whoever tries one.
+func (d *Door) guessed(ctx context.Context, refused error, guesser string, c auth.Client) error {
+	now := d.Front.Now()
+	_, counted := d.Front.Limits.Take("client secrets", guesser, d.Limits.BruteForce(), now)
+	if !counted {
+		return nil
+	}
+	if _, ok := d.Front.Limits.Take("client secret entries", c.Bucket(), d.Limits.Entries(), now); !ok {
+		return nil
+	}
+	return d.Machines.NoteRefused(ctx, refused, c)
 }
 
 func readGrant(r *http.Request) (in grantAsked, err error) {

@@ -290,8 +290,40 @@ func TestSecretGuessesAreLimited(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	d.grant(t, object{"client_id": "other"}).is(t, 401, "access_denied")
+	if n, named := d.refusals(t); n != 5 || named != 5 {
+		t.Errorf("%d entries, %d of them name the client, want 5 for one address whatever clients it tries", n, named)
+	}
 	d.Clock.Advance(6 * time.Minute)
 	d.grant(t, nil).is(t, 200, "access_token")
+	d.grant(t, object{"client_id": "other"}).is(t, 401, "access_denied")
+	if n, named := d.refusals(t); n != 6 || named != 5 {
+		t.Errorf("%d entries, %d of them name the client, after a try at a client that is none", n, named)
+	}
+}
+
+// TestSecretGuessesWithoutLimitsDoNotFillTheLog: they are heard, and no more are kept than with limits.
+func TestSecretGuessesWithoutLimitsDoNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	d := open(t, settings("AUTH_RATE_LIMIT_ENABLE", "false", "AUTH_RATE_LIMIT_BRUTE_FORCE_BURST", "3"))
+	for range 8 {
+		d.grant(t, object{"client_secret": "wrong"}).is(t, 401, "access_denied")
+	}
+	if n, _ := d.refusals(t); n != 3 {
+		t.Errorf("%d entries, want 3", n)
+	}
+}
+
+// refusals counts the entries of wrong secrets, and those that name the client, and finds nothing in them that was shown.
+func (d *door) refusals(t *testing.T) (all, named int) {
+	t.Helper()
+	var shown int
+	err := d.Store.Pool().QueryRow(t.Context(), `select count(*), count(*) filter (where detail = jsonb_build_object('client', $1::text)),
+		count(*) filter (where e::text like '%wrong%' or e::text like '%other%' or address_prefix is null)
+		from auth.audit_entries e where event = 'machine-client.refused'`, clientID).Scan(&all, &named, &shown)
+	if err != nil || shown > 0 {
+		t.Fatalf("%d show what they should not, %v", shown, err)
+	}
+	return all, named
 }
 
 // TestLimitsAreTold counts requests of one client down, and holds it back.
