@@ -92,6 +92,8 @@ const (
 	Conflict             Code = "conflict"             // what an operator changes is no longer what they read
 	UserReferenced       Code = "user-referenced"      // a user cannot go while rows of an application refer to them; see Referenced
 	DeletionTooSlow      Code = "deletion-too-slow"    // deleting a user took longer than a request may
+	RoleExists           Code = "role-exists"          // there is a role of the name
+	RoleInUse            Code = "role-in-use"          // a role cannot go while somebody has it or something needs it; see RoleUsed
 	Impersonated         Code = "impersonated"         // an operator acts as the user, and this is the user's alone
 )
 
@@ -108,7 +110,7 @@ var codes = []Code{
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
 	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
 	ScriptUnknown, ScriptNameTaken, ScriptSecretTaken, ScriptSecretUnknown, TooManyScriptSecrets, InvalidClient, AudienceNotAllowed, ScopeMissing,
-	Forbidden, Conflict, UserReferenced, DeletionTooSlow, Impersonated,
+	Forbidden, Conflict, UserReferenced, DeletionTooSlow, RoleExists, RoleInUse, Impersonated,
 }
 
 // CodeOf finds the Code in err, or Internal when there is none. Of nil it is empty.
@@ -162,3 +164,14 @@ func (r Referenced) Error() string {
 
 // Unwrap gives UserReferenced.
 func (Referenced) Unwrap() error { return UserReferenced }
+
+// RoleUsed refuses to delete a role. Operators read who has it, or what needs it.
+type RoleUsed struct {
+	By string // "3 users may take it"
+}
+
+// Error is what an operator reads.
+func (r RoleUsed) Error() string { return "The role is in use: " + r.By + ". Nothing was changed" }
+
+// Unwrap gives RoleInUse.
+func (RoleUsed) Unwrap() error { return RoleInUse }

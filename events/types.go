@@ -131,6 +131,7 @@ func Notes() []Type {
 	script := Field{"string", "The id of the script.", false}
 	client := Field{"string", "The machine client.", false}
 	names := Field{"array", "Their names.", false}
+	role := Field{"string", "The role.", false}
 	template := Field{"string", "The name of its template.", false}
 	return []Type{
 		{"audit.expired", "Entries went whose time to be kept was over (AUTH_AUDIT_KEPT).", map[string]Field{
@@ -184,6 +185,8 @@ func Notes() []Type {
 		{"operator.refused", "Somebody showed a wrong admin secret. Nothing of it is kept. Tries after the limit is used up leave no entry.", map[string]Field{
 			"door": {"string", "Where: graphql.", false},
 		}},
+		{"role.created", "An operator made a role.", map[string]Field{"role": role}},
+		{"role.deleted", "An operator deleted a role that nobody had.", map[string]Field{"role": role}},
 		{"sessions.ended", "An operator ended sessions of everybody: so many in a step, each with an entry.", map[string]Field{
 			"count": {"integer", "How many.", false}, "pats": {"integer", "How many personal access tokens were revoked with them.", false},
 			"before": {"time", "Only those that began before.", true}, "more": {"boolean", "There may be more to end: that has entries of its own.", false},

@@ -59,6 +59,7 @@ func (s AdminSettings) OfEverybody(p *Policy) error {
 type Admin struct {
 	Kit
 	Settings AdminSettings
+	RolesOf  map[string][]string // the roles that settings of other rooms name, by the settings' names
 }
 
 // Operator is who asks at the desk for operators.

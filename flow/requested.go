@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"postern/auth"
 	"postern/hooks"
@@ -85,8 +86,20 @@ func (k *Kit) makeRoles(ctx context.Context, tx *store.DB, roles []string) error
 	if len(more) == 0 {
 		return nil
 	}
-	return tx.EnsureRoles(ctx, more)
+	for range makeTries {
+		if err := tx.EnsureRoles(ctx, more); err != nil {
+			return err
+		}
+		// One that was there may be deleted by an operator at this moment, unless it is held.
+		if missing, err := tx.HoldRoles(ctx, more); err != nil || len(missing) == 0 {
+			return err
+		}
+	}
+	return auth.TooSoon{Code: auth.Overloaded, RetryAfter: time.Second}
 }
+
+// makeTries is how often roles are made that somebody deletes meanwhile.
+const makeTries = 5
 
 // grant gives a user who is there roles beside.
 func (k *Kit) grantRoles(ctx context.Context, tx *store.DB, u auth.User, roles []string) error {

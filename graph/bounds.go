@@ -28,7 +28,7 @@ const (
 )
 
 // surveyed are the fields that look at everything there is, however little they answer.
-var surveyed = map[string]bool{"totalCount": true, "statistics": true, "health": true, "deletionReport": true, "eventReceivers": true}
+var surveyed = map[string]bool{"totalCount": true, "statistics": true, "health": true, "deletionReport": true, "eventReceivers": true, "userCount": true, "defaultUserCount": true}
 
 // schemaLists are the lists in answers about the schema that can hold one another without end.
 var schemaLists = map[string]bool{"fields": true, "inputFields": true, "interfaces": true, "possibleTypes": true}

@@ -6,7 +6,7 @@ import "maps"
 // file of its own: changes_<area>_test.go.
 func (w *world) changes() map[string][]change {
 	all := map[string][]change{}
-	for _, area := range []func() map[string][]change{w.accounts, w.serviceChanges, w.credentialChanges} {
+	for _, area := range []func() map[string][]change{w.accounts, w.serviceChanges, w.credentialChanges, w.roleChanges} {
 		maps.Copy(all, area())
 	}
 	return all

@@ -47,6 +47,7 @@ var refusals = map[auth.Code]string{
 	auth.ScriptNameTaken:      "Another script has the name",
 	auth.TooManyScriptSecrets: "A script can have 20 secrets at most",
 	auth.Conflict:             "It was changed since it was read: read it again",
+	auth.RoleExists:           "There is a role of this name already",
 	auth.DeletionTooSlow:      "Deleting the user takes too long, and nothing was changed: the tables that refer to users need an index on the column that does (see deletionReport)",
 }
 
@@ -72,11 +73,14 @@ func words(code auth.Code, err error) string {
 	var invalid auth.Invalid
 	var denied *hooks.Denied
 	var referenced auth.Referenced
+	var used auth.RoleUsed
 	switch {
 	case errors.As(err, &invalid):
 		return invalid.Error()
 	case errors.As(err, &referenced):
 		return referenced.Error()
+	case errors.As(err, &used):
+		return used.Error()
 	case errors.As(err, &denied) && denied.Words() != "":
 		return denied.Words()
 	case errors.Is(err, errMethod):

@@ -38,7 +38,7 @@ func newWorld(t testing.TB) *world {
 	exec(t, h, `delete from auth.users where id = $1`, w.deleted)
 	w.samples = map[string]any{}
 	w.shownOnce = append(w.shownOnce, "ImpersonateUserPayload.accessToken")
-	for _, area := range []func(testing.TB){w.users, w.audit, w.service, w.lists} { // each area has a file of its own: world_<area>_test.go
+	for _, area := range []func(testing.TB){w.users, w.audit, w.service, w.lists, w.roles} { // each area has a file of its own: world_<area>_test.go
 		area(t)
 	}
 	return w

@@ -21,7 +21,10 @@ func (h *House) operatorsDoor(c *config.Config, o Options, front *server.Front, 
 	if err := s.OfEverybody(kit.Policy); err != nil {
 		return nil, err
 	}
-	admin := &flow.Admin{Kit: kit, Settings: s}
+	admin := &flow.Admin{Kit: kit, Settings: s, RolesOf: map[string][]string{
+		"AUTH_HASURA_WEBHOOK_UNAUTHENTICATED_ROLE": {c.Webhook.UnauthenticatedRole},
+		"AUTH_HOOKS_PLATFORM_ALLOWED_ROLES":        c.Hooks.Platform.AllowedRoles,
+	}}
 	service, err := h.service(c, o, admin)
 	if err != nil {
 		return nil, err

@@ -190,6 +190,18 @@ type CreateMachineClientPayload struct {
 	ClientSecret string `json:"clientSecret"`
 }
 
+// A role to come.
+type CreateRoleInput struct {
+	// Its name: 1 to 100 letters of the Latin alphabet, digits and the signs _ - . : /, with a letter, a digit or _ first.
+	Role string `json:"role"`
+}
+
+// A role that was made.
+type CreateRolePayload struct {
+	// The role.
+	Role *Role `json:"role"`
+}
+
 // A user to make. At most one of password, passwordHash and invitation is given; without any, the user comes in
 // by a link, a code or a provider.
 type CreateUserInput struct {
@@ -309,6 +321,18 @@ type DeleteMachineClientInput struct {
 type DeleteMachineClientPayload struct {
 	// The id of the machine client that is gone. Its tokens have ended.
 	ID string `json:"id"`
+}
+
+// Which role to delete.
+type DeleteRoleInput struct {
+	// Its name.
+	Role string `json:"role"`
+}
+
+// Which role was deleted.
+type DeleteRolePayload struct {
+	// Its name.
+	Role string `json:"role"`
 }
 
 // A user to delete.
@@ -849,12 +873,50 @@ type RevokePersonalAccessTokenPayload struct {
 	TokenID string `json:"tokenId"`
 }
 
+// A role that users may have, as Hasura's permissions know it.
+type Role struct {
+	// Its name.
+	Role string `json:"role"`
+	// How many users may take it, as users(where: {role}) finds them; counted no further than 100,000.
+	UserCount int `json:"userCount"`
+	// Of how many users it is the default role; counted no further than 100,000.
+	DefaultUserCount int `json:"defaultUserCount"`
+	// Whether any user has it, as allowed or as default role.
+	InUse bool `json:"inUse"`
+	// What needs it whoever has it: settings, by their names, or guests, Hasura or the table auth.users. Empty where nothing does.
+	NeededBy []string `json:"neededBy"`
+	// Whether deleteRole would not delete it: a user has it, or something needs it.
+	Protected bool `json:"protected"`
+	// The page that the role is on.
+	Page *Page `json:"-"`
+}
+
 // What Hasura would see of a request that takes a role.
 type RoleClaims struct {
 	// The role, as x-hasura-role has it.
 	Role string `json:"role"`
 	// The session variables.
 	SessionVariables json.RawMessage `json:"sessionVariables"`
+}
+
+// A part of the roles, in the order of their names.
+type RoleConnection struct {
+	// The roles with their places.
+	Edges []*RoleEdge `json:"edges"`
+	// The roles.
+	Nodes []*Role `json:"nodes"`
+	// Where the part lies in the list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in the whole list; counted no further than 100,000.
+	TotalCount int `json:"totalCount"`
+}
+
+// One role in a list.
+type RoleEdge struct {
+	// Its place in the list.
+	Cursor string `json:"cursor"`
+	// The role.
+	Node *Role `json:"node"`
 }
 
 // Whose secret is to change.

@@ -24,6 +24,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	Mutation() MutationResolver
 	Query() QueryResolver
+	Role() RoleResolver
 	User() UserResolver
 	UserConnection() UserConnectionResolver
 }
@@ -56,9 +57,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAuditEntriesWhere,
 		ec.unmarshalInputCreateHookInput,
 		ec.unmarshalInputCreateMachineClientInput,
+		ec.unmarshalInputCreateRoleInput,
 		ec.unmarshalInputCreateUserInput,
 		ec.unmarshalInputDeleteHookInput,
 		ec.unmarshalInputDeleteMachineClientInput,
+		ec.unmarshalInputDeleteRoleInput,
 		ec.unmarshalInputDeleteUserInput,
 		ec.unmarshalInputDiscardDeadLetterInput,
 		ec.unmarshalInputEndSessionsInput,
@@ -167,7 +170,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "accounts.graphqls" "audit.graphqls" "claims.graphqls" "credentials.graphqls" "events.graphqls" "lists.graphqls" "machines.graphqls" "schema.graphqls" "scripts.graphqls" "service.graphqls" "templates.graphqls" "users.graphqls"
+//go:embed "accounts.graphqls" "audit.graphqls" "claims.graphqls" "credentials.graphqls" "events.graphqls" "lists.graphqls" "machines.graphqls" "roles.graphqls" "schema.graphqls" "scripts.graphqls" "service.graphqls" "templates.graphqls" "users.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -186,6 +189,7 @@ var sources = []*ast.Source{
 	{Name: "events.graphqls", Input: sourceData("events.graphqls"), BuiltIn: false},
 	{Name: "lists.graphqls", Input: sourceData("lists.graphqls"), BuiltIn: false},
 	{Name: "machines.graphqls", Input: sourceData("machines.graphqls"), BuiltIn: false},
+	{Name: "roles.graphqls", Input: sourceData("roles.graphqls"), BuiltIn: false},
 	{Name: "schema.graphqls", Input: sourceData("schema.graphqls"), BuiltIn: false},
 	{Name: "scripts.graphqls", Input: sourceData("scripts.graphqls"), BuiltIn: false},
 	{Name: "service.graphqls", Input: sourceData("service.graphqls"), BuiltIn: false},
@@ -350,6 +354,14 @@ func (ec *executionContext) childFields_CreateMachineClientPayload(ctx context.C
 	return nil, fmt.Errorf("no field named %q was found under type CreateMachineClientPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CreateRolePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return ec.fieldContext_CreateRolePayload_role(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateRolePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "user":
@@ -436,6 +448,14 @@ func (ec *executionContext) childFields_DeleteMachineClientPayload(ctx context.C
 		return ec.fieldContext_DeleteMachineClientPayload_id(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteMachineClientPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteRolePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return ec.fieldContext_DeleteRolePayload_role(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteRolePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -902,6 +922,24 @@ func (ec *executionContext) childFields_RevokePersonalAccessTokenPayload(ctx con
 	return nil, fmt.Errorf("no field named %q was found under type RevokePersonalAccessTokenPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Role(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return ec.fieldContext_Role_role(ctx, field)
+	case "userCount":
+		return ec.fieldContext_Role_userCount(ctx, field)
+	case "defaultUserCount":
+		return ec.fieldContext_Role_defaultUserCount(ctx, field)
+	case "inUse":
+		return ec.fieldContext_Role_inUse(ctx, field)
+	case "neededBy":
+		return ec.fieldContext_Role_neededBy(ctx, field)
+	case "protected":
+		return ec.fieldContext_Role_protected(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Role", field.Name)
+}
+
 func (ec *executionContext) childFields_RoleClaims(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "role":
@@ -910,6 +948,30 @@ func (ec *executionContext) childFields_RoleClaims(ctx context.Context, field gr
 		return ec.fieldContext_RoleClaims_sessionVariables(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RoleClaims", field.Name)
+}
+
+func (ec *executionContext) childFields_RoleConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_RoleConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_RoleConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_RoleConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_RoleConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RoleConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_RoleEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_RoleEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_RoleEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RoleEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_RotateMachineClientSecretPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

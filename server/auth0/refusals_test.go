@@ -15,7 +15,7 @@ var userCodes = []auth.Code{
 	auth.SMSNotConfigured, auth.InvalidPAT, auth.FactorRequired, auth.FactorNotActive, auth.FactorActive, auth.NoFactorSecret, auth.InvalidTOTP,
 	auth.InvalidPasskey, auth.NoPasskey, auth.InvalidState, auth.ProviderRefused, auth.ProviderExchange, auth.ProviderProfile, auth.IdentityTaken,
 	auth.InvalidIDToken, auth.LastWayIn, auth.CaptchaMissing, auth.CaptchaFailed, auth.CaptchaUnavailable, auth.ClaimMissing, auth.ClaimsUnavailable,
-	auth.Forbidden, auth.Conflict, auth.UserReferenced, auth.DeletionTooSlow, auth.Impersonated,
+	auth.Forbidden, auth.Conflict, auth.UserReferenced, auth.DeletionTooSlow, auth.RoleExists, auth.RoleInUse, auth.Impersonated,
 }
 
 // TestRefusalsAreComplete holds that each code has words, unless nothing here can come to it.

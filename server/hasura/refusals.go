@@ -93,6 +93,8 @@ var refusals = map[auth.Code]refusal{
 	auth.Conflict:             {409, "invalid-request", "The request payload is incorrect", false, ""},
 	auth.UserReferenced:       {409, "invalid-request", "The request payload is incorrect", false, ""},
 	auth.DeletionTooSlow:      {409, "invalid-request", "The request payload is incorrect", false, ""},
+	auth.RoleExists:           {409, "invalid-request", "The request payload is incorrect", false, ""},
+	auth.RoleInUse:            {409, "invalid-request", "The request payload is incorrect", false, ""},
 }
 
 // userAlreadyExists is the newer word for an address that another user has.

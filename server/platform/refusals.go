@@ -91,6 +91,8 @@ var refusals = map[auth.Code]refusal{
 	auth.Conflict:             {403, "unauthorized", "That is for operators, elsewhere"},
 	auth.UserReferenced:       {403, "unauthorized", "That is for operators, elsewhere"},
 	auth.DeletionTooSlow:      {403, "unauthorized", "That is for operators, elsewhere"},
+	auth.RoleExists:           {403, "unauthorized", "That is for operators, elsewhere"},
+	auth.RoleInUse:            {403, "unauthorized", "That is for operators, elsewhere"},
 
 	auth.HookFailed: {500, "unexpected-state", "hook: it does not answer as it should"},
 }
