@@ -31,7 +31,7 @@ func TestBuiltInClaims(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := signer.Sign(tokens.Access{UserID: "u", Roles: []string{"user"}, DefaultRole: "user", IsAnonymous: true, Elevated: true, Life: time.Minute}, time.Now())
+	token, err := signer.Sign(tokens.Access{UserID: "u", Roles: []string{"user"}, DefaultRole: "user", IsAnonymous: true, Elevated: true, Actor: "o", Life: time.Minute}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestBuiltInClaims(t *testing.T) {
 	if err := json.Unmarshal(body, &payload); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(payload["https://hasura.io/jwt/claims"], &session); err != nil || len(session) < 5 {
+	if err := json.Unmarshal(payload["https://hasura.io/jwt/claims"], &session); err != nil || len(session) < 6 {
 		t.Fatalf("%v: %v", session, err)
 	}
 	for name := range session {

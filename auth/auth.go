@@ -178,7 +178,7 @@ const (
 	NoRights     Rights = iota // those of every user: their own account
 	ReadRights                 // see everything that an operator may see
 	ChangeRights               // and change it
-	AllRights                  // and make somebody more than an operator is: the admin secret's
+	AllRights                  // and make somebody more than an operator is: those of who came with the admin secret alone
 )
 
 // Purpose says what a one-time secret is for. A secret of one purpose is never accepted for

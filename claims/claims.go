@@ -41,7 +41,7 @@ const prefix = "x-hasura-"
 // Hasura does.
 func BuiltIn() []string {
 	return []string{
-		"x-hasura-allowed-roles", "x-hasura-auth-elevated", "x-hasura-default-role", "x-hasura-role",
+		"x-hasura-allowed-roles", "x-hasura-auth-elevated", "x-hasura-default-role", "x-hasura-impersonator", "x-hasura-role",
 		"x-hasura-user-id", "x-hasura-user-is-anonymous", "x-hasura-user-isanonymous",
 	}
 }

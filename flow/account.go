@@ -19,7 +19,7 @@ func (k *Kit) viewer(ctx context.Context, a auth.Actor) (auth.User, error) {
 	if a.Impersonator == "" {
 		return k.actor(ctx, a)
 	}
-	u, err := k.Store.UserOfImpersonation(ctx, a, k.Now())
+	u, err := k.Store.UserOfImpersonation(ctx, a, k.Policy.alive(k.Now()))
 	if errors.Is(err, store.ErrNotFound) {
 		return auth.User{}, fmt.Errorf("%w: the impersonation or the user is gone", auth.Unauthorized)
 	}

@@ -39,7 +39,8 @@ type Impersonated struct {
 
 // Impersonate gives an access token of the user, with all their claims, that says who really holds it. It
 // is never refreshed, and every flow that changes anything of the account refuses it. It ends with the user,
-// and when somebody ends it. Nobody acts in the place of an operator, or of who is admin to the engine: they
+// with the operator and the session that they came with, when the operator has their role no longer, and when
+// somebody ends it. Nobody acts in the place of an operator, or of who is admin to the engine: they
 // would get rights that they do not have.
 //
 // Hooks of tokens have their say, as those claims decide what the user may see; hooks of sessions are not
@@ -64,21 +65,37 @@ func (f *Admin) Impersonate(ctx context.Context, by Operator, in Impersonation) 
 	if err := f.mayActAs(user.User, now); err != nil {
 		return Impersonated{}, err
 	}
-	i := store.Impersonation{ID: tokens.NewUUID(), UserID: user.ID, ActorID: by.UserID, Reason: reason, CreatedAt: now, ExpiresAt: now.Add(life)}
+	i := store.Impersonation{ID: tokens.NewUUID(), UserID: user.ID, Except: f.untouchable(), Reason: reason, CreatedAt: now, ExpiresAt: now.Add(life)}
+	if err := f.actsAs(by, &i); err != nil {
+		return Impersonated{}, err
+	}
 	token, err := f.impersonationToken(ctx, by, user.User, i)
 	if err != nil {
 		return Impersonated{}, err
 	}
 	e := f.entry(by, "user.impersonated", user.ID, map[string]any{"reason": reason, "expiresAt": i.ExpiresAt.UTC().Format(time.RFC3339)})
 	e.SessionID = i.ID
-	err = f.Store.InTx(ctx, func(tx *store.DB) error { return tx.AddImpersonation(ctx, i, f.untouchable(), e) })
+	err = f.Store.InTx(ctx, func(tx *store.DB) error { return tx.AddImpersonation(ctx, i, f.Policy.alive(now), e) })
 	if errors.Is(err, store.ErrChanged) {
-		return Impersonated{}, fmt.Errorf("%w: user %s is gone, locked or an operator since a moment ago", auth.Forbidden, user.ID)
+		return Impersonated{}, fmt.Errorf("%w: user %s is gone, locked or an operator since a moment ago, or who asks is none any more", auth.Forbidden, user.ID)
 	}
 	if err != nil {
 		return Impersonated{}, err
 	}
 	return Impersonated{ID: i.ID, AccessToken: token, ExpiresAt: i.ExpiresAt}, nil
+}
+
+// actsAs says of an impersonation who it is that acts, and what they must remain. Whoever has the admin secret need
+// be nobody else; whom Hasura names beside it may have a name, but needs no role.
+func (f *Admin) actsAs(by Operator, i *store.Impersonation) error {
+	i.ActorID, i.ActorSessionID = by.UserID, by.SessionID
+	if by.Rights >= auth.AllRights {
+		return nil
+	}
+	if i.ActorRole = f.Settings.Role; i.ActorRole == "" || i.ActorID == "" {
+		return fmt.Errorf("%w: nobody knows who acts", auth.Forbidden)
+	}
+	return nil
 }
 
 // impersonationLife is how long the token lives: what is asked for, within the setting, and never longer

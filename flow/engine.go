@@ -118,7 +118,13 @@ func (f *Engine) bearer(ctx context.Context, in Request, v *visit, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	return f.identity(user, role, custom, claims.Elevated, claims.ExpiresAt), nil
+	i := f.identity(user, role, custom, claims.Elevated, claims.ExpiresAt)
+	if claims.Impersonator != "" {
+		v.unkept = true // it ends with the operator, of whom nobody would tell the memory
+		i.Variables = append(i.Variables, Variable{variableImpersonator, claims.Impersonator})
+		i.sort()
+	}
+	return i, nil
 }
 
 // holder is the user of a personal access token.
@@ -163,11 +169,12 @@ func (f *Engine) lookUp(ctx context.Context, token string, now time.Time) (store
 
 // The session variables that are ours.
 const (
-	variableUserID    = "x-hasura-user-id"
-	variableRole      = "x-hasura-role"
-	variableAnonymous = "x-hasura-user-is-anonymous"
-	variableElevated  = "x-hasura-auth-elevated"
-	oldAnonymous      = "x-hasura-user-isanonymous" // as Hasura Auth spelt it before 0.6
+	variableUserID       = "x-hasura-user-id"
+	variableRole         = "x-hasura-role"
+	variableAnonymous    = "x-hasura-user-is-anonymous"
+	variableElevated     = "x-hasura-auth-elevated"
+	variableImpersonator = "x-hasura-impersonator"
+	oldAnonymous         = "x-hasura-user-isanonymous" // as Hasura Auth spelt it before 0.6
 )
 
 // noVariable tells names that mean something else to the engine than a variable of a user, so that no
@@ -175,7 +182,7 @@ const (
 // decided, and Hasura does not make variables of them in JWT mode either.
 func noVariable(name string) bool {
 	switch name {
-	case variableUserID, variableRole, variableAnonymous, variableElevated,
+	case variableUserID, variableRole, variableAnonymous, variableElevated, variableImpersonator,
 		"x-hasura-default-role", "x-hasura-allowed-roles", "x-hasura-admin-secret", "x-hasura-access-key", "x-hasura-use-backend-only-permissions":
 		return true
 	}
@@ -215,8 +222,12 @@ func (f *Engine) identity(u auth.User, role string, custom map[string]string, el
 	if elevated {
 		i.Variables = append(i.Variables, Variable{variableElevated, u.ID})
 	}
-	slices.SortFunc(i.Variables, func(a, b Variable) int { return strings.Compare(a.Name, b.Name) })
+	i.sort()
 	return i
+}
+
+func (i *Identity) sort() {
+	slices.SortFunc(i.Variables, func(a, b Variable) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // Changed forgets what was found out about a user.

@@ -51,6 +51,7 @@ type visit struct {
 	done     chan struct{}
 	userID   string // empty while it is not known
 	outdated bool   // something changed since it began: who is on it gets the answer, and nobody after
+	unkept   bool   // it is about to be asked for anew every time; known when it is over
 	identity *Identity
 	err      error
 }
@@ -99,7 +100,11 @@ func (m *memory) recall(ctx context.Context, q question, now time.Time, life tim
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), visitPatience)
 	defer cancel()
 	v.identity, v.err = look(ctx, v)
-	if v.err == nil {
+	switch {
+	case v.err != nil:
+	case v.unkept:
+		v.identity.Fresh = now
+	default:
 		v.identity.Fresh = now.Add(life)
 	}
 	return v.identity, v.err
@@ -113,7 +118,7 @@ func (m *memory) leave(q question, v *visit, now time.Time, life time.Duration) 
 	if m.visits[q] == v {
 		delete(m.visits, q)
 	}
-	if v.outdated || v.err != nil || life <= 0 {
+	if v.outdated || v.unkept || v.err != nil || life <= 0 {
 		return
 	}
 	m.drop(q)

@@ -96,6 +96,5 @@ const (
 			display_name = $7, avatar_url = $8, locale = $9, default_role = $10, metadata = $11, disabled = $12,
 			banned_until = case when $13::boolean then $14::timestamptz else banned_until end, ticket = case when $15::boolean then null else ticket end
 		where id = $1 and deleted_at is null`
-	dropImpersonationsSQL = `delete from auth.impersonations where user_id = $1`
-	dropOtherRolesSQL     = `delete from auth.user_roles where user_id = $1 and role <> all($2::text[])`
+	dropOtherRolesSQL = `delete from auth.user_roles where user_id = $1 and role <> all($2::text[])`
 )

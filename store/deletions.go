@@ -140,6 +140,7 @@ func Refers(err error, to *auth.Referenced) bool {
 func (db *DB) DeleteUser(ctx context.Context, id string, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(deleteUserSQL, id)
+	b.Queue(dropActedSQL, id)
 	queueEntry(b, e)
 	return guardedBatch(ctx, db, b, 1)
 }

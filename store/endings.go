@@ -23,8 +23,8 @@ type Ended struct {
 	PATs     int
 }
 
-// EndSessions ends sessions, and what operators have in the place of users, with one entry for each user of
-// whom any ended. It must run in a transaction.
+// EndSessions ends sessions, what operators have in the place of the users, and what the users have as operators
+// in the place of others, with one entry for each user of whom any ended. It must run in a transaction.
 //
 // Personal access tokens are held first: what they opened until then, the statement that drops must see.
 func (db *DB) EndSessions(ctx context.Context, e Ending) ([]Ended, error) {
@@ -58,7 +58,7 @@ const (
 	), dropped as (
 		delete from auth.refresh_tokens where id in (select id from held) returning id, user_id, type = 'pat' as pat
 	), acted as (
-		delete from auth.impersonations where (user_id = any($1::uuid[]) or id = any($2::uuid[])) and ($4::timestamptz is null or created_at < $4) and expires_at > $5
+		delete from auth.impersonations where (user_id = any($1::uuid[]) or actor_id = any($1::uuid[]) or id = any($2::uuid[]) or actor_session_id = any($2::uuid[])) and ($4::timestamptz is null or created_at < $4) and expires_at > $5
 		returning id, user_id, false as pat
 	), gone as (
 		select user_id, count(*) filter (where not pat) as sessions, count(*) filter (where pat) as pats, (array_agg(id) filter (where not pat))[1] as session_id

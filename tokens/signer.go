@@ -21,11 +21,12 @@ const (
 	claimAnonymous   = "x-hasura-user-is-anonymous"
 	claimElevated    = "x-hasura-auth-elevated"
 	oldAnonymous     = "x-hasura-user-isAnonymous" // how Hasura Auth spelt claimAnonymous before 0.6
+	claimActor       = "x-hasura-impersonator"     // actorClaim, where permissions and triggers can see it
 	sessionClaim     = "session_id"
 	actorClaim       = "act" // who acts for the user (RFC 8693, 4.1)
 )
 
-var builtIn = []string{claimUserID, claimRoles, claimDefaultRole, claimAnonymous, claimElevated}
+var builtIn = []string{claimUserID, claimRoles, claimDefaultRole, claimAnonymous, claimElevated, claimActor}
 
 // registered are the members of a payload that mean the same in every token.
 var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", sessionClaim, actorClaim}
@@ -202,6 +203,9 @@ func (a Access) claims() map[string]any {
 	}
 	if a.Elevated {
 		claims[claimElevated] = a.UserID
+	}
+	if a.Actor != "" {
+		claims[claimActor] = a.Actor
 	}
 	return claims
 }

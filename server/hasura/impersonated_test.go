@@ -46,7 +46,7 @@ func (d doorway) admin(s flow.AdminSettings) *flow.Admin {
 	return &flow.Admin{Kit: d.Kit, Settings: s}
 }
 
-func chief() flow.Operator { return flow.Operator{Actor: auth.Actor{Rights: auth.ChangeRights}} }
+func chief() flow.Operator { return flow.Operator{Actor: auth.Actor{Rights: auth.AllRights}} }
 
 // actAs gives an operator's token of a user.
 func (d doorway) actAs(t testing.TB, userID string) flow.Impersonated {
