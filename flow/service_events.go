@@ -109,6 +109,25 @@ func (f *Service) told(ctx context.Context, found []store.Happened) ([]Told, err
 	return all, err
 }
 
+// EventsOfUsers lists what happened to each of several users, so many events of each at most, the newest first.
+func (f *Service) EventsOfUsers(ctx context.Context, by Operator, userIDs []string, first int) (map[string][]Told, error) {
+	most, err := by.mayListLong(len(userIDs), first)
+	if err != nil {
+		return nil, err
+	}
+	found, err := f.Store.EventsOfUsers(ctx, userIDs, f.receivers(), most)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string][]Told, len(found))
+	for id, list := range found {
+		for _, e := range list {
+			all[id] = append(all[id], Told(e))
+		}
+	}
+	return all, nil
+}
+
 // CountEvents tells how many events there are, and counts no further than a hundred thousand.
 func (f *Service) CountEvents(ctx context.Context, w EventFilter, by Operator) (int, error) {
 	if err := by.mayRead(); err != nil {

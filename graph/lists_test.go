@@ -33,7 +33,7 @@ func (statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQ
 
 func (statements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-const everyList = `id sessions{id} identities{id} factors{kind} passkeys{id transports} personalAccessTokens{id metadata} recoveryCodesLeft auditEntries{id}`
+const everyList = `id sessions{id} identities{id} factors{kind} passkeys{id transports} personalAccessTokens{id metadata} recoveryCodesLeft auditEntries{id} pendingSecrets{kind attemptsLeft} mails{template} events{id}`
 
 // TestListsOfUsersCostNoStatementEach asks for all lists of a user, and of fifty by nodes and by edges: the
 // number of statements is the same.
@@ -51,7 +51,7 @@ func TestListsOfUsersCostNoStatementEach(t *testing.T) {
 		}
 		w.everything(t, id)
 	}
-	const lists = 7
+	const lists = 10
 	for _, query := range []string{
 		`{user(id:"` + jane + `"){` + everyList + `}}`,
 		`{users(first:50){nodes{` + everyList + `}}}`,
@@ -73,7 +73,7 @@ func TestListsOfUsersCostNoStatementEach(t *testing.T) {
 		if strings.Contains(query, "users") {
 			want = 50
 		}
-		for _, part := range []string{`"transports":["usb","nfc"]`, `"recoveryCodesLeft":1`, `"kind":"totp"`, `"metadata":{"name":"CI"}`, `"identities":[{"id"`} {
+		for _, part := range []string{`"transports":["usb","nfc"]`, `"recoveryCodesLeft":1`, `"kind":"totp"`, `"metadata":{"name":"CI"}`, `"identities":[{"id"`, `{"kind":"EMAIL_CODE","attemptsLeft":4}`, `"mails":[{"template":"email-verify"}`, `"events":[`} {
 			if found := strings.Count(got, part); found != want {
 				t.Errorf("%.30s: %d times %s, want %d", query, found, part, want)
 			}

@@ -2,3 +2,6 @@ package store
 
 // FindUsersStatement is what FindUsers asks the database.
 var FindUsersStatement = findUsersStatement
+
+// MessagesOfUsersSQL is what MessagesOfUsers asks it.
+const MessagesOfUsersSQL = messagesOfUsersSQL

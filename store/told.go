@@ -110,6 +110,17 @@ func (db *DB) Deliveries(ctx context.Context, eventIDs []string, receivers []Rec
 	return found, refusal(err)
 }
 
+// EventOfUser is an event with what became of it at every receiver that gets it.
+type EventOfUser struct {
+	Happened
+	Deliveries []Delivery // without the event's id
+}
+
+// EventsOfUsers lists what happened to each of several users, so many events of each at most, the newest first.
+func (db *DB) EventsOfUsers(ctx context.Context, userIDs []string, receivers []Receiver, most int) (map[string][]EventOfUser, error) {
+	return ofUsers(ctx, db, func(e EventOfUser) string { return e.UserID }, eventsOfUsersSQL, userIDs, receiversJSON(receivers), most)
+}
+
 // receiversJSON are receivers as statements take them.
 func receiversJSON(receivers []Receiver) []byte {
 	type receiver struct {
@@ -125,19 +136,28 @@ func receiversJSON(receivers []Receiver) []byte {
 }
 
 const (
-	deliveriesSQL = `
-	select e.id as event_id, r.name as endpoint,
+	// What became of an event e at the receivers of $2, one row for each that gets it.
+	deliveriesOfEvent = `select r.name as endpoint,
 		case when t.dead_at is not null then 'dead' when t.again_at is not null then 'waiting'
 			when e.seq <= l.sent then 'delivered' else 'waiting' end as state,
 		coalesce(t.attempts, 0) + case when e.seq = l.sent + 1 or t.again_at is not null then l.attempts else 0 end as attempts,
 		coalesce(t.error, case when e.seq > l.sent or t.again_at is not null then l.error end, '') as error,
 		case when l.attempts > 0 and (e.seq > l.sent or t.again_at is not null) then l.due_at end as next_at
-	from auth.events e cross join jsonb_to_recordset($2::jsonb) as r(name text, types text[])
+		from jsonb_to_recordset($2::jsonb) as r(name text, types text[])
 		join auth.event_endpoints p on p.name = r.name
 		left join auth.event_lanes l on l.user_id = e.user_id and l.endpoint = r.name
 		left join auth.event_letters t on t.user_id = e.user_id and t.endpoint = r.name and t.seq = e.seq
-	where e.id = any($1::uuid[]) and (t.user_id is not null or e.at >= p.since and e.type like any(r.types))
-	order by e.id, r.name`
+		where t.user_id is not null or e.at >= p.since and e.type like any(r.types)`
+
+	deliveriesSQL = `select e.id as event_id, d.* from auth.events e cross join lateral (` + deliveriesOfEvent + `) d
+		where e.id = any($1::uuid[]) order by e.id, d.endpoint`
+
+	eventsOfUsersSQL = `select e.id, e.user_id, e.seq, e.type, e.payload, e.at, d.deliveries
+		from unnest($1::uuid[]) as u(of)
+		cross join lateral (select e.* from auth.events e where e.user_id = u.of order by e.seq desc limit $3) e
+		cross join lateral (select coalesce(jsonb_agg(jsonb_build_object('endpoint', d.endpoint, 'state', d.state, 'attempts', d.attempts, 'error', d.error, 'nextAt', d.next_at)
+			order by d.endpoint), '[]'::jsonb) as deliveries from (` + deliveriesOfEvent + `) d) d
+		order by e.seq desc`
 
 	backlogsSQL = `
 	select r.name as endpoint, p.since, coalesce(w.count, 0)::int as waiting, w.oldest,

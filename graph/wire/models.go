@@ -727,6 +727,20 @@ type Operator struct {
 	Rights Rights `json:"rights"`
 }
 
+// A one-time secret that may still be used. What would open a door is not shown.
+type PendingSecret struct {
+	// What it is for.
+	Kind PendingSecretKind `json:"kind"`
+	// Where it was sent, shortened; null where it was not.
+	SentTo *string `json:"sentTo,omitempty"`
+	// When it was made; null for one that Hasura Auth made.
+	CreatedAt *time.Time `json:"createdAt,omitempty"`
+	// When it ends.
+	ExpiresAt time.Time `json:"expiresAt"`
+	// How often it may still be tried; null where tries are not counted.
+	AttemptsLeft *int `json:"attemptsLeft,omitempty"`
+}
+
 // Secrets to be taken from a script.
 type RemoveHookSecretsInput struct {
 	// The id of the script.
@@ -1292,6 +1306,12 @@ type User struct {
 	PersonalAccessTokens []*UserPersonalAccessToken `json:"personalAccessTokens"`
 	// How many recovery codes are unused.
 	RecoveryCodesLeft int `json:"recoveryCodesLeft"`
+	// One-time secrets that may still be used, the newest first.
+	PendingSecrets []*PendingSecret `json:"pendingSecrets"`
+	// Mails and text messages of the queue, the newest first. What was sent is forgotten after a day, what was given up after AUTH_MAIL_DEAD_LETTERS_KEPT. What a hook sends within the request is not among them.
+	Mails []*UserMessage `json:"mails"`
+	// What happened to the user, as receivers are told of it, the newest first, with what became of it. It is kept for AUTH_EVENTS_KEPT, and longer while it has not arrived.
+	Events []*ServiceEvent `json:"events"`
 	// The page that the user is on.
 	Page *Page `json:"-"`
 }
@@ -1350,6 +1370,34 @@ type UserIdentity struct {
 	CreatedAt time.Time `json:"createdAt"`
 	// When the user last signed in by it; null for never, or not since that is noted.
 	SignedInAt *time.Time `json:"signedInAt,omitempty"`
+}
+
+// A mail or a text message to a user. What it says is not shown: there may be a secret in it.
+type UserMessage struct {
+	// Its id, which is that of its dead letter where it is given up.
+	ID string `json:"id"`
+	// By what it goes.
+	Kind MessageKind `json:"kind"`
+	// What it says, as the name of its template.
+	Template string `json:"template"`
+	// Where it goes, shortened; null where that cannot be read any more.
+	SentTo *string `json:"sentTo,omitempty"`
+	// How far it has got.
+	State MessageState `json:"state"`
+	// How often it was tried.
+	Attempts int `json:"attempts"`
+	// Why the last attempt that failed did; null where none did.
+	Error *string `json:"error,omitempty"`
+	// When it was put into the queue.
+	QueuedAt time.Time `json:"queuedAt"`
+	// When it was last tried.
+	LastAttemptAt *time.Time `json:"lastAttemptAt,omitempty"`
+	// When it is tried next; null for one that is not.
+	NextAttemptAt *time.Time `json:"nextAttemptAt,omitempty"`
+	// When it was sent or given up; null before.
+	EndedAt *time.Time `json:"endedAt,omitempty"`
+	// When what it holds is worth nothing any more, so that it is not sent; null for never.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 }
 
 // How users are sorted. Those who are alike in it are sorted by id; those without a value come first.
@@ -1848,6 +1896,131 @@ func (e LinkType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// By what a message goes.
+type MessageKind string
+
+const (
+	// A mail.
+	MessageKindMail MessageKind = "MAIL"
+	// A text message.
+	MessageKindSms MessageKind = "SMS"
+)
+
+var AllMessageKind = []MessageKind{
+	MessageKindMail,
+	MessageKindSms,
+}
+
+func (e MessageKind) IsValid() bool {
+	switch e {
+	case MessageKindMail, MessageKindSms:
+		return true
+	}
+	return false
+}
+
+func (e MessageKind) String() string {
+	return string(e)
+}
+
+func (e *MessageKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = MessageKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid MessageKind", str)
+	}
+	return nil
+}
+
+func (e MessageKind) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *MessageKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e MessageKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How far a message has got.
+type MessageState string
+
+const (
+	// It waits for its first attempt.
+	MessageStateQueued MessageState = "QUEUED"
+	// It is being sent.
+	MessageStateSending MessageState = "SENDING"
+	// An attempt failed, and another one follows.
+	MessageStateRetrying MessageState = "RETRYING"
+	// It was taken: by the mail server, the gateway, or whoever sends in their place.
+	MessageStateSent MessageState = "SENT"
+	// It was given up, and is among the dead letters.
+	MessageStateDead MessageState = "DEAD"
+)
+
+var AllMessageState = []MessageState{
+	MessageStateQueued,
+	MessageStateSending,
+	MessageStateRetrying,
+	MessageStateSent,
+	MessageStateDead,
+}
+
+func (e MessageState) IsValid() bool {
+	switch e {
+	case MessageStateQueued, MessageStateSending, MessageStateRetrying, MessageStateSent, MessageStateDead:
+		return true
+	}
+	return false
+}
+
+func (e MessageState) String() string {
+	return string(e)
+}
+
+func (e *MessageState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = MessageState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid MessageState", str)
+	}
+	return nil
+}
+
+func (e MessageState) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *MessageState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e MessageState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // Which way a list is sorted.
 type OrderDirection string
 
@@ -1901,6 +2074,103 @@ func (e *OrderDirection) UnmarshalJSON(b []byte) error {
 }
 
 func (e OrderDirection) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a one-time secret is for.
+type PendingSecretKind string
+
+const (
+	// A link that confirms the e-mail address.
+	PendingSecretKindVerifyEmail PendingSecretKind = "VERIFY_EMAIL"
+	// A link that confirms another e-mail address.
+	PendingSecretKindChangeEmail PendingSecretKind = "CHANGE_EMAIL"
+	// A link that signs in.
+	PendingSecretKindSignInLink PendingSecretKind = "SIGN_IN_LINK"
+	// A link to choose another password.
+	PendingSecretKindResetPassword PendingSecretKind = "RESET_PASSWORD"
+	// A link of an invitation.
+	PendingSecretKindInvitation PendingSecretKind = "INVITATION"
+	// The first factor is proved, and the second is due.
+	PendingSecretKindSecondFactor PendingSecretKind = "SECOND_FACTOR"
+	// A link was opened or a provider came back, and the application has a code to exchange for a session.
+	PendingSecretKindExchangeCode PendingSecretKind = "EXCHANGE_CODE"
+	// A mailed code that signs in.
+	PendingSecretKindEmailCode PendingSecretKind = "EMAIL_CODE"
+	// A texted code that signs in.
+	PendingSecretKindSmsCode PendingSecretKind = "SMS_CODE"
+	// A texted code that confirms another phone number.
+	PendingSecretKindChangePhone PendingSecretKind = "CHANGE_PHONE"
+	// A mailed code that proves the user afresh.
+	PendingSecretKindElevateByEmail PendingSecretKind = "ELEVATE_BY_EMAIL"
+	// A texted code that proves the user afresh.
+	PendingSecretKindElevateBySms PendingSecretKind = "ELEVATE_BY_SMS"
+	// A question to a passkey or security key.
+	PendingSecretKindPasskeyChallenge PendingSecretKind = "PASSKEY_CHALLENGE"
+	// The user is at a sign-in provider and will come back.
+	PendingSecretKindProviderState PendingSecretKind = "PROVIDER_STATE"
+	// Something else, such as what another program wrote.
+	PendingSecretKindOther PendingSecretKind = "OTHER"
+)
+
+var AllPendingSecretKind = []PendingSecretKind{
+	PendingSecretKindVerifyEmail,
+	PendingSecretKindChangeEmail,
+	PendingSecretKindSignInLink,
+	PendingSecretKindResetPassword,
+	PendingSecretKindInvitation,
+	PendingSecretKindSecondFactor,
+	PendingSecretKindExchangeCode,
+	PendingSecretKindEmailCode,
+	PendingSecretKindSmsCode,
+	PendingSecretKindChangePhone,
+	PendingSecretKindElevateByEmail,
+	PendingSecretKindElevateBySms,
+	PendingSecretKindPasskeyChallenge,
+	PendingSecretKindProviderState,
+	PendingSecretKindOther,
+}
+
+func (e PendingSecretKind) IsValid() bool {
+	switch e {
+	case PendingSecretKindVerifyEmail, PendingSecretKindChangeEmail, PendingSecretKindSignInLink, PendingSecretKindResetPassword, PendingSecretKindInvitation, PendingSecretKindSecondFactor, PendingSecretKindExchangeCode, PendingSecretKindEmailCode, PendingSecretKindSmsCode, PendingSecretKindChangePhone, PendingSecretKindElevateByEmail, PendingSecretKindElevateBySms, PendingSecretKindPasskeyChallenge, PendingSecretKindProviderState, PendingSecretKindOther:
+		return true
+	}
+	return false
+}
+
+func (e PendingSecretKind) String() string {
+	return string(e)
+}
+
+func (e *PendingSecretKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = PendingSecretKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid PendingSecretKind", str)
+	}
+	return nil
+}
+
+func (e PendingSecretKind) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *PendingSecretKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e PendingSecretKind) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

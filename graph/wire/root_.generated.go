@@ -170,7 +170,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "accounts.graphqls" "audit.graphqls" "claims.graphqls" "credentials.graphqls" "events.graphqls" "lists.graphqls" "machines.graphqls" "roles.graphqls" "schema.graphqls" "scripts.graphqls" "service.graphqls" "templates.graphqls" "users.graphqls"
+//go:embed "accounts.graphqls" "audit.graphqls" "claims.graphqls" "credentials.graphqls" "events.graphqls" "lists.graphqls" "machines.graphqls" "messages.graphqls" "roles.graphqls" "schema.graphqls" "scripts.graphqls" "service.graphqls" "templates.graphqls" "users.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -189,6 +189,7 @@ var sources = []*ast.Source{
 	{Name: "events.graphqls", Input: sourceData("events.graphqls"), BuiltIn: false},
 	{Name: "lists.graphqls", Input: sourceData("lists.graphqls"), BuiltIn: false},
 	{Name: "machines.graphqls", Input: sourceData("machines.graphqls"), BuiltIn: false},
+	{Name: "messages.graphqls", Input: sourceData("messages.graphqls"), BuiltIn: false},
 	{Name: "roles.graphqls", Input: sourceData("roles.graphqls"), BuiltIn: false},
 	{Name: "schema.graphqls", Input: sourceData("schema.graphqls"), BuiltIn: false},
 	{Name: "scripts.graphqls", Input: sourceData("scripts.graphqls"), BuiltIn: false},
@@ -836,6 +837,22 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_PendingSecret(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_PendingSecret_kind(ctx, field)
+	case "sentTo":
+		return ec.fieldContext_PendingSecret_sentTo(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_PendingSecret_createdAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_PendingSecret_expiresAt(ctx, field)
+	case "attemptsLeft":
+		return ec.fieldContext_PendingSecret_attemptsLeft(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PendingSecret", field.Name)
+}
+
 func (ec *executionContext) childFields_RemoveHookSecretsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hookScript":
@@ -1220,6 +1237,12 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_personalAccessTokens(ctx, field)
 	case "recoveryCodesLeft":
 		return ec.fieldContext_User_recoveryCodesLeft(ctx, field)
+	case "pendingSecrets":
+		return ec.fieldContext_User_pendingSecrets(ctx, field)
+	case "mails":
+		return ec.fieldContext_User_mails(ctx, field)
+	case "events":
+		return ec.fieldContext_User_events(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }
@@ -1284,6 +1307,36 @@ func (ec *executionContext) childFields_UserIdentity(ctx context.Context, field 
 		return ec.fieldContext_UserIdentity_signedInAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserIdentity", field.Name)
+}
+
+func (ec *executionContext) childFields_UserMessage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_UserMessage_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_UserMessage_kind(ctx, field)
+	case "template":
+		return ec.fieldContext_UserMessage_template(ctx, field)
+	case "sentTo":
+		return ec.fieldContext_UserMessage_sentTo(ctx, field)
+	case "state":
+		return ec.fieldContext_UserMessage_state(ctx, field)
+	case "attempts":
+		return ec.fieldContext_UserMessage_attempts(ctx, field)
+	case "error":
+		return ec.fieldContext_UserMessage_error(ctx, field)
+	case "queuedAt":
+		return ec.fieldContext_UserMessage_queuedAt(ctx, field)
+	case "lastAttemptAt":
+		return ec.fieldContext_UserMessage_lastAttemptAt(ctx, field)
+	case "nextAttemptAt":
+		return ec.fieldContext_UserMessage_nextAttemptAt(ctx, field)
+	case "endedAt":
+		return ec.fieldContext_UserMessage_endedAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_UserMessage_expiresAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserMessage", field.Name)
 }
 
 func (ec *executionContext) childFields_UserPasskey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
