@@ -90,7 +90,16 @@ func TestAuditCommands(t *testing.T) {
 	}
 	said{env: env, args: []string{"audit", "verify"}, code: exitError, want: []string{"is broken", "session.started (seal 2): it was changed"}}.check(t)
 	said{env: env, args: []string{"audit", "verify", "--json"}, code: exitError, want: []string{`"whole":false`, "it was changed"}}.check(t)
-	said{env: env, args: []string{"audit", "restart", "--yes"}, want: []string{"behind seal 3", "--from 4"}}.check(t)
+	said{env: env, args: []string{"audit", "restart", "--yes"}, want: []string{"behind seal 3: 0 seals are missing before; 1 entries waited", "--from 5"}}.check(t)
 	sealed(4)
-	said{env: env, args: []string{"audit", "verify", "--from", "4"}, want: []string{"is whole: 1 seals"}}.check(t)
+	said{env: env, args: []string{"audit", "verify", "--from", "5"}, want: []string{"behind seal 3: 0 seals are missing", "(believed, by --from)", "is whole: 0 seals"}}.check(t)
+	said{env: env, args: []string{"audit", "verify", "--from", "4"}, code: exitError, want: []string{"not all of it is proved: 0 remarks, 1 doubts; 1 seals verified", "Head: 4:"}, not: "believed"}.check(t)
+	if _, err := conn.Exec(t.Context(), `insert into auth.audit_entries (at, event) values (now() - interval '3 hours', 'session.ended')`); err != nil {
+		t.Fatal(err)
+	}
+	sealed(5)
+	said{env: env, args: []string{"audit", "verify", "--from", "5"}, code: exitError, want: []string{"Remark: entry ", "session.ended (seal 5): after its time, at ", "1 remarks, 0 doubts"}}.check(t)
+	said{env: env, args: []string{"audit", "verify", "--from", "5", "--json"}, code: exitError, want: []string{`"whole":false`, `"remarks":1`, `"remarked":["entry `}, not: `"problem"`}.check(t)
+	said{env: env, args: []string{"audit", "verify", "--from", "5", "--late", "4h"}, want: []string{"is whole: 1 seals"}}.check(t)
+	said{env: env, args: []string{"audit", "verify", "--late", "0s"}, code: exitUsage, want: []string{"--late must be a time"}}.check(t)
 }

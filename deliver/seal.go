@@ -65,13 +65,17 @@ func (s *sealer) run(stop, working context.Context) {
 // begin signs a chain that is new, and tells where it ends: what the log has is a witness that whoever changes the
 // database does not reach.
 func (s *sealer) begin(ctx context.Context) error {
-	last, unproven, err := s.store.BeginChain(ctx, s.chain)
+	last, begun, err := s.store.BeginChain(ctx, s.chain, s.now())
 	if err != nil {
 		return err
 	}
 	s.begun, s.shown, s.witness = true, s.now(), last.No
-	if unproven > 0 {
-		s.log.WarnContext(ctx, "the audit log begins to be sealed and has entries already, which nothing proves: unless this is the first start, somebody made it anew", slog.Int64("entries", unproven))
+	switch {
+	case begun == nil:
+	case begun.Through > 0:
+		s.log.WarnContext(ctx, "the audit log begins to be sealed and has entries already, which nothing proves: unless this is the first start, somebody made it anew", slog.Int64("entries", begun.Through))
+	default:
+		s.log.InfoContext(ctx, "the audit log begins to be sealed: unless this is the first start, somebody took it away")
 	}
 	s.log.InfoContext(ctx, "the audit log ends at", slog.String("head", headText(last)))
 	return nil
@@ -97,9 +101,12 @@ func (s *sealer) all(stop, working context.Context) error {
 	s.show(working)
 	waits, err := s.store.Waits(stop)
 	for err == nil && waits && stop.Err() == nil {
-		var n int
-		n, s.seen, err = s.store.SealEntries(working, s.chain, s.seen, sealStep)
-		waits = n == sealStep
+		var did store.Sealing
+		did, err = s.store.SealEntries(working, s.chain, s.seen, sealStep, s.now())
+		s.seen, waits = did.Last, did.Waited == sealStep
+		if did.Late > 0 {
+			s.log.WarnContext(working, "entries of the audit log were sealed more than an hour after their time: no server ran meanwhile, or somebody dated them back", slog.Int("entries", did.Late), slog.String("head", headText(did.Last)))
+		}
 	}
 	return err
 }

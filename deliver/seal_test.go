@@ -44,8 +44,8 @@ func TestRaceChangesOnTwoHousesVerify(t *testing.T) {
 	took := time.Since(last)
 	chain := store.NewChain(a.Kit.Keys.ChainKeys())
 	found, err := a.Store.VerifyChain(t.Context(), chain, store.Verification{})
-	if err != nil || found.Broken != nil || found.Seals != int64(changes) {
-		t.Errorf("%d seals of %d changes, broken: %v, %v", found.Seals, changes, found.Broken, err)
+	if err != nil || found.Broken != nil || found.Seals != int64(changes) || found.Remarks != 0 || len(found.Doubts(0)) != 0 {
+		t.Errorf("%d seals of %d changes, broken: %v, %d remarks, doubts: %v, %v", found.Seals, changes, found.Broken, found.Remarks, found.Doubts(0), err)
 	}
 	if told := value[int64](t, a, `select sum(count)::bigint from auth.audit_counts`); told != int64(changes) {
 		t.Errorf("%d are counted", told)
@@ -70,6 +70,27 @@ func TestTamperingIsLoggedAndNothingSealedOverIt(t *testing.T) {
 	}
 	if n := value[int64](t, h, `select count(*) from auth.audit_pending`); n != 1 {
 		t.Errorf("%d entries wait", n)
+	}
+}
+
+// An entry that somebody dated back is told of as it is sealed, and a server that begins a log says so.
+func TestASealerTellsOfLateEntries(t *testing.T) {
+	t.Parallel()
+	h := testhouse.Open(t, nil)
+	tell(t, h, h.Clock, tokens.NewUUID(), 0, 1)
+	until(t, h, "a seal", `select no = 1 from auth.audit_head`)
+	if log := h.Log.String(); !strings.Contains(log, "the audit log begins to be sealed") || strings.Contains(log, "after their time") {
+		t.Errorf("the log: %s", log)
+	}
+	old := h.Clock.Now().Add(-2 * time.Hour)
+	if err := h.Store.AddNote(t.Context(), store.Note{Event: "machine-client.set", At: old}); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(h.Log.String(), "entries of the audit log were sealed more than an hour after their time"); {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody was told")
+		}
+		until(t, h, "a moment", `select pg_sleep(0.02) is not null`)
 	}
 }
 

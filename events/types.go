@@ -139,6 +139,7 @@ func Notes() []Type {
 		}},
 		{"audit.restarted", "The chain goes on after it was found broken (postern audit restart).", map[string]Field{
 			"was": {"integer", "The number of the last seal, as the head had it.", false}, "no": {"integer", "The number of the last seal that was there.", false},
+			"wasSeal": {"string", "That seal.", false}, "unsealed": {"integer", "Entries that had no seal and waited for none.", false},
 			"seal": {"string", "That seal.", false}, "proved": {"boolean", "The head was the sealer's own; otherwise nothing it said was kept.", false},
 			"anchor": {"integer", "The number of the seal that the first one kept follows.", false}, "anchorSeal": {"string", "That seal.", false},
 			"keptSince": {"time", "Entries from before may be gone.", true},

@@ -34,6 +34,7 @@ create table auth.audit_seals (
   entry_at timestamptz not null,
   entry_id bigint not null,
   event text not null,
+  sealed_at timestamptz not null, -- by the clock of the server that sealed it
   version smallint not null, -- of how an entry is turned into bytes; 0: it was gone before it could be sealed
   key bytea not null,        -- which key, not the key
   digest bytea not null,     -- of the entry
@@ -50,6 +51,7 @@ create table auth.audit_head (
   anchor_no bigint not null,
   anchor_seal bytea not null,
   kept_since timestamptz, -- entries from before may be gone: their time to be kept is over
+  history text not null default '', -- when the chain began and was restarted, and what was found then
   key bytea,
   mac bytea
 );

@@ -87,15 +87,18 @@ type sealedRow struct {
 	EntryAt pgtype.Timestamptz
 	EntryID int64
 	Event   string
-	Version int16
-	Key     []byte
-	Digest  []byte
-	Seal    []byte
+	// SealedAt is when it was sealed, by the clock of the server that did it.
+	SealedAt pgtype.Timestamptz
+	Version  int16
+	Key      []byte
+	Digest   []byte
+	Seal     []byte
 }
 
 // bind is what the seal must be.
 func (s sealedRow) bind(k chainKey, before []byte) []byte {
-	return k.sum("seal", number(s.No), before, number(int64(s.Version)), instant(s.EntryAt), number(s.EntryID), []byte(s.Event), s.Digest)
+	return k.sum("seal", number(s.No), before, number(int64(s.Version)), instant(s.EntryAt), number(s.EntryID), []byte(s.Event),
+		instant(s.SealedAt), s.Digest)
 }
 
 // head is the state of the chain.
@@ -105,12 +108,13 @@ type head struct {
 	AnchorNo   int64
 	AnchorSeal []byte
 	KeptSince  pgtype.Timestamptz
+	History    string // openings, as JSON
 	Key        []byte
 	Mac        []byte
 }
 
 func (h head) bind(k chainKey) []byte {
-	return k.sum("head", number(h.No), h.Seal, number(h.AnchorNo), h.AnchorSeal, instant(h.KeptSince))
+	return k.sum("head", number(h.No), h.Seal, number(h.AnchorNo), h.AnchorSeal, instant(h.KeptSince), []byte(h.History))
 }
 
 // sign makes the head the current key's.

@@ -1,9 +1,8 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"errors"
+	"crypto/hmac"
 	"fmt"
 	"regexp"
 	"strings"
@@ -93,7 +92,7 @@ func (db *DB) letExpire(ctx context.Context, c *Chain, cut time.Time, n Note) er
 		h.KeptSince.Time, h.KeptSince.Valid = cut, true
 		h.sign(c.keys[0])
 		b := &pgx.Batch{}
-		b.Queue(setHeadSQL, h.No, h.Seal, h.AnchorNo, h.AnchorSeal, h.KeptSince, h.Key, h.Mac)
+		queueHead(b, h)
 		queueNote(b, n)
 		return guardedBatch(ctx, tx, b, 1)
 	})
@@ -118,7 +117,8 @@ func (db *DB) dropPartition(ctx context.Context, name string, cut time.Time) err
 }
 
 // expireSeals drops the seals at the beginning of the chain whose entries are gone, and keeps the last of them as what
-// the rest follows. Seals of such entries between those of later ones stay.
+// the rest follows. Seals of such entries between those of later ones stay, and so do those of a key that is not
+// known any more. What somebody changed is not dropped: that would sign it away.
 func (db *DB) expireSeals(ctx context.Context, c *Chain) error {
 	for {
 		more := false
@@ -127,22 +127,15 @@ func (db *DB) expireSeals(ctx context.Context, c *Chain) error {
 			if err != nil || !h.KeptSince.Valid {
 				return err
 			}
-			last, err := one[struct {
-				No   int64
-				Seal []byte
-			}](ctx, tx, lastExpiredSQL, h.KeptSince, expireStep)
-			if errors.Is(err, ErrNotFound) {
-				return nil
-			}
-			if err != nil {
+			was := h.AnchorNo
+			if err := tx.moveAnchor(ctx, c, &h); err != nil || h.AnchorNo == was {
 				return err
 			}
-			more = last.No-h.AnchorNo == expireStep
-			h.AnchorNo, h.AnchorSeal = last.No, bytes.Clone(last.Seal)
+			more = h.AnchorNo-was == expireStep
 			h.sign(c.keys[0])
 			b := &pgx.Batch{}
-			b.Queue(setHeadSQL, h.No, h.Seal, h.AnchorNo, h.AnchorSeal, h.KeptSince, h.Key, h.Mac)
-			b.Queue(dropSealsSQL, last.No)
+			queueHead(b, h)
+			b.Queue(dropSealsSQL, h.AnchorNo)
 			return guardedBatch(ctx, tx, b, 2)
 		})
 		if err != nil || !more {
@@ -151,12 +144,32 @@ func (db *DB) expireSeals(ctx context.Context, c *Chain) error {
 	}
 }
 
+// moveAnchor follows the chain from its beginning for as long as entries are expired.
+func (db *DB) moveAnchor(ctx context.Context, c *Chain, h *head) error {
+	rows, err := db.Query(ctx, firstSealsSQL, expireStep)
+	if err != nil {
+		return err
+	}
+	first, err := pgx.CollectRows(rows, pgx.RowToStructByName[sealedRow])
+	if err != nil {
+		return err
+	}
+	for _, s := range first {
+		k, i := c.find(s.Key)
+		if i < 0 || !h.expired(s.EntryAt) {
+			return nil
+		}
+		if s.No != h.AnchorNo+1 || !hmac.Equal(s.bind(k, h.AnchorSeal), s.Seal) {
+			return fmt.Errorf("%w: the seal %d, whose entry's time to be kept is over, does not fit", ErrChainBroken, s.No)
+		}
+		h.AnchorNo, h.AnchorSeal = s.No, s.Seal
+	}
+	return nil
+}
+
 const (
-	// The last of the first seals that are all of expired entries.
-	lastExpiredSQL = `
-		with first as (select no, seal, entry_at < $1::timestamptz as gone from auth.audit_seals order by no limit $2)
-		select no, seal from first f where gone and not exists (select from first g where g.no < f.no and not g.gone) order by no desc limit 1`
-	dropSealsSQL = `delete from auth.audit_seals where no <= $1`
+	firstSealsSQL = `select no, entry_at, entry_id, event, sealed_at, version, key, digest, seal from auth.audit_seals order by no limit $1`
+	dropSealsSQL  = `delete from auth.audit_seals where no <= $1`
 )
 
 // EnsurePartitions makes the partitions of the audit log for this month and the two after it. It gives up when

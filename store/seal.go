@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +30,18 @@ type Seal struct {
 	Seal []byte
 }
 
+// MarshalText writes the place as heads are printed: number:hex.
+func (s Seal) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%d:%x", s.No, s.Seal), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Seal) UnmarshalText(b []byte) (err error) {
+	no, seal, _ := strings.Cut(string(b), ":")
+	if s.No, err = strconv.ParseInt(no, 10, 64); err == nil {
+		s.Seal, err = hex.DecodeString(seal)
+	}
+	return err
+}
+
 // Waits tells whether an entry waits to be sealed.
 func (db *DB) Waits(ctx context.Context) (waits bool, err error) {
 	err = db.QueryRow(ctx, waitsSQL).Scan(&waits)
@@ -36,14 +50,20 @@ func (db *DB) Waits(ctx context.Context) (waits bool, err error) {
 
 const waitsSQL = `select exists (select from auth.audit_pending order by at, id limit 1)`
 
-// SealEntries binds entries that wait to the chain, so many at most, and tells how many it sealed. While another
-// one seals, it seals nothing.
+// A Sealing is what one step of a sealer did.
+type Sealing struct {
+	Waited int  // entries that were taken, whether they got a seal or not
+	Late   int  // of them, those that were sealed more than LateBy after their time
+	Last   Seal // where the chain ends now
+}
+
+// SealEntries binds entries that wait to the chain, so many at most, as of now. While another one seals, it seals
+// nothing.
 //
 // known is a place in the chain that the caller has seen, which must still be in it; the zero Seal is none.
-// The last one is given back.
-func (db *DB) SealEntries(ctx context.Context, c *Chain, known Seal, most int) (sealed int, last Seal, err error) {
+func (db *DB) SealEntries(ctx context.Context, c *Chain, known Seal, most int, now time.Time) (did Sealing, err error) {
 	err = db.InTx(ctx, func(tx *DB) error {
-		sealed, last = 0, known
+		did = Sealing{Last: known}
 		h, err := tx.holdHead(ctx, c, tryHeadSQL)
 		if errors.Is(err, ErrNotFound) {
 			return nil // somebody else has it
@@ -54,43 +74,24 @@ func (db *DB) SealEntries(ctx context.Context, c *Chain, known Seal, most int) (
 		if err := tx.leadsTo(ctx, known, h); err != nil {
 			return err
 		}
-		waiting, err := tx.waiting(ctx, most)
-		if err != nil {
-			return err
-		}
-		sealed = len(waiting)
-		last, err = tx.bindEntries(ctx, c.keys[0], h, waiting)
+		did, err = tx.sealStep(ctx, c.keys[0], &h, most, now)
 		return err
 	})
-	return sealed, last, err
+	if err != nil {
+		return Sealing{Last: known}, err // what was not committed is no place in the chain
+	}
+	return did, nil
 }
 
-// BeginChain signs a head that nobody signed yet, as a server does once when it starts, and gives where the chain
-// ends. Unproven is how many entries were there before: nothing proves them, and only a database from before the log
-// was sealed has any.
-func (db *DB) BeginChain(ctx context.Context, c *Chain) (last Seal, unproven int64, err error) {
-	err = db.InTx(ctx, func(tx *DB) error {
-		found, err := tx.readHead(ctx, waitHeadSQL)
-		if err != nil {
-			return err
-		}
-		h := found.head
-		last, unproven = Seal{h.No, h.Seal}, 0
-		if !h.isNew() || found.LastNo != 0 {
-			return nil // whether it is right, the next seal tells
-		}
-		if err := tx.QueryRow(ctx, countEntriesSQL).Scan(&unproven); err != nil {
-			return err
-		}
-		h.sign(c.keys[0])
-		b := &pgx.Batch{}
-		b.Queue(setHeadSQL, h.No, h.Seal, h.AnchorNo, h.AnchorSeal, h.KeptSince, h.Key, h.Mac)
-		return guardedBatch(ctx, tx, b, 1)
-	})
-	return last, unproven, err
+// sealStep seals entries that wait, so many at most.
+func (db *DB) sealStep(ctx context.Context, k chainKey, h *head, most int, now time.Time) (Sealing, error) {
+	waiting, err := db.waiting(ctx, most)
+	if err != nil {
+		return Sealing{}, err
+	}
+	late, err := db.bindEntries(ctx, k, h, waiting, now)
+	return Sealing{len(waiting), late, Seal{h.No, h.Seal}}, err
 }
-
-const countEntriesSQL = `select count(*) from auth.audit_entries`
 
 // holdHead locks the head of the chain, and checks that it is as it was left: the head itself, the row of the
 // last seal, and that none comes after. ErrNotFound means that somebody else holds it.
@@ -148,7 +149,7 @@ func (db *DB) readHead(ctx context.Context, lock string) (foundHead, error) {
 const (
 	tryHeadSQL  = `select from auth.audit_head where one for update skip locked`
 	waitHeadSQL = `select from auth.audit_head where one for update`
-	headSQL     = `select h.no, h.seal, h.anchor_no, h.anchor_seal, h.kept_since, h.key, h.mac,
+	headSQL     = `select h.no, h.seal, h.anchor_no, h.anchor_seal, h.kept_since, h.history, h.key, h.mac,
 			coalesce(s.no, h.anchor_no) as last_no, coalesce(s.seal, h.anchor_seal) as last_seal
 		from auth.audit_head h left join lateral (select no, seal from auth.audit_seals order by no desc limit 1) s on true
 		where h.one`
@@ -203,6 +204,7 @@ type batch struct {
 	id       []int64
 	event    []string
 	version  []int16
+	sealedAt pgtype.Timestamptz
 	digest   [][]byte
 	seal     [][]byte
 	counts   map[counted]int64
@@ -232,16 +234,16 @@ func (b *batch) add(s sealedRow, r loggedRow) {
 	}
 }
 
-// bindEntries writes the seals of entries, the head, and what is counted.
-func (db *DB) bindEntries(ctx context.Context, k chainKey, h head, waiting []waitingRow) (Seal, error) {
-	b := batch{counts: map[counted]int64{}, presence: map[presence]bool{}}
+// bindEntries writes the seals of entries, the head, and what is counted. It tells how many were sealed late.
+func (db *DB) bindEntries(ctx context.Context, k chainKey, h *head, waiting []waitingRow, now time.Time) (late int, err error) {
+	b := batch{counts: map[counted]int64{}, presence: map[presence]bool{}, sealedAt: pgtype.Timestamptz{Time: now, Valid: true}}
 	for _, w := range waiting {
 		b.doneAt, b.doneID = append(b.doneAt, w.At), append(b.doneID, w.ID)
 		gone := w.Event == nil
 		if w.Sealed || gone && h.expired(w.At) {
 			continue
 		}
-		s := sealedRow{No: h.No + 1, EntryAt: w.At, EntryID: w.ID, Version: entryV1}
+		s := sealedRow{No: h.No + 1, EntryAt: w.At, EntryID: w.ID, SealedAt: b.sealedAt, Version: entryV1}
 		if gone {
 			s.Version = entryGone
 		} else {
@@ -250,19 +252,22 @@ func (db *DB) bindEntries(ctx context.Context, k chainKey, h head, waiting []wai
 		s.Digest = w.digest(k, s.Version)
 		s.Seal = s.bind(k, h.Seal)
 		h.No, h.Seal = s.No, s.Seal
+		if s.after() > LateBy {
+			late++
+		}
 		b.add(s, w.loggedRow)
 	}
 	if len(waiting) == 0 && bytes.Equal(h.Key, k.id) {
-		return Seal{h.No, h.Seal}, nil
+		return 0, nil
 	}
 	h.sign(k)
-	return Seal{h.No, h.Seal}, db.writeBatch(ctx, k, h, b)
+	return late, db.writeBatch(ctx, k, *h, b)
 }
 
 func (db *DB) writeBatch(ctx context.Context, k chainKey, h head, b batch) error {
 	q := &pgx.Batch{}
-	q.Queue(addSealsSQL, b.no, b.at, b.id, b.event, b.version, k.id, b.digest, b.seal)
-	q.Queue(setHeadSQL, h.No, h.Seal, h.AnchorNo, h.AnchorSeal, h.KeptSince, h.Key, h.Mac)
+	q.Queue(addSealsSQL, b.no, b.at, b.id, b.event, b.version, k.id, b.digest, b.seal, b.sealedAt)
+	q.Queue(moveHeadSQL, h.No, h.Seal, h.Key, h.Mac)
 	q.Queue(donePendingSQL, b.doneAt, b.doneID)
 	var days, events, presentDays, users []string
 	var counts []int64
@@ -281,10 +286,10 @@ func (db *DB) writeBatch(ctx context.Context, k chainKey, h head, b batch) error
 }
 
 const (
-	addSealsSQL = `insert into auth.audit_seals (no, entry_at, entry_id, event, version, key, digest, seal)
-		select g.no, g.at, g.id, g.event, g.version, $6::bytea, g.digest, g.seal
+	addSealsSQL = `insert into auth.audit_seals (no, entry_at, entry_id, event, sealed_at, version, key, digest, seal)
+		select g.no, g.at, g.id, g.event, $9::timestamptz, g.version, $6::bytea, g.digest, g.seal
 		from unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::text[], $5::smallint[], $7::bytea[], $8::bytea[]) as g(no, at, id, event, version, digest, seal)`
-	setHeadSQL     = `update auth.audit_head set no = $1, seal = $2, anchor_no = $3, anchor_seal = $4, kept_since = $5, key = $6, mac = $7 where one`
+	moveHeadSQL    = `update auth.audit_head set no = $1, seal = $2, key = $3, mac = $4 where one`
 	donePendingSQL = `delete from auth.audit_pending p using unnest($1::timestamptz[], $2::bigint[]) as g(at, id) where p.at = g.at and p.id = g.id`
 	addCountsSQL   = `insert into auth.audit_counts as c (day, event, count)
 		select g.day::date, g.event, g.count from unnest($1::text[], $2::text[], $3::bigint[]) as g(day, event, count)
@@ -293,82 +298,15 @@ const (
 		select g.day::date, g.user_id::uuid from unnest($1::text[], $2::text[]) as g(day, user_id) on conflict do nothing`
 )
 
+// queueHead writes all of the head.
+func queueHead(b *pgx.Batch, h head) {
+	b.Queue(setHeadSQL, h.No, h.Seal, h.AnchorNo, h.AnchorSeal, h.KeptSince, h.History, h.Key, h.Mac)
+}
+
+const setHeadSQL = `update auth.audit_head set no = $1, seal = $2, anchor_no = $3, anchor_seal = $4, kept_since = $5, history = $6, key = $7, mac = $8 where one`
+
 // expired tells whether an entry's time to be kept is over.
 func (h head) expired(at pgtype.Timestamptz) bool {
 	return h.KeptSince.Valid && at.Valid && (at.InfinityModifier == pgtype.NegativeInfinity ||
 		at.InfinityModifier == pgtype.Finite && at.Time.Before(h.KeptSince.Time))
 }
-
-// Restarted is what a restart of the chain signed, and what it found.
-type Restarted struct {
-	Last      Seal
-	Was       int64     // the number of the last seal, as the head had it
-	Proved    bool      // the head was the sealer's own; otherwise nothing that it said was believed
-	Anchor    Seal      // what the first seal that is there follows
-	KeptSince time.Time // entries from before may be gone; zero is none may
-}
-
-func (r Restarted) facts() map[string]any {
-	facts := map[string]any{
-		"was": r.Was, "no": r.Last.No, "seal": hex.EncodeToString(r.Last.Seal), "proved": r.Proved,
-		"anchor": r.Anchor.No, "anchorSeal": hex.EncodeToString(r.Anchor.Seal),
-	}
-	if !r.KeptSince.IsZero() {
-		facts["keptSince"] = r.KeptSince.UTC().Format(time.RFC3339)
-	}
-	return facts
-}
-
-// RestartChain has the chain go on from where it is, after it was found broken: what is wrong with it stays wrong, and
-// a note tells of it, with all that is signed by it. A head that is not the sealer's is not believed: what it allows to be
-// missing would be allowed for good.
-func (db *DB) RestartChain(ctx context.Context, c *Chain, n Note) (r Restarted, err error) {
-	err = db.InTx(ctx, func(tx *DB) error {
-		found, err := tx.readHead(ctx, waitHeadSQL)
-		if err != nil {
-			return err
-		}
-		h := found.head
-		r = Restarted{Was: h.No, Proved: h.provedBy(c)}
-		if !r.Proved {
-			if err := tx.disbelieve(ctx, c, &found); err != nil {
-				return err
-			}
-			h = found.head
-		}
-		h.No, h.Seal = found.LastNo, found.LastSeal
-		h.sign(c.keys[0])
-		b := &pgx.Batch{}
-		b.Queue(setHeadSQL, h.No, h.Seal, h.AnchorNo, h.AnchorSeal, h.KeptSince, h.Key, h.Mac)
-		r.Last, r.Anchor = Seal{h.No, h.Seal}, Seal{h.AnchorNo, h.AnchorSeal}
-		if h.KeptSince.Valid {
-			r.KeptSince = h.KeptSince.Time
-		}
-		n.Event, n.Facts = "audit.restarted", r.facts()
-		queueNote(b, n)
-		return guardedBatch(ctx, tx, b, 1)
-	})
-	return r, err
-}
-
-// disbelieve takes out of a head that somebody changed what nothing else proves. An anchor is proved by the seal that
-// follows it.
-func (db *DB) disbelieve(ctx context.Context, c *Chain, found *foundHead) error {
-	found.KeptSince = pgtype.Timestamptz{}
-	first, err := one[sealedRow](ctx, db, firstSealSQL)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	if err == nil && first.No == found.AnchorNo+1 {
-		if k, i := c.find(first.Key); i >= 0 && hmac.Equal(first.bind(k, found.AnchorSeal), first.Seal) {
-			return nil
-		}
-	}
-	found.AnchorNo, found.AnchorSeal = 0, []byte{}
-	if err != nil { // no seal is left
-		found.LastNo, found.LastSeal = 0, []byte{}
-	}
-	return nil
-}
-
-const firstSealSQL = `select no, entry_at, entry_id, event, version, key, digest, seal from auth.audit_seals order by no limit 1`

@@ -29,6 +29,7 @@ type auditLog struct {
 	conn  *pgx.Conn
 	chain *store.Chain
 	seen  store.Seal
+	now   time.Time // of the server that seals
 }
 
 func openLog(t *testing.T) *auditLog {
@@ -40,13 +41,13 @@ func openLog(t *testing.T) *auditLog {
 	}
 	t.Cleanup(db.Close)
 	chain := store.NewChain([][]byte{chainKeyA})
-	if _, _, err := db.BeginChain(t.Context(), chain); err != nil {
+	if _, _, err := db.BeginChain(t.Context(), chain, march); err != nil {
 		t.Fatal(err)
 	}
-	return &auditLog{DB: db, conn: dial(t, url), chain: chain}
+	return &auditLog{DB: db, conn: dial(t, url), chain: chain, now: march}
 }
 
-// write adds entries of a user, numbered, a minute after each other.
+// write adds entries of a user, numbered, a minute after each other. It is the minute after the last then.
 func (l *auditLog) write(t *testing.T, n int, from time.Time) {
 	t.Helper()
 	id := func(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
@@ -59,18 +60,19 @@ func (l *auditLog) write(t *testing.T, n int, from time.Time) {
 			t.Fatal(err)
 		}
 	}
+	l.now = from.Add(time.Duration(n) * time.Minute)
 }
 
 // seal seals all that waits, a few at once.
 func (l *auditLog) seal(t *testing.T) {
 	t.Helper()
 	for {
-		n, seen, err := l.SealEntries(t.Context(), l.chain, l.seen, 3)
+		did, err := l.SealEntries(t.Context(), l.chain, l.seen, 3, l.now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.seen = seen
-		if n < 3 {
+		l.seen = did.Last
+		if did.Waited < 3 {
 			return
 		}
 	}
@@ -85,10 +87,12 @@ func (l *auditLog) verify(t *testing.T, v store.Verification) store.Verified {
 	return found
 }
 
+// whole fails unless a verification finds so many seals, nothing broken, and nothing to remark or to doubt.
 func (l *auditLog) whole(t *testing.T, seals int64) {
 	t.Helper()
-	if f := l.verify(t, store.Verification{}); f.Broken != nil || f.Seals != seals || f.Waiting != 0 {
-		t.Fatalf("%d seals, %d wait, broken: %v; want %d whole ones", f.Seals, f.Waiting, f.Broken, seals)
+	f := l.verify(t, store.Verification{Remark: func(b store.Break) { t.Error(b) }})
+	if f.Broken != nil || f.Seals != seals || f.Waiting != 0 || f.Remarks != 0 || len(f.Doubts(0)) != 0 {
+		t.Fatalf("%d seals, %d wait, broken: %v, doubts: %v; want %d whole ones", f.Seals, f.Waiting, f.Broken, f.Doubts(0), seals)
 	}
 }
 
@@ -130,10 +134,11 @@ func TestWhatWasSealedCannotBeChangedUnnoticed(t *testing.T) {
 		"the hole closed": {
 			"delete from auth.audit_entries where " + entry(5) + "; delete from auth.audit_seals where no = 5; update auth.audit_seals set no = no - 1 where no > 5", 5, "its seal does not fit",
 		},
-		"seal deleted":   {"delete from auth.audit_seals where no = 5", 5, "entry 5 of 2031-03-31T23:54:00.000000Z, password.changed (seal 5): the seals 5 to 5 were taken away"},
-		"seal changed":   {"update auth.audit_seals set seal = digest where no = 5", 5, "its seal does not fit"},
-		"digest changed": {"update auth.audit_seals set digest = seal where no = 5", 5, "its seal does not fit"},
-		"key renamed":    {"update auth.audit_seals set key = 'another' where no = 5", 5, "a key that is not known"},
+		"seal deleted":            {"delete from auth.audit_seals where no = 5", 5, "entry 5 of 2031-03-31T23:54:00.000000Z, password.changed (seal 5): the seals 5 to 5 were taken away"},
+		"seal changed":            {"update auth.audit_seals set seal = digest where no = 5", 5, "its seal does not fit"},
+		"digest changed":          {"update auth.audit_seals set digest = seal where no = 5", 5, "its seal does not fit"},
+		"time of sealing changed": {"update auth.audit_seals set sealed_at = sealed_at - interval '1 microsecond' where no = 5", 5, "its seal does not fit"},
+		"key renamed":             {"update auth.audit_seals set key = 'another' where no = 5", 5, "a key that is not known"},
 		"seals swapped": {
 			"update auth.audit_seals set no = -no where no in (4, 5); update auth.audit_seals set no = 9 + no where no < 0", 4, "its seal does not fit",
 		},
@@ -151,7 +156,7 @@ func TestWhatWasSealedCannotBeChangedUnnoticed(t *testing.T) {
 			"alter table auth.audit_entries disable trigger all; insert into auth.audit_entries (at, event) values ('-infinity', 'user.created')", 0, "user.created: it has no seal",
 		},
 		"inserted with a seal": {
-			"insert into auth.audit_seals select 11, entry_at, 99, event, version, key, digest, seal from auth.audit_seals where no = 10", 11, "its seal does not fit",
+			"insert into auth.audit_seals select 11, entry_at, 99, event, sealed_at, version, key, digest, seal from auth.audit_seals where no = 10", 11, "its seal does not fit",
 		},
 		"the newest deleted": {
 			"delete from auth.audit_entries where id = 10; delete from auth.audit_seals where no = 10", 10, "the chain ends at seal 9, and 10 were made: the newest were taken away",
@@ -211,7 +216,7 @@ func TestASealerDoesNotCoverUpWhatSomebodyTookAway(t *testing.T) {
 		"the newest, head and all":       {"", "delete from auth.audit_seals where no = 5; update auth.audit_head h set no = s.no, seal = s.seal from auth.audit_seals s where s.no = 4"},
 		"the head":                       {"", "update auth.audit_head set kept_since = '2040-01-01'"},
 		"everything":                     {"", "truncate auth.audit_seals; update auth.audit_head set no = 0, seal = '', anchor_no = 0, anchor_seal = '', key = null, mac = null"},
-		"more than there was":            {"", "insert into auth.audit_seals select 6, entry_at, 99, event, version, key, digest, seal from auth.audit_seals where no = 5"},
+		"more than there was":            {"", "insert into auth.audit_seals select 6, entry_at, 99, event, sealed_at, version, key, digest, seal from auth.audit_seals where no = 5"},
 		"head and all, from an old copy": {"create table public.old_head as table auth.audit_head", "delete from auth.audit_seals where no > 3; delete from auth.audit_head; insert into auth.audit_head table public.old_head"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -226,15 +231,16 @@ func TestASealerDoesNotCoverUpWhatSomebodyTookAway(t *testing.T) {
 			l.seal(t)
 			run(t, l.conn, c.after)
 			l.write(t, 1, march.Add(2*time.Hour))
-			if n, _, err := l.SealEntries(t.Context(), l.chain, l.seen, 10); !errors.Is(err, store.ErrChainBroken) {
-				t.Fatalf("sealed %d, %v", n, err)
+			if did, err := l.SealEntries(t.Context(), l.chain, l.seen, 10, l.now); !errors.Is(err, store.ErrChainBroken) {
+				t.Fatalf("sealed %d, %v", did.Waited, err)
 			}
 			restarted, err := l.RestartChain(t.Context(), l.chain, store.Note{At: march.Add(3 * time.Hour)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			last := restarted.Last
-			l.seen = last
+			last := store.Seal{No: restarted.Through}
+			l.seen = restarted.Last
+			l.write(t, 2, march.Add(3*time.Hour))
 			l.seal(t)
 			if n := read(t, l.conn, `select count(*)::text from auth.audit_pending`)[0]; n != "0" {
 				t.Errorf("%s wait after the chain was restarted", n)
@@ -256,7 +262,7 @@ func TestKeysOfTheChainRotate(t *testing.T) {
 	l.seal(t)
 
 	l.chain = onlyB
-	if _, _, err := l.SealEntries(t.Context(), l.chain, store.Seal{}, 9); !errors.Is(err, store.ErrChainKey) {
+	if _, err := l.SealEntries(t.Context(), l.chain, store.Seal{}, 9, l.now); !errors.Is(err, store.ErrChainKey) {
 		t.Fatalf("a sealer that knows nothing of the old key: %v", err)
 	}
 	if _, err := l.VerifyChain(t.Context(), l.chain, store.Verification{}); !errors.Is(err, store.ErrChainKey) {
@@ -276,7 +282,7 @@ func TestKeysOfTheChainRotate(t *testing.T) {
 	}
 	// A server that was not restarted yet leaves the chain to those that were.
 	l.write(t, 1, march.Add(2*time.Hour))
-	if _, _, err := l.SealEntries(t.Context(), store.NewChain([][]byte{chainKeyA}), store.Seal{}, 9); !errors.Is(err, store.ErrChainKey) {
+	if _, err := l.SealEntries(t.Context(), store.NewChain([][]byte{chainKeyA}), store.Seal{}, 9, l.now); !errors.Is(err, store.ErrChainKey) {
 		t.Errorf("a sealer of yesterday: %v", err)
 	}
 	l.seal(t)
@@ -295,6 +301,7 @@ func TestKeysOfTheChainRotate(t *testing.T) {
 func TestRaceEntriesThatCommitLateAreSealed(t *testing.T) {
 	t.Parallel()
 	l := openLog(t)
+	l.now = march.Add(10 * time.Minute)
 	const writers, each = 8, 40
 	ctx, stop := context.WithCancel(t.Context())
 	var writing, sealing sync.WaitGroup
@@ -302,12 +309,12 @@ func TestRaceEntriesThatCommitLateAreSealed(t *testing.T) {
 		sealing.Go(func() {
 			var seen store.Seal
 			for ctx.Err() == nil {
-				_, last, err := l.SealEntries(t.Context(), l.chain, seen, 7)
+				did, err := l.SealEntries(t.Context(), l.chain, seen, 7, l.now)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				seen = last
+				seen = did.Last
 			}
 		})
 	}
@@ -315,7 +322,7 @@ func TestRaceEntriesThatCommitLateAreSealed(t *testing.T) {
 		writing.Go(func() {
 			for i := range each {
 				err := l.InTx(t.Context(), func(tx *store.DB) error {
-					at := march.Add(time.Duration(w*each+i) * time.Minute)
+					at := march.Add(time.Duration(w*each+i) * 2 * time.Second)
 					if err := tx.AddNote(t.Context(), store.Note{Event: "a", At: at}); err != nil {
 						return err
 					}

@@ -16,6 +16,8 @@ import (
 type Verification struct {
 	From     int64                   // the first seal that is looked at; the one before it is believed. 0 is the oldest
 	Includes Seal                    // that must be in the chain; the zero Seal is none
+	Late     time.Duration           // how long after its time an entry may be sealed without a remark; 0 is LateBy
+	Remark   func(Break)             // called for each remark; nil is nobody
 	Progress func(done, total int64) // called now and then; nil is nobody
 }
 
@@ -28,33 +30,21 @@ type Verified struct {
 	Oldest   int64 // the number of the oldest seal that is kept
 	Included bool  // the seal that was asked for is in the chain
 	Broken   *Break
+	// Remarks counts the seals that are whole and were made at a time that does not fit.
+	Remarks int64
+	// Openings are when the chain began and was restarted, as the head has it signed; none where the head is not right.
+	Openings []Opening
 }
 
-// A Break is the first entry that is not as it was sealed.
-type Break struct {
-	No      int64     // of its seal; 0 for an entry without one
-	ID      int64     // of the entry; 0 when not even that is left
-	At      time.Time // zero when that is not known
-	Event   string
-	Problem string
-}
-
-// String names the entry and says what is wrong.
-func (b Break) String() string {
-	name := "an entry"
-	if b.ID != 0 {
-		name = fmt.Sprintf("entry %d", b.ID)
+// Doubts lists the openings before which something is not proved, beside those that are believed for being before
+// a seal.
+func (v Verified) Doubts(from int64) (list []Opening) {
+	for _, o := range v.Openings {
+		if o.Doubtful() && o.Through >= from {
+			list = append(list, o)
+		}
 	}
-	if !b.At.IsZero() {
-		name += " of " + b.At.UTC().Format("2006-01-02T15:04:05.000000Z")
-	}
-	if b.Event != "" {
-		name += ", " + b.Event
-	}
-	if b.No != 0 {
-		name += fmt.Sprintf(" (seal %d)", b.No)
-	}
-	return name + ": " + b.Problem
+	return list
 }
 
 const verifyStep = 5000 // seals that are read at once
@@ -80,15 +70,20 @@ type walk struct {
 	head  head
 	found Verified
 
-	last Seal               // the seal before the next
-	from pgtype.Timestamptz // entries from then on must have seals, where not all seals are looked at
-	key  int                // the place of the last seal's key among those known; older keys come later in the list
+	last   Seal               // the seal before the next
+	skips  bool               // not all seals are looked at
+	first  pgtype.Timestamptz // when the first that is looked at was made
+	latest time.Time          // the latest time of sealing so far
+	key    int                // the place of the last seal's key among those known; older keys come later in the list
 }
 
 func (w *walk) run(ctx context.Context) error {
 	state, err := collect[foundHead](ctx, w.db, headSQL)
 	if err != nil {
 		return err
+	}
+	if w.ask.Late == 0 {
+		w.ask.Late = LateBy
 	}
 	w.head, w.key = state.head, len(w.chain.keys)
 	w.found.Head, w.found.Oldest = Seal{w.head.No, w.head.Seal}, w.head.AnchorNo+1
@@ -125,8 +120,8 @@ func (w *walk) run(ctx context.Context) error {
 
 // neverSigned says what is wrong with a head that nobody signed: nothing, while the log is empty.
 func (w *walk) neverSigned(ctx context.Context) (problem string, err error) {
-	var n int64
-	if err = w.db.QueryRow(ctx, countEntriesSQL).Scan(&n); err != nil || n == 0 {
+	var some bool
+	if err = w.db.QueryRow(ctx, anyEntrySQL).Scan(&some); err != nil || !some {
 		return "", err
 	}
 	return "the row of auth.audit_head is not signed: no server has started yet, or somebody made the log anew", nil
@@ -148,7 +143,8 @@ func (w *walk) checkHead() (problem string, err error) {
 		w.head.KeptSince = pgtype.Timestamptz{}
 		return "the row of auth.audit_head, which says where the chain ends, was changed", nil
 	}
-	return "", nil
+	w.found.Openings, err = w.head.openings()
+	return "", err
 }
 
 // begin finds the seal that the first one to be looked at follows.
@@ -157,17 +153,14 @@ func (w *walk) begin(ctx context.Context) error {
 	if w.ask.From <= w.last.No+1 {
 		return nil
 	}
-	w.last = Seal{No: w.ask.From - 1}
-	err := w.db.QueryRow(ctx, sealAtSQL, w.last.No).Scan(&w.last.Seal, &w.from)
+	w.last, w.skips = Seal{No: w.ask.From - 1}, true
+	err := w.db.QueryRow(ctx, sealOfSQL, w.last.No).Scan(&w.last.Seal)
 	if errors.Is(err, pgx.ErrNoRows) {
 		w.found.Broken = &Break{No: w.last.No, Problem: "there is no such seal to begin after"}
 		return nil
 	}
 	return err
 }
-
-const sealAtSQL = `select s.seal, coalesce((select f.entry_at from auth.audit_seals f where f.no = s.no + 1), s.entry_at)
-	from auth.audit_seals s where s.no = $1`
 
 // seenRow is a seal with the entry that is there for it.
 type seenRow struct {
@@ -212,7 +205,7 @@ func (w *walk) seals(ctx context.Context) error {
 }
 
 const readChainSQL = `
-	select s.no, s.entry_at, s.entry_id, s.event, s.version, s.key, s.digest, s.seal,
+	select s.no, s.entry_at, s.entry_id, s.event, s.sealed_at, s.version, s.key, s.digest, s.seal,
 		e.event as has_event, e.user_id, e.actor_id, e.session_id, e.address_prefix, e.user_agent, e.detail
 	from (select * from auth.audit_seals where no > $1 order by no limit $2) s
 	left join lateral (select` + loggedColumns + ` from auth.audit_entries e where e.at = s.entry_at and e.id = s.entry_id limit 1) e on true
@@ -239,6 +232,7 @@ func (w *walk) step(ctx context.Context, r seenRow) error {
 	if problem != "" {
 		return w.breakAt(r, problem)
 	}
+	w.remarkTime(r.sealedRow)
 	w.last, w.key = Seal{r.No, r.Seal}, i
 	w.found.Seals++
 	if s := w.ask.Includes; s.No == r.No && bytes.HasPrefix(r.Seal, s.Seal) {
@@ -275,16 +269,14 @@ func (w *walk) whereTo(ctx context.Context, r seenRow) (string, error) {
 	if err != nil || at.InfinityModifier != pgtype.Finite {
 		return "its time was changed", err
 	}
-	return "its time was changed, to " + at.Time.UTC().Format("2006-01-02T15:04:05.000000Z"), nil
+	return "its time was changed, to " + stamp(at.Time), nil
 }
 
 const entryElsewhereSQL = `select at from auth.audit_entries where id = $1 limit 1`
 
 func (w *walk) breakAt(r seenRow, problem string) error {
-	w.found.Broken = &Break{No: r.No, ID: r.EntryID, Event: r.Event, Problem: problem}
-	if r.EntryAt.InfinityModifier == pgtype.Finite {
-		w.found.Broken.At = r.EntryAt.Time
-	}
+	b := r.named(problem)
+	w.found.Broken = &b
 	return nil
 }
 
@@ -299,30 +291,3 @@ func (w *walk) breakAfter(ctx context.Context, problem string) error {
 	w.found.Broken.No, w.found.Broken.Problem = w.last.No+1, problem
 	return nil
 }
-
-// unsealed finds the first entry that is in no seal and does not wait for one. Where not all seals were looked at,
-// those of earlier entries may be what is wrong with them.
-func (w *walk) unsealed(ctx context.Context) error {
-	var at pgtype.Timestamptz
-	var b Break
-	err := w.db.QueryRow(ctx, unsealedSQL, w.from).Scan(&b.ID, &at, &b.Event)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if at.InfinityModifier == pgtype.Finite {
-		b.At = at.Time
-	}
-	b.Problem = "it has no seal: somebody else put it there, or took its seal away"
-	w.found.Broken = &b
-	return nil
-}
-
-const unsealedSQL = `
-	select e.id, e.at, e.event from auth.audit_entries e
-	where ($1::timestamptz is null or e.at > $1)
-		and not exists (select from auth.audit_seals s where s.entry_at = e.at and s.entry_id = e.id)
-		and not exists (select from auth.audit_pending p where p.at = e.at and p.id = e.id)
-	order by e.at, e.id limit 1`
