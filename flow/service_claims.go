@@ -71,6 +71,27 @@ func (f *Service) PreviewClaims(ctx context.Context, userID string, definition j
 	return p, nil
 }
 
+// ClaimsOfUsers says what the tokens of users would say with the claims in effect, by their ids. It takes one user
+// at a time: for each the source of the data is asked anew, and may take its time. It leaves no entry, as nothing
+// is tried and nothing changes.
+func (f *Service) ClaimsOfUsers(ctx context.Context, by Operator, userIDs []string) (map[string]ClaimsPreview, error) {
+	if err := by.mayChange(); err != nil {
+		return nil, err
+	}
+	all := map[string]ClaimsPreview{}
+	if len(userIDs) > 1 {
+		return nil, auth.Invalid{Field: "claims", Problem: "must be asked of one user at a time"}
+	}
+	for _, id := range userIDs {
+		p, err := f.PreviewClaims(ctx, id, nil, nil, by)
+		if err != nil {
+			return nil, err
+		}
+		all[id] = p
+	}
+	return all, nil
+}
+
 // candidate checks claims as a start does. Nil is a candidate that would forbid one: what is wrong is noted.
 func (f *Service) candidate(ctx context.Context, definition json.RawMessage, p *ClaimsPreview) (*claims.Mapper, error) {
 	if f.ClaimSource == nil {

@@ -28,7 +28,7 @@ const (
 )
 
 // surveyed are the fields that look at everything there is, however little they answer.
-var surveyed = map[string]bool{"totalCount": true, "statistics": true, "health": true, "deletionReport": true, "eventReceivers": true, "userCount": true, "defaultUserCount": true}
+var surveyed = map[string]bool{"totalCount": true, "statistics": true, "health": true, "deletionReport": true, "eventReceivers": true, "userCount": true, "defaultUserCount": true, "claimsPreview": true}
 
 // schemaLists are the lists in answers about the schema that can hold one another without end.
 var schemaLists = map[string]bool{"fields": true, "inputFields": true, "interfaces": true, "possibleTypes": true}
@@ -187,6 +187,9 @@ func affordable(op *graphql.OperationContext) error {
 	if cost := costOf(op.Operation.SelectionSet, op.Variables); cost > maxCost {
 		return auth.Invalid{Field: "query", Problem: fmt.Sprintf("may give %d objects, more than %d at once: ask for fewer items of its lists", cost, maxCost)}
 	}
+	if claimsOfMany(op.Operation.SelectionSet, op.Variables, 1) {
+		return auth.Invalid{Field: "query", Problem: "must ask for the claims of one user at a time: below user, or with first: 1"}
+	}
 	if n := surveys(op.Operation.SelectionSet, op.Variables); n > maxSurveys {
 		return auth.Invalid{Field: "query", Problem: fmt.Sprintf("must not have more than %d fields that look at everything there is, such as totalCount, statistics and health", maxSurveys)}
 	}
@@ -249,13 +252,37 @@ func surveys(set ast.SelectionSet, variables map[string]any) int {
 		case *ast.FragmentSpread:
 			n += surveys(s.Definition.SelectionSet, variables)
 		case *ast.Field:
-			if surveyed[s.Name] && (s.Definition == nil || s.ArgumentMap(variables)["mode"] != "ESTIMATED") {
+			if ofUserClaims(s) || surveyed[s.Name] && (s.Definition == nil || s.ArgumentMap(variables)["mode"] != "ESTIMATED") {
 				n++
 			}
 			n += surveys(s.SelectionSet, variables)
 		}
 	}
 	return n
+}
+
+// ofUserClaims tells whether a field is that of a user's claims, whose data may be another service's.
+func ofUserClaims(f *ast.Field) bool {
+	return f.Name == "claims" && f.ObjectDefinition != nil && f.ObjectDefinition.Name == "User"
+}
+
+// claimsOfMany tells whether an operation may ask for the claims of more than one user of a list.
+func claimsOfMany(set ast.SelectionSet, variables map[string]any, times int) bool {
+	for _, s := range set {
+		many := false
+		switch s := s.(type) {
+		case *ast.InlineFragment:
+			many = claimsOfMany(s.SelectionSet, variables, times)
+		case *ast.FragmentSpread:
+			many = claimsOfMany(s.Definition.SelectionSet, variables, times)
+		case *ast.Field:
+			many = times > 1 && ofUserClaims(s) || claimsOfMany(s.SelectionSet, variables, max(times, items(s, variables)))
+		}
+		if many {
+			return true
+		}
+	}
+	return false
 }
 
 // items is how many times a field's own fields may be answered.

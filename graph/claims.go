@@ -22,6 +22,17 @@ func (q *query) ClaimsPreview(ctx context.Context, userID string, definition jso
 	return claimsPreview(p), nil
 }
 
+// Claims says what the token of a user would say with the claims in effect.
+func (u *user) Claims(ctx context.Context, of *wire.User) (*wire.ClaimsPreview, error) {
+	found, err := wire.OfPage(of.Page, "claims", 0, func(ids []string) (map[string]flow.ClaimsPreview, error) {
+		return u.Service.ClaimsOfUsers(ctx, operator(ctx), ids)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return claimsPreview(found[of.ID]), nil
+}
+
 func claimsPreview(p flow.ClaimsPreview) *wire.ClaimsPreview {
 	out := &wire.ClaimsPreview{
 		Problems: claimProblems(p.Problems), Warnings: claimProblems(p.Warnings), Query: nullable(p.Query), Milliseconds: milliseconds(p.Took),

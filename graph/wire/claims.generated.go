@@ -1000,4 +1000,11 @@ func (ec *executionContext) marshalNRoleClaims2ᚖposternᚋgraphᚋwireᚐRoleC
 	return ec._RoleClaims(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOClaimsPreview2ᚖposternᚋgraphᚋwireᚐClaimsPreview(ctx context.Context, sel ast.SelectionSet, v *ClaimsPreview) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ClaimsPreview(ctx, sel, v)
+}
+
 // endregion ***************************** type.gotpl *****************************

@@ -1294,6 +1294,8 @@ type User struct {
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 	// The newest entries of the audit log about the user. auditEntries has all of them.
 	AuditEntries []*AuditEntry `json:"auditEntries"`
+	// What the token of the user would say with the claims in effect, for each role that they may take, and how that comes about, as claimsPreview has it. It takes the right to change; whoever only reads gets null and an error. Of one user at a time: below user, or in a list of one. A look leaves nothing in the audit log.
+	Claims *ClaimsPreview `json:"claims,omitempty"`
 	// Sessions that live, the newest first.
 	Sessions []*UserSession `json:"sessions"`
 	// Accounts elsewhere by which the user signs in, the newest first.

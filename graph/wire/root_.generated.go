@@ -1225,6 +1225,8 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_metadata(ctx, field)
 	case "auditEntries":
 		return ec.fieldContext_User_auditEntries(ctx, field)
+	case "claims":
+		return ec.fieldContext_User_claims(ctx, field)
 	case "sessions":
 		return ec.fieldContext_User_sessions(ctx, field)
 	case "identities":
