@@ -98,7 +98,7 @@ func TestAuditCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	sealed(5)
-	said{env: env, args: []string{"audit", "verify", "--from", "5"}, code: exitError, want: []string{"Remark: entry ", "session.ended (seal 5): after its time, at ", "1 remarks, 0 doubts"}}.check(t)
+	said{env: env, args: []string{"audit", "verify", "--from", "5"}, code: exitError, want: []string{"Remark: entry ", "session.ended (seal 5): it was sealed 3h0m", "1 remarks, 0 doubts"}}.check(t)
 	said{env: env, args: []string{"audit", "verify", "--from", "5", "--json"}, code: exitError, want: []string{`"whole":false`, `"remarks":1`, `"remarked":["entry `}, not: `"problem"`}.check(t)
 	said{env: env, args: []string{"audit", "verify", "--from", "5", "--late", "4h"}, want: []string{"is whole: 1 seals"}}.check(t)
 	said{env: env, args: []string{"audit", "verify", "--late", "0s"}, code: exitUsage, want: []string{"--late must be a time"}}.check(t)
