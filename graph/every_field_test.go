@@ -261,11 +261,11 @@ func (w *world) everybody() map[string]person {
 	}
 }
 
-// auditRows counts the rows of the audit log.
+// auditRows counts the rows of the audit log, but for those of wrong admin secrets, which are some people's here.
 func (w *world) auditRows(t testing.TB) int {
 	t.Helper()
 	var n int
-	if err := w.h.Store.Pool().QueryRow(t.Context(), `select count(*) from auth.audit_entries`).Scan(&n); err != nil {
+	if err := w.h.Store.Pool().QueryRow(t.Context(), `select count(*) from auth.audit_entries where event <> 'operator.refused'`).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
