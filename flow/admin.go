@@ -179,6 +179,16 @@ func (o Operator) mayGrant(roles []string) error {
 	return nil
 }
 
+// mayReach refuses operators who change how somebody gets in who is more than they are, or delete them: a new
+// address and a reset mailed to it would make them as much. Ending their sessions, locking them and taking the role
+// away stays open to operators. One another they may do everything to: they are no more than themselves.
+func (o Operator) mayReach(u auth.User) error {
+	if o.Rights < auth.AllRights && slices.Contains(u.AllowedRoles(), engineAdmin) {
+		return fmt.Errorf("%w: user %s has the role %s, so only who has the admin secret does this", auth.Forbidden, u.ID, engineAdmin)
+	}
+	return nil
+}
+
 // entry begins the journal entry about what an operator does to a user.
 func (f *Admin) entry(by Operator, event, userID string, detail map[string]any) store.Entry {
 	e := f.Kit.entry(event, userID, by.Client, f.Now())

@@ -68,6 +68,9 @@ func (f *Admin) deleteOnce(ctx context.Context, by Operator, in UserDeletion) (d
 	if deleted.Report, err = f.Store.DeletionReport(ctx, in.ID, reportTime); err != nil {
 		return deleted, err
 	}
+	if err := by.mayReach(was.User); err != nil {
+		return deleted, err
+	}
 	if in.Soft && !was.DeletedAt.IsZero() {
 		deleted.At = was.DeletedAt
 		return deleted, nil
@@ -84,6 +87,9 @@ func (f *Admin) deleteOnce(ctx context.Context, by Operator, in UserDeletion) (d
 		if err := tx.Within(ctx, deletionTime); err != nil {
 			return err
 		}
+		if err := f.stillReached(ctx, tx, by, in.ID); err != nil {
+			return err
+		}
 		if in.Soft {
 			return tx.EraseUser(ctx, in.ID, e)
 		}
@@ -91,6 +97,21 @@ func (f *Admin) deleteOnce(ctx context.Context, by Operator, in UserDeletion) (d
 	})
 	deleted.At = now
 	return deleted, notDeleted(err)
+}
+
+// stillReached looks once more, with the user held, whether an operator may do what opens or closes their ways in.
+func (f *Admin) stillReached(ctx context.Context, tx *store.DB, by Operator, userID string) error {
+	if by.Rights >= auth.AllRights {
+		return nil
+	}
+	held, err := tx.HoldUserRecord(ctx, userID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // as who does it finds out
+	}
+	if err != nil {
+		return err
+	}
+	return by.mayReach(held.User)
 }
 
 // notDeleted is why a user stayed, to operators. Somebody else may have deleted them at the same moment.

@@ -22,7 +22,7 @@ type FactorReset struct {
 func (f *Admin) ResetFactors(ctx context.Context, by Operator, in FactorReset) (store.Withdrawn, error) {
 	var gone store.Withdrawn
 	err := f.withdraw(ctx, by, withdrawal{
-		userID: in.UserID, lockout: in.Lockout || !in.Passkeys, absent: auth.FactorNotActive,
+		userID: in.UserID, lockout: in.Lockout || !in.Passkeys, reaches: true, absent: auth.FactorNotActive,
 		take: func(tx *store.DB, _ auth.User) (event string, detail map[string]any, err error) {
 			gone, err = tx.WithdrawFactors(ctx, in.UserID, in.Passkeys)
 			return "factor.reset", map[string]any{"totp": gone.TOTP, "recoveryCodes": gone.RecoveryCodes, "passkeys": gone.Passkeys, "sessions": gone.Sessions}, err
@@ -51,7 +51,7 @@ type Removal struct {
 // RemovePasskey takes a passkey off a user and ends all their sessions. The user is told by mail.
 func (f *Admin) RemovePasskey(ctx context.Context, by Operator, in Removal) error {
 	return f.withdraw(ctx, by, withdrawal{
-		userID: in.UserID, lockout: in.Lockout, absent: auth.NotFound,
+		userID: in.UserID, lockout: in.Lockout, reaches: true, absent: auth.NotFound,
 		take: func(tx *store.DB, _ auth.User) (string, map[string]any, error) {
 			return "passkey.removed", map[string]any{"passkeyId": in.ID}, tx.WithdrawPasskey(ctx, in.UserID, in.ID)
 		},
@@ -65,7 +65,7 @@ func (f *Admin) RemovePasskey(ctx context.Context, by Operator, in Removal) erro
 func (f *Admin) UnlinkIdentity(ctx context.Context, by Operator, in Removal) error {
 	provider := ""
 	return f.withdraw(ctx, by, withdrawal{
-		userID: in.UserID, lockout: in.Lockout, absent: auth.NotFound,
+		userID: in.UserID, lockout: in.Lockout, reaches: true, absent: auth.NotFound,
 		take: func(tx *store.DB, u auth.User) (string, map[string]any, error) {
 			of := f.Kit
 			of.Store = tx
@@ -96,6 +96,7 @@ func (f *Admin) RevokePAT(ctx context.Context, by Operator, in Removal) error {
 type withdrawal struct {
 	userID  string
 	lockout bool      // nobody asks what is left to sign in by
+	reaches bool      // it is a way in, which not every operator takes from everybody
 	absent  auth.Code // of a user who has nothing of the kind
 	take    func(tx *store.DB, u auth.User) (event string, detail map[string]any, err error)
 	tells   func(u auth.User) []notice
@@ -111,6 +112,11 @@ func (f *Admin) withdraw(ctx context.Context, by Operator, w withdrawal) error {
 		return err
 	}
 	err = f.inTx(ctx, func(tx *store.DB) error {
+		if w.reaches {
+			if err := f.stillReached(ctx, tx, by, w.userID); err != nil {
+				return err
+			}
+		}
 		event, detail, err := w.take(tx, user.User)
 		if err != nil {
 			return err

@@ -84,6 +84,11 @@ func (f *Admin) updateOnce(ctx context.Context, by Operator, in UserChange) (cha
 	if err := by.mayGrant(d.added); err != nil {
 		return changed, err
 	}
+	if d.reaches(was.User, now) {
+		if err := by.mayReach(was.User); err != nil {
+			return changed, err
+		}
+	}
 	err = f.inTx(ctx, func(tx *store.DB) error {
 		held, err := tx.HoldUserRecord(ctx, in.ID)
 		if err != nil {
@@ -225,6 +230,13 @@ func without(a, b []string) []string {
 // endsSessions tells whether the user's sessions end: what they were opened with is no longer so, or nobody may
 // use them.
 func (d userDifference) endsSessions() bool { return d.locked || len(d.taken) > 0 }
+
+// reaches tells whether a change opens or closes a way in, or lifts a lock: by it somebody else might come in.
+func (d userDifference) reaches(was auth.User, now time.Time) bool {
+	return slices.ContainsFunc(d.fields, func(name string) bool {
+		return slices.Contains([]string{emailField, "emailVerified", phoneField, "phoneNumberVerified"}, name)
+	}) || was.Disabled && !d.is.Disabled || was.BannedUntil.After(now) && d.is.BannedUntil.Before(was.BannedUntil)
+}
 
 // detail is what the audit log says of a change: which fields, and of what is about rights, how. What is
 // personal is not in it.

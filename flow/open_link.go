@@ -161,9 +161,9 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 	if err != nil {
 		return admission, err
 	}
-	o := opening{user: found.User, method: "link", handed: h.Handed, client: c, now: now}
-	if !o.handed {
-		o.user = k.Policy.redeemed(found)
+	o := opening{user: k.Policy.redeemed(found), method: "link", handed: h.Handed, client: c, now: now}
+	if o.handed { // it proves no address, and the session says how it began
+		o.user, o.after = found.User, []auth.Method{{Method: byOperator, Timestamp: now}}
 	}
 	if found.TicketPurpose == auth.ProviderSignIn {
 		o.method = "oauth"

@@ -223,15 +223,15 @@ type CreateUserInput struct {
 	Locale *string `json:"locale,omitempty"`
 	// Role that the user takes unless they ask for another; left out, that of new users.
 	DefaultRole *string `json:"defaultRole,omitempty"`
-	// Roles that the user may take, the default role among them; left out, those of new users and the default role. They must exist.
+	// Roles that the user may take, the default role among them; left out, those of new users and the default role. They must exist. The roles of operators are among those that operators give; the role admin only who has the admin secret gives.
 	Roles []string `json:"roles,omitempty"`
 	// What the application stores with the user: an object.
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 	// Whether the user is locked from the beginning.
 	Disabled *bool `json:"disabled,omitempty"`
-	// Password to begin with, good enough for a user's own. Whoever signs in with it must choose another one (AUTH_ADMIN_PASSWORD_MUST_CHANGE).
+	// Password to begin with, good enough for a user's own. The operator knows it, so it lets nobody in: whoever signs in with it is mailed a link to choose another one (AUTH_ADMIN_PASSWORD_MUST_CHANGE).
 	Password *string `json:"password,omitempty"`
-	// Hash of the password that the user has elsewhere: bcrypt ($2a$, $2b$, $2y$) or argon2id ($argon2id$). It is made anew when they sign in.
+	// Hash of the password that the user has elsewhere: bcrypt ($2a$, $2b$, $2y$) or argon2id ($argon2id$). It is made anew when they sign in. It counts as the user's own choice and need not be changed, since it is meant for users who move from elsewhere; an operator who makes one of a password of theirs knows it, so only who may be trusted with that should hold the role.
 	PasswordHash *string `json:"passwordHash,omitempty"`
 	// Mail the user a link by which they come in and prove the address. It works for a week, or until they get in otherwise.
 	Invitation *InvitationInput `json:"invitation,omitempty"`
@@ -1228,7 +1228,7 @@ type UpdateUserInput struct {
 	Locale graphql.Omittable[*string] `json:"locale,omitempty"`
 	// Role that the user takes unless they ask for another; one of the roles.
 	DefaultRole graphql.Omittable[*string] `json:"defaultRole,omitempty"`
-	// All roles that the user may take, the default role among them. They must exist. Taking one away ends the user's sessions.
+	// All roles that the user may take, the default role among them. They must exist. Taking one away ends the user's sessions. The roles of operators are among those that operators give; the role admin only who has the admin secret gives.
 	Roles graphql.Omittable[[]string] `json:"roles,omitempty"`
 	// What the application stores with the user, whole: an object. Not beside metadataPatch.
 	Metadata graphql.Omittable[json.RawMessage] `json:"metadata,omitempty"`

@@ -43,6 +43,9 @@ func TestHandedLinkProvesNoAddress(t *testing.T) {
 	if n := value[int](t, d, `select count(*) from auth.users where id = $1 and not email_verified and password_hash is not null`, p.User.ID); n != 1 {
 		t.Error("the link confirmed the address, or took the password")
 	}
+	if amr := value[string](t, d, `select jsonb_path_query_array(amr, '$[*].method')::text from auth.refresh_tokens where user_id = $1 order by created_at desc, amr::text like '%link%' desc limit 1`, p.User.ID); amr != `["operator", "link"]` {
+		t.Errorf("the session says that it began with %s", amr)
+	}
 	if n := value[int](t, d, `select count(*) from auth.audit_entries where user_id = $1 and event in ('user.confirmed', 'user.disowned')`, p.User.ID); n != 0 {
 		t.Errorf("%d entries of a proof", n)
 	}
