@@ -204,7 +204,7 @@ func TestMachineClientsLiveAndDie(t *testing.T) {
 		t.Errorf("the token of a client that is gone opens %d", got)
 	}
 	rows := audited(t, h, "machine-client.")
-	if len(rows) != 7 { // with that of the settings, and those of two tokens
+	if len(rows) != 8 { // with that of the settings, those of two tokens, and that of the secret that was good no longer
 		t.Errorf("%d audit rows: %q", len(rows), rows)
 	}
 	for _, s := range []string{secret, other} {
