@@ -63,7 +63,7 @@ func (cmd auditVerifyCmd) Run(ctx context.Context, a *app) error {
 	defer db.Close()
 	begun, told := time.Now(), time.Now()
 	var remarks []string
-	found, err := db.VerifyChain(ctx, chain, store.Verification{From: cmd.From, Includes: witness, Late: cmd.Late, Remark: func(b store.Break) {
+	found, err := db.VerifyChain(ctx, chain, store.Verification{From: cmd.From, Includes: witness, Late: cmd.Late, Now: begun, Remark: func(b store.Break) {
 		if cmd.JSON && len(remarks) < mostRemarks {
 			remarks = append(remarks, b.String())
 		} else if !cmd.JSON {

@@ -17,6 +17,7 @@ type Verification struct {
 	From     int64                   // the first seal that is looked at; the one before it is believed. 0 is the oldest
 	Includes Seal                    // that must be in the chain; the zero Seal is none
 	Late     time.Duration           // how long after its time an entry may be sealed without a remark; 0 is LateBy
+	Now      time.Time               // by which entries wait for too long; zero is they never do
 	Remark   func(Break)             // called for each remark; nil is nobody
 	Progress func(done, total int64) // called now and then; nil is nobody
 }
@@ -87,7 +88,7 @@ func (w *walk) run(ctx context.Context) error {
 	}
 	w.head, w.key = state.head, len(w.chain.keys)
 	w.found.Head, w.found.Oldest = Seal{w.head.No, w.head.Seal}, w.head.AnchorNo+1
-	if err := w.db.QueryRow(ctx, countPendingSQL).Scan(&w.found.Waiting); err != nil {
+	if err := w.waiting(ctx); err != nil {
 		return err
 	}
 	headProblem, err := w.checkHead()
@@ -126,8 +127,6 @@ func (w *walk) neverSigned(ctx context.Context) (problem string, err error) {
 	}
 	return "the row of auth.audit_head is not signed: no server has started yet, or somebody made the log anew", nil
 }
-
-const countPendingSQL = `select count(*) from auth.audit_pending`
 
 // checkHead says what is wrong with the row of the head, or nothing.
 func (w *walk) checkHead() (problem string, err error) {

@@ -33,6 +33,19 @@ func (w *walk) remarkTime(s sealedRow) {
 	}
 }
 
+// waiting counts the entries that wait for a seal, and makes a remark of the oldest when it waits for longer than a
+// sealer needs: an entry that waits is open to change.
+func (w *walk) waiting(ctx context.Context) error {
+	oldest := sealedRow{SealedAt: pgtype.Timestamptz{Time: w.ask.Now, Valid: true}}
+	if err := w.db.QueryRow(ctx, countPendingSQL).Scan(&w.found.Waiting, &oldest.EntryAt, &oldest.EntryID); err != nil {
+		return err
+	}
+	if after := oldest.after(); w.found.Waiting > 0 && !w.ask.Now.IsZero() && after > w.ask.Late {
+		w.remark(oldest, fmt.Sprintf("it waits for its seal %s after its time: no server runs, somebody holds up the sealing, or has just dated it back", long(after)))
+	}
+	return nil
+}
+
 func (w *walk) remark(s sealedRow, problem string) {
 	w.found.Remarks++
 	if w.ask.Remark != nil {
@@ -125,5 +138,7 @@ const (
 			and not exists (select from auth.audit_pending p where p.at = e.at and p.id = e.id)`
 	firstUnsealedSQL = `select e.id, e.at, e.event` + withoutSeal + ` and ($1::timestamptz is null or e.at > $1) order by e.at, e.id limit 1`
 	countUnsealedSQL = `select count(*)` + withoutSeal
-	countSealsSQL    = `select count(*) from auth.audit_seals where no > $1 and no < $2`
+	countPendingSQL  = `select (select count(*) from auth.audit_pending), p.at, coalesce(p.id, 0) from (values (1)) as one
+		left join lateral (select at, id from auth.audit_pending order by at, id limit 1) p on true`
+	countSealsSQL = `select count(*) from auth.audit_seals where no > $1 and no < $2`
 )

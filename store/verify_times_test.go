@@ -36,6 +36,18 @@ func TestEntriesThatAreDatedBackAreRemarked(t *testing.T) {
 	l.remarks(t, store.Verification{From: 8}, "(seal 8)")
 }
 
+// Whoever holds up the sealing has entries open to change: that they wait is remarked.
+func TestEntriesThatWaitForLongAreRemarked(t *testing.T) {
+	t.Parallel()
+	l := openLog(t)
+	l.remarks(t, store.Verification{Now: march.AddDate(1, 0, 0)})
+	l.write(t, 3, march)
+	l.remarks(t, store.Verification{Now: march.Add(time.Hour)})
+	l.remarks(t, store.Verification{Now: march.Add(time.Hour + time.Second)}, "entry 1 of 2031-03-31T23:50:00.000000Z: it waits for its seal 1h0m1s after its time")
+	l.seal(t)
+	l.remarks(t, store.Verification{Now: march.AddDate(1, 0, 0)})
+}
+
 // Sealers tell of late entries when they seal them.
 func TestASealerCountsWhatIsLate(t *testing.T) {
 	t.Parallel()
