@@ -169,6 +169,41 @@ func TestSoftDeletion(t *testing.T) {
 	}
 }
 
+// TestDeletionDropsMessages: what waits to be sent, was given up or sent goes with its user, in both ways of deleting,
+// and with it what operators said when they acted as the user. Nobody else's goes, and not what is on its way.
+func TestDeletionDropsMessages(t *testing.T) {
+	t.Parallel()
+	h := openDoors(t, nil)
+	queue := func(id string) {
+		for _, state := range []string{"available", "scheduled", "retryable", "discarded", "cancelled", "completed", "running"} {
+			for _, kind := range []string{"postern_mail", "postern_sms"} {
+				exec(t, h, `insert into postern_river.river_job (kind, args, max_attempts, queue, state, scheduled_at, finalized_at)
+					values ($2, jsonb_build_object('userId', $1::text, 'id', $1::text), 3, 'nobody', $3::text::postern_river.river_job_state, now() + interval '1 hour',
+						case when $3::text in ('discarded', 'cancelled', 'completed') then now() end)`, id, kind, state)
+			}
+		}
+		exec(t, h, `insert into auth.impersonations (id, user_id, reason, created_at, expires_at) values (gen_random_uuid(), $1, 'Ticket 12', now(), now() + interval '5 minutes')`, id)
+	}
+	const left = `select count(*) from postern_river.river_job where args->>'userId' = $1`
+	for _, mode := range []string{"SOFT", "HARD"} {
+		u, other := made(t, h, map[string]any{"email": address()}), made(t, h, map[string]any{"email": address()})
+		queue(u.ID)
+		queue(other.ID)
+		if got := do(t, h, deleteUser, deletion(u.ID, mode)); got.code() != "" {
+			t.Fatalf("%s: %+v", mode, got.Errors)
+		}
+		if n := count(t, h, left, u.ID); n != 2 {
+			t.Errorf("%s: %d jobs are left, want the two that run", mode, n)
+		}
+		if n := count(t, h, left, other.ID); n != 14 {
+			t.Errorf("%s: %d jobs of somebody else are left", mode, n)
+		}
+		if n := count(t, h, `select count(*) from auth.impersonations where user_id = $1`, u.ID); n != 0 {
+			t.Errorf("%s: %d impersonations are left", mode, n)
+		}
+	}
+}
+
 // TestDeletionTakesNoLongerThanItMay: a table in the way costs seconds at most, and then nothing has changed.
 func TestDeletionTakesNoLongerThanItMay(t *testing.T) {
 	t.Parallel()

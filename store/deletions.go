@@ -141,9 +141,15 @@ func (db *DB) DeleteUser(ctx context.Context, id string, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(deleteUserSQL, id)
 	b.Queue(dropActedSQL, id)
+	b.Queue(dropMessagesSQL, id)
 	queueEntry(b, e)
 	return guardedBatch(ctx, db, b, 1)
 }
+
+// dropMessagesSQL forgets the mails and texts of a user, who is named in them: those that wait, those that were given
+// up and those that are sent. What is on its way at this moment arrives.
+const dropMessagesSQL = `delete from postern_river.river_job where args @> jsonb_build_object('userId', $1::uuid::text)
+	and kind in ('postern_mail', 'postern_sms') and state <> 'running'`
 
 const deleteUserSQL = `delete from auth.users where id = $1`
 
@@ -152,7 +158,7 @@ const deleteUserSQL = `delete from auth.users where id = $1`
 func (db *DB) EraseUser(ctx context.Context, id string, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(eraseUserSQL, id, e.At)
-	for _, sql := range []string{dropIdentitiesSQL, dropPasskeysSQL, dropFactorsSQL, dropRecoveryCodesSQL, endEverythingSQL, dropTicketsSQL, dropRolesSQL, dropImpersonationsSQL} {
+	for _, sql := range []string{dropIdentitiesSQL, dropPasskeysSQL, dropFactorsSQL, dropRecoveryCodesSQL, endEverythingSQL, dropTicketsSQL, dropRolesSQL, dropImpersonationsSQL, dropMessagesSQL} {
 		b.Queue(sql, id)
 	}
 	queueEntry(b, e)
