@@ -12,8 +12,10 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"postern/auth"
 	"postern/config"
 	"postern/events"
+	"postern/flow"
 	"postern/store"
 	"postern/tokens"
 )
@@ -197,7 +199,7 @@ type eventsReplayCmd struct {
 
 // Help is printed with the flags.
 func (eventsReplayCmd) Help() string {
-	return "Give an id, --dead or --since; the other flags narrow it down. A running server sends them, with the ids that they had. The exit code is 1 when there was nothing to send."
+	return "Give an id, --dead or --since; the other flags narrow it down. A running server sends them, with the ids that they had. More than 50,000 for one endpoint are refused. The exit code is 1 when there was nothing to send."
 }
 
 // Run asks for events again.
@@ -218,21 +220,53 @@ func (cmd eventsReplayCmd) Run(ctx context.Context, a *app) error {
 	if len(receivers) == 0 {
 		return stepError{errors.New("there is no endpoint to send events to"), "name one in AUTH_EVENTS_ENDPOINTS; docs/events.md explains"}
 	}
-	asked.ID = id
-	var total int64
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	total := 0
 	for _, r := range receivers {
-		n, err := db.Replay(ctx, r, asked, now)
+		n, err := cmd.replay(ctx, replayDesk(c, db), flow.Replay{
+			ID: id, Receiver: r.Name, Dead: cmd.Dead, Most: mostReplayed, Filter: flow.EventFilter{UserID: asked.UserID, Type: cmd.Type, Since: asked.Since},
+		})
 		if err != nil {
-			return unreachable(err)
+			return err
 		}
 		if total += n; n > 0 {
-			_, _ = fmt.Fprintf(a.stdout, "%s gets %s again.\n", r.Name, counted(n, "event"))
+			_, _ = fmt.Fprintf(a.stdout, "%s gets %s again.\n", r.Name, counted(int64(n), "event"))
 		}
 	}
 	if total == 0 {
 		return stepError{errors.New("there is no such event to send again"), "look with 'postern events list'; what still waits is sent anyway"}
 	}
 	return nil
+}
+
+// mostReplayed is how many events one endpoint is sent again at once.
+const mostReplayed = 50_000
+
+// replayDesk is the desk that has events sent again, and notes it in the audit log.
+func replayDesk(c *config.Config, db *store.DB) *flow.Service {
+	f := &flow.Service{Admin: &flow.Admin{Kit: flow.Kit{Store: db, Now: time.Now}}}
+	for _, e := range c.Events.Parse() {
+		f.Receivers = append(f.Receivers, flow.EventReceiver{Name: e.Name, Types: e.Filters})
+	}
+	return f
+}
+
+// replay asks the desk as who runs the service, and tells how many events one endpoint gets.
+func (eventsReplayCmd) replay(ctx context.Context, desk *flow.Service, r flow.Replay) (int, error) {
+	n, err := desk.ReplayEvents(ctx, r, flow.Operator{Actor: auth.Actor{Rights: auth.AllRights}})
+	var invalid auth.Invalid
+	switch {
+	case errors.Is(err, auth.NotFound):
+		return 0, nil
+	case errors.As(err, &invalid):
+		return 0, usageError{"--" + invalid.Field + " " + invalid.Problem}
+	case err != nil:
+		return 0, unreachable(err)
+	}
+	return n, nil
 }
 
 func counted(n int64, thing string) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,11 @@ func TestEventsCommands(t *testing.T) {
 		{args: []string{"events", "schema", "user.creatd"}, code: exitError, want: []string{"did you mean user.created?"}},
 	} {
 		s.check(t)
+	}
+	var notes int
+	if err := h.Store.Pool().QueryRow(t.Context(), `select count(*) from auth.audit_entries where event = 'events.replayed' and detail->>'event' = $1 and detail->>'receiver' = 'crm'`,
+		strings.TrimPrefix(came.ID, "evt_")).Scan(&notes); err != nil || notes != 1 {
+		t.Errorf("%d notes of the replay: %v", notes, err)
 	}
 	receiver.Wait(t, "the replay", func(list []fakereceiver.Event) bool { return len(list) == 2 && list[0].Body == list[1].Body })
 }

@@ -195,6 +195,7 @@ type Replay struct {
 	Receiver string // empty for all who get them
 	Filter   EventFilter
 	Dead     bool // only those that were given up
+	Most     int  // refused when there are more; 0 is ten thousand
 }
 
 // ReplayEvents has events sent again, with the ids that they had, and tells how many.
@@ -206,7 +207,7 @@ func (f *Service) ReplayEvents(ctx context.Context, r Replay, by Operator) (int,
 	if err != nil {
 		return 0, err
 	}
-	if r.ID == "" && r.Filter.Since.IsZero() {
+	if r.ID == "" && !r.Dead && r.Filter.Since.IsZero() {
 		return 0, auth.Invalid{Field: "since", Problem: "must say from when on events are sent again"}
 	}
 	asked.ID, asked.Dead = r.ID, r.Dead
@@ -223,7 +224,7 @@ func (f *Service) ReplayEvents(ctx context.Context, r Replay, by Operator) (int,
 }
 
 func (f *Service) replay(ctx context.Context, r Replay, asked store.EventsAsked, to []store.Receiver, by Operator) (int, error) {
-	now := f.Now()
+	now, most := f.Now(), cmp.Or(r.Most, maxReplay)
 	for i, e := range to {
 		since, err := f.Store.EnsureReceiver(ctx, e.Name, now)
 		if err != nil {
@@ -235,7 +236,7 @@ func (f *Service) replay(ctx context.Context, r Replay, asked store.EventsAsked,
 	err := f.Store.InTx(ctx, func(tx *store.DB) error {
 		total = 0
 		for _, e := range to {
-			if asked.Most = maxReplay - int(total); asked.Most <= 0 {
+			if asked.Most = most - int(total); asked.Most <= 0 {
 				asked.Most = -1 // only counted
 			}
 			n, err := tx.Replay(ctx, e, asked, now)
@@ -244,8 +245,8 @@ func (f *Service) replay(ctx context.Context, r Replay, asked store.EventsAsked,
 			}
 			total += n
 		}
-		if total > maxReplay {
-			return auth.Invalid{Field: "since", Problem: fmt.Sprintf("must not cover more than %d events, of which there are %d or more: send fewer at once", maxReplay, total)}
+		if total > int64(most) {
+			return auth.Invalid{Field: "since", Problem: fmt.Sprintf("must not cover more than %d events, of which there are %d or more: send fewer at once", most, total)}
 		}
 		if total == 0 {
 			return fmt.Errorf("%w: no event to send again", auth.NotFound)
