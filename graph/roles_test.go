@@ -267,3 +267,46 @@ func TestRolesGivenWhileTheyAreDeleted(t *testing.T) {
 	}
 	w.nothingBroke(t)
 }
+
+// TestRolesGivenByHooksWhileTheyAreDeleted deletes roles at the moment at which a hook gives them to somebody who
+// signs up: whoever it is gets in and has the role.
+func TestRolesGivenByHooksWhileTheyAreDeleted(t *testing.T) {
+	t.Parallel()
+	var role atomic.Value
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"roles": []any{role.Load()}})
+	}))
+	t.Cleanup(hook.Close)
+	h := open(t, map[string]string{"AUTH_HOOK_PRE_SIGNUP_URL": hook.URL})
+	w := &world{h: h}
+	for range 10 {
+		name := w.role(t)
+		role.Store(name)
+		done := make(chan struct{})
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				for deleted := true; deleted; { // it is made anew, and deleted anew, until somebody has it
+					got := changeRole(t, h, bySecret(), "deleteRole", name)
+					if !slices.Contains([]string{"", "not-found", "role-in-use"}, got.code()) {
+						t.Errorf("%+v", got)
+					}
+					select {
+					case <-done:
+						deleted = false
+					default:
+					}
+				}
+			})
+		}
+		id, _ := session(t, h, "/signup/email-password", address(), "correct horse battery staple")
+		close(done)
+		all.Wait()
+		var held bool
+		if err := h.Store.Pool().QueryRow(t.Context(), `select exists (select from auth.user_roles where user_id = $1 and role = $2)`, id, name).Scan(&held); err != nil || !held {
+			t.Errorf("the user has it: %t, %v", held, err)
+		}
+	}
+	w.nothingBroke(t)
+}
