@@ -5,3 +5,6 @@ var FindUsersStatement = findUsersStatement
 
 // MessagesOfUsersSQL is what MessagesOfUsers asks it.
 const MessagesOfUsersSQL = messagesOfUsersSQL
+
+// RolesSQL is what RoleSlice asks it.
+const RolesSQL = rolesSQL
