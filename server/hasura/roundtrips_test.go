@@ -4,112 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"postern/house"
 	"postern/internal/testhouse"
+	"postern/internal/testtrips"
 )
-
-// trips are the round trips of one request, by what was asked, and how often its connections were
-// written to. A statement that is new to a connection is prepared first, which is a write more.
-type trips struct {
-	mu     sync.Mutex
-	asked  []string
-	writes int64
-}
-
-type tripsKey struct{}
-
-// tripTracer counts for the request whose context a statement comes with: the background work of
-// the house shares the pool.
-type tripTracer struct{}
-
-type tripStart struct{}
-
-func (tripTracer) begin(ctx context.Context, conn *pgx.Conn, what string) context.Context {
-	t, ok := ctx.Value(tripsKey{}).(*trips)
-	if !ok {
-		return ctx
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.asked = append(t.asked, what)
-	return context.WithValue(ctx, tripStart{}, writesOf(conn))
-}
-
-func (tripTracer) end(ctx context.Context, conn *pgx.Conn) {
-	t, ok := ctx.Value(tripsKey{}).(*trips)
-	start, started := ctx.Value(tripStart{}).(int64)
-	if !ok || !started {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.writes += writesOf(conn) - start
-}
-
-func (tt tripTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	words := strings.Fields(data.SQL)
-	return tt.begin(ctx, conn, strings.Join(words[:min(3, len(words))], " "))
-}
-
-func (tt tripTracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, _ pgx.TraceQueryEndData) {
-	tt.end(ctx, conn)
-}
-
-func (tt tripTracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
-	return tt.begin(ctx, conn, fmt.Sprintf("batch of %d", data.Batch.Len()))
-}
-
-func (tripTracer) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
-
-func (tt tripTracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, _ pgx.TraceBatchEndData) {
-	tt.end(ctx, conn)
-}
-
-// countedConn counts what is written at once: pgx writes when it has put a whole request together,
-// and then reads.
-type countedConn struct {
-	net.Conn
-	writes atomic.Int64
-}
-
-func (c *countedConn) Write(p []byte) (int, error) {
-	c.writes.Add(1)
-	return c.Conn.Write(p)
-}
-
-func writesOf(conn *pgx.Conn) int64 {
-	if c, ok := conn.PgConn().Conn().(*countedConn); ok {
-		return c.writes.Load()
-	}
-	return 0
-}
-
-func countTrips(o *house.Options) {
-	o.Pool = func(c *pgxpool.Config) {
-		c.ConnConfig.Tracer = tripTracer{}
-		c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := new(net.Dialer).DialContext(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &countedConn{Conn: conn}, nil
-		}
-	}
-}
 
 // TestRoundTrips counts the round trips to the database that a request costs, and holds them to
 // their budgets and to what docs/performance.md says. A batch that is sent at once counts once;
@@ -117,7 +23,7 @@ func countTrips(o *house.Options) {
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	clock := newStillClock()
-	options := []func(*house.Options){countTrips, func(o *house.Options) { o.Now = clock.Now }}
+	options := []func(*house.Options){testtrips.Count, func(o *house.Options) { o.Now = clock.Now }}
 	open := testhouse.Open(t, map[string]string{"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false", "AUTH_LINK_CONFIRMATION": "off"}, options...)
 	mails := testhouse.Open(t, map[string]string{"AUTH_LINK_CONFIRMATION": "off"}, options...)
 	limited := testhouse.Open(t, map[string]string{
@@ -294,13 +200,12 @@ func TestRoundTrips(t *testing.T) {
 			leastWrites := int64(1 << 40)
 			for range 8 { // the first tries warm the connections
 				in := flow.next(t)
-				counted := &trips{}
-				status := serve(t, flow.house, counted, in.method, in.path, in.body, in.bearer, in.from)
+				status, counted := serve(t, flow.house, in.method, in.path, in.body, in.bearer, in.from)
 				if want := max(in.status, http.StatusOK); status != want {
 					t.Fatalf("status %d, want %d", status, want)
 				}
-				asked = counted.asked
-				leastWrites = min(leastWrites, counted.writes)
+				asked = counted.Asked
+				leastWrites = min(leastWrites, counted.Writes)
 			}
 			t.Logf("%-40s %d: %s", flow.name, len(asked), strings.Join(asked, " · "))
 			if len(asked) != flow.budget {
@@ -317,9 +222,10 @@ func TestRoundTrips(t *testing.T) {
 }
 
 // serve hands a request to the handlers with a context that counts.
-func serve(t *testing.T, h *testhouse.House, counted *trips, method, path string, body any, bearer string, from place) int {
+func serve(t *testing.T, h *testhouse.House, method, path string, body any, bearer string, from place) (int, *testtrips.Trips) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), tripsKey{}, counted), time.Minute)
+	ctx, counted := testtrips.Within(t.Context())
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -342,7 +248,7 @@ func serve(t *testing.T, h *testhouse.House, counted *trips, method, path string
 	r.Header.Set("User-Agent", from.agent)
 	w := httptest.NewRecorder()
 	h.Handler.ServeHTTP(w, r)
-	return w.Code
+	return w.Code, counted
 }
 
 func performancePage(t *testing.T) string {

@@ -16,6 +16,7 @@ import (
 	"postern/auth"
 	"postern/claims"
 	"postern/flow"
+	"postern/internal/testtrips"
 	"postern/store"
 	"postern/tokens"
 )
@@ -418,14 +419,13 @@ func TestWebhookHostileBodies(t *testing.T) {
 func TestWebhookAnswersFromMemory(t *testing.T) {
 	t.Parallel()
 	clock := newStillClock()
-	d := openDoor(t, unverified(), countTrips, stopped(clock))
+	d := openDoor(t, unverified(), testtrips.Count, stopped(clock))
 	p := d.person(t)
 	_, pat := d.createPAT(t, p.AccessToken, fields{"expiresAt": "2099-01-01T00:00:00Z"})
 	for _, token := range []string{p.AccessToken, pat} {
 		for i, want := range []int{1, 0, 0} {
-			counted := &trips{}
-			if status := serve(t, d.House, counted, "GET", hookPath, nil, token, home()); status != 200 || len(counted.asked) != want {
-				t.Errorf("request %d: %d, round trips %v", i, status, counted.asked)
+			if status, counted := serve(t, d.House, "GET", hookPath, nil, token, home()); status != 200 || len(counted.Asked) != want {
+				t.Errorf("request %d: %d, round trips %v", i, status, counted.Asked)
 			}
 		}
 		clock.Advance(5 * time.Second)
