@@ -90,6 +90,7 @@ type Grant struct {
 	AccessToken  string
 	RefreshToken string
 	ExpiresIn    time.Duration // life of the access token, counted from now
+	Details      *Details      // nil where the dialect does not tell of them
 }
 
 // Admission is how a sign-in ends: in a session, or in the ticket of a second factor that is still

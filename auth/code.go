@@ -43,6 +43,7 @@ const (
 	PasswordTooShort     Code = "password-too-short"   // see AUTH_PASSWORD_MIN_LENGTH
 	PasswordTooLong      Code = "password-too-long"    // longer than the hash takes whole
 	PasswordLeaked       Code = "password-leaked"      // known from a breach (Have I Been Pwned)
+	SamePassword         Code = "same-password"        // the new password is the old one
 	RedirectNotAllowed   Code = "redirect-not-allowed" // outside the allow-list
 	RoleNotAllowed       Code = "role-not-allowed"     // outside the server's default roles
 	DefaultRoleNotInList Code = "default-role-not-in-list"
@@ -106,7 +107,7 @@ var codes = []Code{
 	Internal, BadRequest, NotFound, Unauthorized, NotElevated, TooManyRequests, Overloaded,
 	NotReady, EndpointDisabled, SignUpDisabled, InvalidCredentials, EmailNotAllowed, UserDisabled, UserBanned,
 	UserUnverified, PasswordMustChange, UserAnonymous, EmailTaken, EmailVerified, PasswordTooShort, PasswordTooLong,
-	PasswordLeaked, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
+	PasswordLeaked, SamePassword, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
 	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
 	ScriptUnknown, ScriptNameTaken, ScriptSecretTaken, ScriptSecretUnknown, TooManyScriptSecrets, InvalidClient, AudienceNotAllowed, ScopeMissing,

@@ -86,6 +86,7 @@ func Types() []Type {
 		{"session.ended", "A session ended before its time: by sign-out, by the user from elsewhere, by a limit. Sessions that expire are not told.", map[string]Field{
 			"sessionId": session("The session; missing where all ended."),
 			"all":       {"boolean", "All sessions of the user ended.", true},
+			"others":    {"boolean", "All but this one ended.", true},
 			"hook":      {"string", "The hook that refused and wanted them ended.", true},
 			"reason":    {"string", "user, limit, pat-revoked or operator; missing where the session signed itself out.", true},
 			"count":     {"integer", "How many sessions an operator ended, what operators have in the place of the user among them; sessionId is there when it was one.", true},

@@ -14,6 +14,26 @@ func (f *Account) User(ctx context.Context, a auth.Actor) (auth.User, error) {
 	return f.viewer(ctx, a)
 }
 
+// Whole gives the user an access token speaks of, with all that is known of them.
+func (f *Account) Whole(ctx context.Context, a auth.Actor) (auth.User, auth.Details, error) {
+	if a.Impersonator != "" {
+		u, err := f.viewer(ctx, a)
+		if err != nil {
+			return u, auth.Details{}, err
+		}
+		d, err := f.Store.DetailsOf(ctx, u.ID)
+		return u, d, err
+	}
+	u, d, err := f.Store.WholeOfActor(ctx, a, f.Policy.alive(f.Now()))
+	if errors.Is(err, store.ErrNotFound) {
+		return u, d, fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
+	}
+	if err != nil {
+		return u, d, err
+	}
+	return u, d, f.Policy.gate(u, f.Now())
+}
+
 // viewer is an actor who only looks: an operator in their place may, too.
 func (k *Kit) viewer(ctx context.Context, a auth.Actor) (auth.User, error) {
 	if a.Impersonator == "" {

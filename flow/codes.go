@@ -90,9 +90,10 @@ func (k *Kit) sendCode(ctx context.Context, tx *store.DB, c newCode) (until time
 		if ticket, err = draw(tx, string(c.mailed.purpose)+":"+tokens.NewUUID()); err != nil {
 			return until, false, err
 		}
+		t.Payload = c.mailed.payload
 		t.Link = store.Ticket{
-			ID: tokens.NewUUID(), Purpose: c.mailed.purpose, SecretHash: tokens.HashSecret(ticket),
-			Challenge: c.mailed.challenge, ExpiresAt: c.now.Add(mailKinds[c.mailed.purpose].life),
+			Payload: c.mailed.payload, ID: tokens.NewUUID(), Purpose: c.mailed.purpose, SecretHash: tokens.HashSecret(ticket),
+			Challenge: c.mailed.challenge, ExpiresAt: c.now.Add(k.Mails.life(c.mailed.purpose)),
 		}
 	}
 	until, sent, err = tx.WriteCode(ctx, t)
@@ -117,6 +118,8 @@ func isHeld(payload json.RawMessage) bool {
 
 func (k *Kit) codeLife(c newCode) time.Duration {
 	switch {
+	case c.phone == "" && k.Mails.Life > 0:
+		return k.Mails.Life
 	case c.phone == "":
 		return mailedCodeLife
 	case k.SMS.HoldsCodes():
@@ -143,19 +146,25 @@ func (k *Kit) mailCode(ctx context.Context, tx *store.DB, c newCode, digits, tic
 		"ticket": digits, "displayName": c.user.DisplayName, "email": c.user.Email, "newEmail": c.user.NewEmail, "locale": c.user.Locale,
 		"serverUrl": k.Policy.ServerURL, "clientUrl": k.Policy.ClientURL,
 	}
-	expires := c.now.Add(mailedCodeLife)
+	template, expires := emails.SignInOTP, c.now.Add(k.codeLife(c))
 	if c.mailed != nil {
 		kind := mailKinds[c.mailed.purpose]
 		variables["link"] = k.linkURL(ticket, kind.linkType, *c.mailed)
 		variables["redirectTo"] = c.mailed.redirectTo
-		expires = c.now.Add(kind.life)
+		expires = c.now.Add(k.Mails.life(c.mailed.purpose))
+		if c.purpose == codeOf(c.mailed.purpose) {
+			template, variables["code"], variables["ticket"] = kind.template, digits, ticket
+		}
 	}
 	a := about{user: c.user, client: c.client, purpose: c.purpose, ticket: ticket, code: digits}
 	if c.mailed != nil {
 		a.challenge = c.mailed.challenge
+		if template != emails.SignInOTP {
+			a.purpose = c.mailed.purpose
+		}
 	}
 	return k.sendMail(ctx, tx, expires, a, emails.Message{
-		ID: tokens.NewUUID(), To: c.email, Template: emails.SignInOTP, Locale: c.user.Locale, Variables: variables,
+		ID: tokens.NewUUID(), To: c.email, Template: template, Locale: c.user.Locale, Variables: variables,
 	})
 }
 

@@ -29,7 +29,7 @@ type Settings struct {
 	ServerURL            string        `env:"AUTH_SERVER_URL" format:"url" doc:"Public address of this service, its path prefix included; links in mails start with it."`
 	ClientURL            string        `env:"AUTH_CLIENT_URL" format:"url" doc:"Address of the application; links lead there unless a request says otherwise."`
 	AllowedRedirects     []string      `env:"AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS" doc:"Further addresses that links may lead to, with all that lies below them; * stands for one label or path segment, ** for any."`
-	RefreshTokenLife     time.Duration `env:"AUTH_REFRESH_TOKEN_EXPIRES_IN" default:"2592000" unit:"s" min:"1s" doc:"How long a session lasts without a refresh."`
+	RefreshTokenLife     time.Duration `env:"AUTH_REFRESH_TOKEN_EXPIRES_IN" default:"2592000" gotrue:"315360000" unit:"s" min:"1s" doc:"How long a session lasts without a refresh."`
 	RefreshWindow        time.Duration `env:"AUTH_REFRESH_TOKEN_REUSE_INTERVAL" default:"10s" min:"0s" max:"5m" doc:"How long the refresh token before the current one gets the same answer again, so that tabs and retries throw nobody out."`
 	SessionIdle          time.Duration `env:"AUTH_SESSION_IDLE_TIMEOUT" default:"0s" min:"0s" doc:"How long a session may go without a refresh before it ends; 0 means as long as the refresh token lives. Clients refresh shortly before their access token expires, so it must be longer than AUTH_ACCESS_TOKEN_EXPIRES_IN."`
 	SessionMaxLife       time.Duration `env:"AUTH_SESSION_MAX_LIFETIME" default:"0s" min:"0s" doc:"How long a session may last in all, however often it is refreshed; 0 means any time. A tighter limit holds for open sessions too."`
@@ -38,12 +38,12 @@ type Settings struct {
 	DisableSignUp        bool          `env:"AUTH_DISABLE_SIGNUP" default:"false" doc:"Take no new users."`
 	DisableNewUsers      bool          `env:"AUTH_DISABLE_NEW_USERS" default:"false" doc:"Create new users locked, until an operator enables them."`
 	DisableAutoSignUp    bool          `env:"AUTH_DISABLE_AUTO_SIGNUP" default:"false" doc:"Signing in creates no users; who is new must ask to sign up."`
-	SignInByLink         bool          `env:"AUTH_EMAIL_PASSWORDLESS_ENABLED" default:"false" doc:"Let users sign in by a link in a mail."`
+	SignInByLink         bool          `env:"AUTH_EMAIL_PASSWORDLESS_ENABLED" default:"false" gotrue:"true" doc:"Let users sign in by a link in a mail."`
 	SignInByEmailCode    bool          `env:"AUTH_OTP_EMAIL_ENABLED" default:"false" doc:"Let users sign in by a code in a mail."`
 	SignInBySMS          bool          `env:"AUTH_SMS_PASSWORDLESS_ENABLED" default:"false" doc:"Let users sign in by a code in a text message."`
 	Guests               bool          `env:"AUTH_ANONYMOUS_USERS_ENABLED" default:"false" doc:"Let people in as guests, who may sign up later and keep what they made."`
 	Passkeys             bool          `env:"AUTH_WEBAUTHN_ENABLED" default:"false" doc:"Let users sign in by passkeys and security keys (WebAuthn)."`
-	MFA                  bool          `env:"AUTH_MFA_ENABLED" default:"false" doc:"Let users turn on a second factor (TOTP)."`
+	MFA                  bool          `env:"AUTH_MFA_ENABLED" default:"false" gotrue:"true" doc:"Let users turn on a second factor (TOTP)."`
 	MFASignIns           string        `env:"AUTH_MFA_SIGN_INS" default:"all" oneof:"all password" doc:"Which sign-ins ask for a second factor that the user has turned on: all that proved only one, or, as in Hasura Auth, those by password alone."`
 	RequireVerifiedEmail bool          `env:"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED" default:"true" doc:"Users must confirm their e-mail address before they can sign in."`
 	DefaultRole          string        `env:"AUTH_USER_DEFAULT_ROLE" default:"user" doc:"Role of a new user."`
@@ -105,6 +105,8 @@ type Kit struct {
 	AccessTokenLife time.Duration
 	MailReady       bool      // there is a mail server to send through
 	SMSReady        bool      // there is a gateway to send text messages through
+	Supabase        bool      // access tokens say what Supabase's say, too, and whoever gets one is told all that is known of the user
+	Mails           Mails     // how mails with links are written
 	HandBack        bool      // Hasura Auth may be started again on this database: nothing that it could not read is written
 	HandBackSealed  bool      // and it reads TOTP secrets that are encrypted
 	AdoptedUntil    time.Time // until when tickets of the Hasura Auth that was replaced may still live
@@ -113,11 +115,14 @@ type Kit struct {
 // Policy is Settings made ready: lists as sets, the redirect allow-list compiled.
 type Policy struct {
 	Settings
-	Failures  store.Guard // how many attempts may fail, per client; Key is not used
-	Lockout   store.Guard // how many attempts may fail, per account; Key is not used
-	redirects redirects
-	access    access
-	limits    sessionLimits
+	Failures store.Guard // how many attempts may fail, per client; Key is not used
+	Lockout  store.Guard // how many attempts may fail, per account; Key is not used
+	// ResetsProve has whoever opens the mail to reset a password confirm their address, who then need not
+	// have done so before.
+	ResetsProve bool
+	redirects   redirects
+	access      access
+	limits      sessionLimits
 }
 
 // NewPolicy makes settings ready. The errors are those that Settings.Check reports.

@@ -11,6 +11,7 @@ import (
 	"postern/auth"
 	"postern/store"
 	"postern/tokens"
+	"postern/userobject"
 )
 
 // opening is how a session comes to be.
@@ -32,6 +33,7 @@ type opening struct {
 	session     auth.Session      // that hooks were asked about; without ID when none were
 	confirms    bool              // an address or number for the first time
 	metadata    json.RawMessage   // that hooks want the user to have; nil leaves theirs
+	details     *auth.Details     // of the user; nil until they were looked for
 	guards      []store.Guard
 	clears      string
 	checkedHash string
@@ -114,6 +116,10 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 	if session.ID == "" {
 		session = k.newSession(o)
 	}
+	o, err := k.withDetails(ctx, db, o)
+	if err != nil {
+		return nil, err
+	}
 	ends := k.Policy.endOf(session)
 	if ends.IsZero() || !o.ends.IsZero() && o.ends.Before(ends) {
 		ends = o.ends
@@ -146,13 +152,14 @@ type speech struct {
 	elevated bool
 	claims   map[string]string
 	others   map[string]any
+	details  *auth.Details // of the user, where the token tells of them
 	actor    string        // the operator who acts in the place of the user; empty for none
 	life     time.Duration // of the token, where it is another than usual
 	now      time.Time
 }
 
 func (o opening) speech() speech {
-	return speech{elevated: o.elevated, claims: o.claims, others: o.others, now: o.now}
+	return speech{elevated: o.elevated, claims: o.claims, others: o.others, details: o.details, now: o.now}
 }
 
 // access is what the access token of a session says.
@@ -161,9 +168,16 @@ func (k *Kit) access(u auth.User, s auth.Session, say speech) tokens.Access {
 	if say.life > 0 {
 		life = say.life
 	}
+	others, audience := say.others, ""
+	if k.Supabase {
+		audience = userobject.Authenticated
+		if others == nil {
+			others = userobject.Claims(u, s, say.details)
+		}
+	}
 	return tokens.Access{
 		UserID: u.ID, Actor: say.actor, SessionID: s.ID, Roles: u.AllowedRoles(), DefaultRole: u.DefaultRole,
-		IsAnonymous: u.IsAnonymous, Elevated: say.elevated, Extra: say.claims, Others: say.others, Life: life,
+		IsAnonymous: u.IsAnonymous, Elevated: say.elevated, Extra: say.claims, Others: others, Audience: audience, Life: life,
 	}
 }
 
@@ -173,5 +187,25 @@ func (k *Kit) grant(u auth.User, s auth.Session, refreshToken string, say speech
 	if err != nil {
 		return nil, fmt.Errorf("flow: %w", err)
 	}
-	return &auth.Grant{User: u, Session: s, AccessToken: access, RefreshToken: refreshToken, ExpiresIn: k.AccessTokenLife}, nil
+	return &auth.Grant{User: u, Session: s, AccessToken: access, RefreshToken: refreshToken, ExpiresIn: k.AccessTokenLife, Details: say.details}, nil
+}
+
+// withDetails looks for what the dialect tells of the user beside their row, unless that was done. A user who is
+// not stored yet has none.
+func (k *Kit) withDetails(ctx context.Context, db *store.DB, o opening) (opening, error) {
+	if !k.Supabase {
+		return o, nil
+	}
+	if o.details == nil {
+		d, err := db.DetailsOf(ctx, o.user.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return o, nil
+		}
+		if err != nil {
+			return o, err
+		}
+		o.details = &d
+	}
+	o.details.SignedInAt = o.now
+	return o, nil
 }

@@ -35,6 +35,10 @@ func (k *Kit) askSession(ctx context.Context, o opening, was auth.User) (opening
 	if !k.asksOfSessions() || k.Policy.wantsFactor(o) {
 		return o, nil
 	}
+	o, err := k.withDetails(ctx, k.Store, o)
+	if err != nil {
+		return o, err
+	}
 	o.session = k.newSession(o)
 	if k.Hooks.SessionOpening.Bound() {
 		e := hooks.SessionOpening{Event: event(o.client, o.now), User: o.user, Method: o.method, Confirms: o.confirms}

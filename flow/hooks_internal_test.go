@@ -32,7 +32,7 @@ var decided = map[string]string{
 	"grant":            "signs what open and Refresh asked about",
 	"Refresh":          "askAgain",
 	"letIn":            "opens what askArrival asked about",
-	"redeem":           "ask",
+	"redeemBy":         "ask",
 	"WithCode":         "ask",
 	"WithFactor":       "FactorChecked, ask",
 	"WithPAT":          "ask",

@@ -30,6 +30,30 @@ var mailKinds = map[auth.Purpose]mailKind{
 	auth.Invitation:         {"invitation", "invitation", 7 * 24 * time.Hour},
 }
 
+// Mails is how a dialect writes mails with links. The zero value is Hasura Auth's way.
+type Mails struct {
+	// Address gives the address that a link leads to; nil is AUTH_SERVER_URL + /verify.
+	Address func(MailedLink) string
+	Codes   bool          // with every link comes a code to be typed in its place
+	Life    time.Duration // of links and codes; 0 means as long as Hasura Auth has them live
+}
+
+// MailedLink is what the address of a link is made of.
+type MailedLink struct {
+	Ticket     string
+	Purpose    auth.Purpose
+	RedirectTo string
+	Challenge  string // PKCE; empty for none
+}
+
+// life is how long a link is good for.
+func (m Mails) life(p auth.Purpose) time.Duration {
+	if m.Life > 0 {
+		return m.Life
+	}
+	return mailKinds[p].life
+}
+
 // link is a mail with a link that somebody asked for.
 type link struct {
 	user       auth.User
@@ -37,7 +61,8 @@ type link struct {
 	purpose    auth.Purpose
 	redirectTo string
 	challenge  string
-	client     auth.Client // that asked for it
+	payload    json.RawMessage // that whoever opens the link needs to know again; nothing secret, unless it is sealed
+	client     auth.Client     // that asked for it
 	now        time.Time
 }
 
@@ -50,13 +75,16 @@ func (k *Kit) sendLink(ctx context.Context, tx *store.DB, l link) error {
 
 // sendLinkIf is sendLink that tells whether the mail is sent.
 func (k *Kit) sendLinkIf(ctx context.Context, tx *store.DB, l link) (sent bool, err error) {
+	if k.Mails.Codes {
+		return k.sendLinkWithCode(ctx, tx, l)
+	}
 	kind := mailKinds[l.purpose]
-	ticket, added, err := k.linkTicket(ctx, tx, l, nil)
+	ticket, added, err := k.linkTicket(ctx, tx, l, l.payload)
 	if err != nil || !added {
 		return false, err
 	}
 	a := about{user: l.user, client: l.client, purpose: l.purpose, challenge: l.challenge, ticket: ticket}
-	return true, k.sendMail(ctx, tx, l.now.Add(kind.life), a, emails.Message{
+	return true, k.sendMail(ctx, tx, l.now.Add(k.Mails.life(l.purpose)), a, emails.Message{
 		ID: tokens.NewUUID(), To: l.to, Template: kind.template, Locale: l.user.Locale,
 		Variables: map[string]string{
 			"link": k.linkURL(ticket, kind.linkType, l), "ticket": ticket, "redirectTo": l.redirectTo,
@@ -66,6 +94,17 @@ func (k *Kit) sendLinkIf(ctx context.Context, tx *store.DB, l link) (sent bool, 
 	})
 }
 
+// sendLinkWithCode is sendLinkIf where a code comes in the same mail. Whichever is used, the other is gone.
+func (k *Kit) sendLinkWithCode(ctx context.Context, tx *store.DB, l link) (sent bool, err error) {
+	_, sent, err = k.sendCode(ctx, tx, newCode{
+		purpose: codeOf(l.purpose), user: l.user, account: accountOf(l.user), email: l.to, mailed: &l, client: l.client, now: l.now,
+	})
+	return sent, err
+}
+
+// codeOf is the purpose of the code that comes with a link.
+func codeOf(p auth.Purpose) auth.Purpose { return p + "-code" }
+
 // linkTicket writes the ticket of a link, unless its user had too many of the kind lately.
 func (k *Kit) linkTicket(ctx context.Context, tx *store.DB, l link, payload json.RawMessage) (ticket string, added bool, err error) {
 	if ticket, err = draw(tx, string(l.purpose)+":"+tokens.NewUUID()); err != nil {
@@ -73,13 +112,16 @@ func (k *Kit) linkTicket(ctx context.Context, tx *store.DB, l link, payload json
 	}
 	added, err = tx.AddTicket(ctx, store.Ticket{
 		ID: tokens.NewUUID(), Purpose: l.purpose, SecretHash: tokens.HashSecret(ticket), UserID: l.user.ID, Payload: payload,
-		Email: l.to, Challenge: l.challenge, CreatedAt: l.now, ExpiresAt: l.now.Add(mailKinds[l.purpose].life),
+		Email: l.to, Challenge: l.challenge, CreatedAt: l.now, ExpiresAt: l.now.Add(k.Mails.life(l.purpose)),
 	}, k.Policy.MailsPerHour, l.now.Add(-time.Hour))
 	return ticket, added, err
 }
 
 // linkURL is where the mail's button leads.
 func (k *Kit) linkURL(ticket, linkType string, l link) string {
+	if k.Mails.Address != nil {
+		return k.Mails.Address(MailedLink{Ticket: ticket, Purpose: l.purpose, RedirectTo: l.redirectTo, Challenge: l.challenge})
+	}
 	q := url.Values{"redirectTo": {l.redirectTo}, "ticket": {ticket}, "type": {linkType}}
 	if l.challenge != "" {
 		q.Set("codeChallenge", l.challenge)

@@ -98,6 +98,13 @@ func (f *Links) Open(ctx context.Context, l Looked) (Visited, error) {
 	return Visited{Purpose: found.TicketPurpose, Code: code}, nil
 }
 
+// Redeem opens a link for somebody who needs no code to exchange, with PKCE or without: an application that has what
+// the link had in it, and asks for the session itself.
+func (f *Links) Redeem(ctx context.Context, l Looked) (Visited, error) {
+	admission, err := f.redeem(ctx, l.found, l.visit.Ticket, l.visit.Client, f.Now())
+	return Visited{Purpose: l.found.TicketPurpose, Admission: admission}, err
+}
+
 // ofTicket is the attempt of whoever comes with a ticket.
 func ofTicket(found store.Found, c auth.Client) attemptOf {
 	a := attemptOf{userID: found.User.ID, method: "link", client: c}
@@ -127,7 +134,7 @@ func (p *Policy) gateHolder(found store.Found, now time.Time) error {
 		return p.gateHanded(found, h, now)
 	}
 	err = p.gateMember(found.User, now)
-	if auth.CodeOf(err) == auth.UserUnverified && proves(found.TicketPurpose) {
+	if auth.CodeOf(err) == auth.UserUnverified && p.proves(found.TicketPurpose) {
 		err = nil
 	}
 	if err == nil && found.TicketPurpose == auth.ConfirmEmailChange {
@@ -150,56 +157,48 @@ func stillProves(found store.Found) error {
 }
 
 // proves tells whether opening a mail of the purpose verifies the address that it went to.
-func proves(p auth.Purpose) bool {
-	return p == auth.VerifyEmail || p == auth.SignInByEmail || p == auth.Invitation || p == auth.ConfirmEmailChange
+func (p *Policy) proves(what auth.Purpose) bool {
+	switch what {
+	case auth.VerifyEmail, auth.SignInByEmail, auth.Invitation, auth.ConfirmEmailChange:
+		return true
+	}
+	return what == auth.ResetPassword && p.ResetsProve
 }
 
 // redeem uses a ticket up, does what it is for and opens a session, all in one transaction. Of many
 // who come at once, one wins.
 func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth.Client, now time.Time) (admission auth.Admission, err error) {
+	method := "link"
+	if found.TicketPurpose == auth.ProviderSignIn {
+		method = "oauth"
+	}
+	return k.redeemBy(ctx, found, method, c, now, func(tx *store.DB) error { return tx.TakeTicket(ctx, found, text) })
+}
+
+// redeemBy is redeem of a ticket that take uses up.
+func (k *Kit) redeemBy(ctx context.Context, found store.Found, method string, c auth.Client, now time.Time, take func(*store.DB) error) (admission auth.Admission, err error) {
 	h, err := handed(found)
 	if err != nil {
 		return admission, err
 	}
-	o := opening{user: k.Policy.redeemed(found), method: "link", handed: h.Handed, client: c, now: now}
+	o := opening{user: k.Policy.redeemed(found), method: method, handed: h.Handed, client: c, now: now}
 	if o.handed { // it proves no address, and the session says how it began
 		o.user, o.after = found.User, []auth.Method{{Method: byOperator, Timestamp: now}}
 	}
-	if found.TicketPurpose == auth.ProviderSignIn {
-		o.method = "oauth"
+	if s, again, err := k.again(found); err != nil {
+		return admission, err
+	} else if again {
+		o.user = s.claimed(found.User)
 	}
 	if o, err = k.ask(ctx, o, found.User); err != nil {
 		return admission, err
 	}
 	err = k.inTx(ctx, func(tx *store.DB) error {
-		if err := tx.TakeTicket(ctx, found, text); err != nil {
+		if err := take(tx); err != nil {
 			return err
 		}
-		user := found.User
-		switch found.TicketPurpose {
-		case auth.ResetPassword, auth.ExchangeCode, auth.ProviderSignIn: // the session is all there is to it
-		case auth.VerifyEmail:
-			if err := k.confirmEmail(ctx, tx, user, found.TicketEmail, c, now); err != nil {
-				return err
-			}
-		case auth.SignInByEmail, auth.Invitation:
-			if o.handed { // it proves no address
-				break
-			}
-			if err := k.claimEmail(ctx, tx, user, found.TicketEmail, c, now); err != nil {
-				return err
-			}
-		case auth.ConfirmEmailChange:
-			if err := tx.ChangeEmail(ctx, user.ID, found.TicketEmail, k.entry("email.changed", user.ID, c, now)); err != nil {
-				return err
-			}
-			if err := k.notify(ctx, tx, notice{
-				template: "email-changed", to: user.Email, user: o.user, client: c, detail: map[string]string{"oldEmail": user.Email},
-			}); err != nil {
-				return err
-			}
-		default:
-			return fmt.Errorf("%w: %s is nothing that a link or its code can do", auth.InvalidTicket, found.TicketPurpose)
+		if err := k.fulfil(ctx, tx, found, o); err != nil {
+			return err
 		}
 		admission, err = k.enter(ctx, tx, o)
 		return err
@@ -210,11 +209,53 @@ func (k *Kit) redeem(ctx context.Context, found store.Found, text string, c auth
 	return admission, err
 }
 
+// fulfil does what a ticket is for, beside the session that it opens.
+func (k *Kit) fulfil(ctx context.Context, tx *store.DB, found store.Found, o opening) error {
+	user := found.User
+	switch found.TicketPurpose {
+	case auth.ExchangeCode, auth.ProviderSignIn: // the session is all there is to it
+		return nil
+	case auth.ResetPassword:
+		if !k.Policy.ResetsProve {
+			return nil
+		}
+		return k.claimEmail(ctx, tx, user, found.TicketEmail, o.client, o.now)
+	case auth.VerifyEmail:
+		s, again, err := k.again(found)
+		if err != nil {
+			return err
+		}
+		if again {
+			return k.confirmAgain(ctx, tx, found, s, o)
+		}
+		return k.confirmEmail(ctx, tx, user, found.TicketEmail, o.client, o.now)
+	case auth.SignInByEmail, auth.Invitation:
+		if o.handed { // it proves no address
+			return nil
+		}
+		return k.claimEmail(ctx, tx, user, found.TicketEmail, o.client, o.now)
+	case auth.ConfirmEmailChange:
+		if err := tx.ChangeEmail(ctx, user.ID, found.TicketEmail, k.entry("email.changed", user.ID, o.client, o.now)); err != nil {
+			return err
+		}
+		return k.notify(ctx, tx, notice{
+			template: "email-changed", to: user.Email, user: o.user, client: o.client, detail: map[string]string{"oldEmail": user.Email},
+		})
+	default:
+		return fmt.Errorf("%w: %s is nothing that a link or its code can do", auth.InvalidTicket, found.TicketPurpose)
+	}
+}
+
 // redeemed is the user as redeeming a ticket leaves them.
 func (p *Policy) redeemed(found store.Found) auth.User {
 	u := found.User
-	if found.TicketPurpose == auth.SignInByEmail || found.TicketPurpose == auth.Invitation {
+	switch found.TicketPurpose {
+	case auth.SignInByEmail, auth.Invitation:
 		return p.claimed(u)
+	case auth.ResetPassword:
+		if p.ResetsProve {
+			return p.claimed(u)
+		}
 	}
 	if found.TicketPurpose == auth.VerifyEmail {
 		u.EmailVerified = true

@@ -37,9 +37,12 @@ func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error)
 		return nil, err
 	}
 	next := tokens.NextRefresh(f.Keys.Peppers()[0], in.Token, 0)
-	s, err := f.Store.Rotate(ctx, f.rotation(in, next, now))
+	s, err := f.rotate(ctx, f.rotation(in, next, now), &say)
 	if errors.Is(err, store.ErrNotFound) {
 		s, next, err = f.judge(ctx, in, related(), now)
+	}
+	if err == nil && f.Supabase && say.details == nil {
+		say.details, err = f.detailsOf(ctx, s.User)
 	}
 	if err == nil && asked != s.SessionID && (!f.Claims.None() || f.asksOfTokens()) { // enabled between the two looks
 		err = errNotAsked
@@ -48,6 +51,27 @@ func (f *Sessions) Refresh(ctx context.Context, in Refresh) (*auth.Grant, error)
 		return nil, err
 	}
 	return f.grant(s.User, sessionOf(s), next, say)
+}
+
+// rotate exchanges the current token, and looks in the same round trip for what the dialect tells of the user.
+func (f *Sessions) rotate(ctx context.Context, r store.Rotation, say *speech) (store.Refreshed, error) {
+	if !f.Supabase || say.details != nil {
+		return f.Store.Rotate(ctx, r)
+	}
+	s, d, err := f.Store.RotateWhole(ctx, r)
+	if err == nil {
+		say.details = &d
+	}
+	return s, err
+}
+
+// detailsOf is what the dialect tells of a user beside their row.
+func (k *Kit) detailsOf(ctx context.Context, u auth.User) (*auth.Details, error) {
+	d, err := k.Store.DetailsOf(ctx, u.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("%w: user %s is gone", auth.Unauthorized, u.ID)
+	}
+	return &d, err
 }
 
 // askAgain computes the custom claims for whoever a refresh token, or one related to it, is of, and asks
@@ -71,6 +95,11 @@ func (f *Sessions) askAgain(ctx context.Context, in Refresh, related func() kin,
 	}
 	if say.claims, err = f.Claims.Of(ctx, s.User.ID, nil); err != nil {
 		return say, "", err
+	}
+	if f.Supabase {
+		if say.details, err = f.detailsOf(ctx, s.User); err != nil {
+			return say, "", err
+		}
 	}
 	say, err = f.mint(ctx, minting{user: s.User, session: sessionOf(s), method: hooks.TokenRefresh, client: in.Client}, say)
 	return say, s.SessionID, err
@@ -245,6 +274,20 @@ func (f *Sessions) SignOutEverywhere(ctx context.Context, a auth.Actor, c auth.C
 	e.Detail = map[string]any{"all": true}
 	err := f.Store.EndAllSessions(ctx, a, f.Policy.alive(e.At), e)
 	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
+	}
+	return err
+}
+
+// SignOutOthers ends every session of a user but the one that asks.
+func (f *Sessions) SignOutOthers(ctx context.Context, a auth.Actor, c auth.Client) error {
+	if _, err := f.actor(ctx, a); err != nil {
+		return err
+	}
+	e := f.entry("session.ended", a.UserID, c, f.Now())
+	e.SessionID, e.Detail = a.SessionID, map[string]any{"others": true}
+	err := f.inTx(ctx, func(tx *store.DB) error { return tx.EndOtherSessions(ctx, a.UserID, a.SessionID, e) })
+	if errors.Is(err, store.ErrChanged) {
 		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
 	}
 	return err

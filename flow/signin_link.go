@@ -16,6 +16,7 @@ type LinkSignIn struct {
 	Email         string
 	Options       Options // of the user that a first sign-in creates; otherwise only RedirectTo counts
 	CodeChallenge string
+	OnlyKnown     bool // who is unknown gets no account, and is told so
 	Said          Said
 	Client        auth.Client
 }
@@ -42,6 +43,8 @@ func (f *SignIn) WithLink(ctx context.Context, in LinkSignIn) error {
 			return err
 		}
 		return f.mailLink(ctx, ask, user)
+	case in.OnlyKnown:
+		return fmt.Errorf("%w: unknown address", auth.InvalidCredentials)
 	case f.Policy.DisableAutoSignUp:
 		return f.Answers.settle(ctx, ask.start, f.Now)
 	}

@@ -51,7 +51,8 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admi
 
 func (f *SignIn) withPassword(ctx context.Context, tried *attempt) (auth.Admission, error) {
 	a, looked := *tried, f.Now()
-	login, known, err := f.Store.LoginByEmail(ctx, a.Email, a.guards, looked)
+	found, err := f.Store.LoginByEmail(ctx, store.Lookup{Email: a.Email, Guards: a.guards, Whole: f.Supabase, Now: looked})
+	login, known := found.Login, found.Known
 	a.looking = f.Now().Sub(looked)
 	if auth.CodeOf(err) == auth.TooManyRequests {
 		return auth.Admission{}, f.refuse(ctx, a.begun, err)
@@ -67,7 +68,7 @@ func (f *SignIn) withPassword(ctx context.Context, tried *attempt) (auth.Admissi
 		a.userID = login.ID
 	}
 	o := f.passwordOpening(a, login.User)
-	o.checkedHash = login.PasswordHash
+	o.checkedHash, o.details = login.PasswordHash, found.Details
 	asked := f.asking(ctx, o)
 	defer asked.cancel()
 	newHash, err := f.checkPassword(ctx, login, known, a.Password, asked.begin)

@@ -19,40 +19,49 @@ type PasswordSignUp struct {
 	Client        auth.Client
 }
 
-// WithPassword creates a user. It gives a nil grant when the user must confirm the address first.
-func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (*auth.Grant, error) {
+// SignedUp is how a sign-up ends: with a user, who is let in unless the address must be confirmed first.
+type SignedUp struct {
+	User  auth.User
+	Grant *auth.Grant // nil while the address must be confirmed
+	// Taken says that somebody has the address already, whom nobody hears of: the user is one that there is not.
+	Taken bool
+
+	hash string // of the password
+}
+
+// WithPassword creates a user.
+func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (out SignedUp, err error) {
 	if f.Policy.DisableSignUp {
-		return nil, auth.SignUpDisabled
+		return out, auth.SignUpDisabled
 	}
-	var err error
 	if in.Options.granted, err = f.signUpRequested(ctx, request{Said: in.Said, method: "password", client: in.Client}); err != nil {
-		return nil, err
+		return out, err
 	}
 	if err := f.Policy.admit(in.Email); err != nil {
-		return nil, err
+		return out, err
 	}
 	if err := f.PasswordPolicy.Check(ctx, in.Password); err != nil {
-		return nil, err
+		return out, err
 	}
 	now := f.Now()
 	redirectTo, err := f.Policy.Redirect(in.Options.RedirectTo)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	user, err := f.Policy.newcomer(tokens.NewUUID(), in.Email, in.Options, now)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	if f.Policy.RequireVerifiedEmail && !f.MailReady {
-		return nil, auth.MailNotConfigured
+		return out, auth.MailNotConfigured
 	}
 	if user, err = f.creating(ctx, birth{user: user, method: "password", password: in.Password, client: in.Client, now: now}); err != nil {
-		return nil, err
+		return out, err
 	}
-	hash, err := f.Passwords.Hash(ctx, in.Password)
-	if err != nil {
-		return nil, err
+	if out.hash, err = f.Passwords.Hash(ctx, in.Password); err != nil {
+		return out, err
 	}
+	hash := out.hash
 
 	o := opening{user: user, method: "password", client: in.Client, now: now}
 	admission, err := f.enterNew(ctx, o, func(tx *store.DB) (bool, error) {
@@ -73,7 +82,8 @@ func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (*auth.Gra
 		return true, nil
 	})
 	if err == nil && user.Disabled {
-		return nil, fmt.Errorf("%w: new users wait for an operator", auth.UserDisabled)
+		return out, fmt.Errorf("%w: new users wait for an operator", auth.UserDisabled)
 	}
-	return admission.Grant, err
+	out.User, out.Grant = user, admission.Grant
+	return out, err
 }

@@ -32,7 +32,7 @@ func (db *DB) WriteCode(ctx context.Context, c TypedCode) (until time.Time, writ
 		keys, most, ends(c.Asked, c.CreatedAt), c.CreatedAt, // 1-4
 		nullable(c.Link.ID), c.Link.Purpose, c.Link.SecretHash, nullable(c.Link.Challenge), nullableTime(c.Link.ExpiresAt), // 5-9
 		c.ID, c.Purpose, c.SecretHash, nullable(c.UserID), nullable(c.Email), nullable(c.PhoneNumber), // 10-15
-		jsonOrNull(c.Payload), attempts(c.Attempts), c.ExpiresAt) // 16-18
+		jsonOrNull(c.Payload), attempts(c.Attempts), c.ExpiresAt, jsonOrNull(c.Link.Payload)) // 16-19
 	return got.Until, err == nil && got.Room, err
 }
 
@@ -57,8 +57,8 @@ const writeCodeSQL = `
 	), room as (
 		select from (select count(*) as n from counted) x where n = cardinality($1::text[])
 	), link as (
-		insert into auth.tickets (id, purpose, secret_hash, user_id, email, challenge, created_at, expires_at)
-		select $5::uuid, $6::text, $7::bytea, $13::uuid, $14::text, $8::text, $4, $9::timestamptz from room where $5::uuid is not null
+		insert into auth.tickets (id, purpose, secret_hash, user_id, email, challenge, created_at, expires_at, payload)
+		select $5::uuid, $6::text, $7::bytea, $13::uuid, $14::text, $8::text, $4, $9::timestamptz, $19::jsonb from room where $5::uuid is not null
 		returning id
 	), code as (
 		insert into auth.tickets as k (id, purpose, secret_hash, user_id, parent_id, email, phone_number, payload, attempts_left, created_at, expires_at)

@@ -102,7 +102,7 @@ func (db *DB) Identities(ctx context.Context, userID string) ([]auth.Identity, e
 }
 
 const identitiesSQL = `select id, provider_id as provider, provider_user_id, coalesce(email, '') as email, coalesce(email_verified, false) as email_verified,
-		coalesce(profile->>'name', '') as display_name, created_at, coalesce(signed_in_at, '0001-01-01Z'::timestamptz) as signed_in_at
+		coalesce(profile->>'name', '') as display_name, profile, created_at, updated_at, coalesce(signed_in_at, '0001-01-01Z'::timestamptz) as signed_in_at
 	from auth.user_providers where user_id = $1 order by created_at, id`
 
 // RemoveIdentity unlinks an identity, ends the user's other sessions and drops their one-time

@@ -75,7 +75,7 @@ const (
 	holdSessionsSQL = `select from auth.refresh_tokens where user_id = $1 and type = 'regular' order by id for update`
 	openSessionSQL  = `
 	with owner as (
-		update auth.users u set last_seen = $1, password_hash = coalesce($14, u.password_hash), metadata = coalesce($25::jsonb, u.metadata)
+		update auth.users u set last_seen = $1, last_sign_in_at = $1, password_hash = coalesce($14, u.password_hash), metadata = coalesce($25::jsonb, u.metadata)
 		where u.id = $5 and` + isOpen + `$1) and ($13::text is null or u.password_hash = $13 and not u.password_must_change) and not ($24::boolean and u.active_mfa_type is not null)
 		and not exists (select from auth.security_counters c join unnest($15::text[], $16::int[]) as g(key, most) using (key)
 			where c.count >= g.most and c.window_ends_at > $1)
@@ -143,6 +143,24 @@ type Refreshed struct {
 	AMR              []auth.Method
 }
 
+// RotateWhole is Rotate, with what is known of the user beside their row, in the same round trip.
+func (db *DB) RotateWhole(ctx context.Context, r Rotation) (s Refreshed, d auth.Details, err error) {
+	b := &pgx.Batch{}
+	b.Queue(rotateSQL, r.args()...)
+	b.Queue(detailsOfTokenSQL, r.NextHash)
+	results := db.SendBatch(ctx, b)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	rows, err := results.Query()
+	if err != nil {
+		return s, d, refusal(err)
+	}
+	if s, err = collected[Refreshed](rows); err != nil {
+		return s, d, err
+	}
+	d, err = readDetails(results)
+	return s, d, err
+}
+
 // Rotate exchanges the current refresh token of a live session in one statement. When the token is
 // not the current one of a session that may go on, nothing is written: ErrNotFound.
 //
@@ -150,8 +168,14 @@ type Refreshed struct {
 // the other way round. So it never waits for the user: whoever holds that row, last_seen can be
 // written the next time.
 func (db *DB) Rotate(ctx context.Context, r Rotation) (Refreshed, error) {
-	return one[Refreshed](ctx, db, rotateSQL, r.Alive.Now, r.Alive.UsedAfter, r.Alive.OpenedAfter, r.Hash, r.NextHash, r.ExpiresAt,
-		nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()), r.RequireEmail, nullableDuration(r.MaxLife), r.Vouching)
+	return one[Refreshed](ctx, db, rotateSQL, r.args()...)
+}
+
+func (r Rotation) args() []any {
+	return []any{
+		r.Alive.Now, r.Alive.UsedAfter, r.Alive.OpenedAfter, r.Hash, r.NextHash, r.ExpiresAt,
+		nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()), r.RequireEmail, nullableDuration(r.MaxLife), r.Vouching,
+	}
 }
 
 const (
@@ -250,6 +274,17 @@ func (db *DB) EndSession(ctx context.Context, sessionID string, e Entry) error {
 }
 
 const endSessionSQL = `delete from auth.refresh_tokens where id = $1 and type = 'regular'`
+
+// EndOtherSessions ends every session of a user but one, which must still be there: otherwise it is ErrChanged. It must
+// run in a transaction.
+func (db *DB) EndOtherSessions(ctx context.Context, userID, keep string, e Entry) error {
+	b := &pgx.Batch{}
+	b.Queue(holdUserSQL, userID)
+	b.Queue(keepSessionSQL, userID, nullable(keep))
+	b.Queue(endOtherSessionsSQL, userID, nullable(keep))
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b, 2)
+}
 
 // EndSessionOfToken ends the session that one of the hashes is the token of, in one statement. An
 // unknown token ends nothing and is no error.

@@ -37,30 +37,54 @@ type Login struct {
 	PasswordMustChange bool   // it lets nobody in, but to choose another one
 }
 
+// Lookup is a look for who signs in by an address.
+type Lookup struct {
+	Email  string
+	Guards []Guard
+	Whole  bool // with what is known of the user beside their row
+	Now    time.Time
+}
+
+// LookedUp is whom a Lookup found.
+type LookedUp struct {
+	Login
+	Known   bool
+	Details *auth.Details // nil unless they were asked for
+}
+
 // LoginByEmail looks a user up with their password hash and, in the same round trip, reads the
-// counters of failed attempts that stand in the way. An unknown address is no error: ok is false.
-func (db *DB) LoginByEmail(ctx context.Context, email string, guards []Guard, now time.Time) (login Login, ok bool, err error) {
+// counters of failed attempts that stand in the way. An unknown address is no error.
+func (db *DB) LoginByEmail(ctx context.Context, l Lookup) (found LookedUp, err error) {
 	b := &pgx.Batch{}
-	queueGuards(b, guards, now)
-	b.Queue(loginByEmailSQL, email)
+	queueGuards(b, l.Guards, l.Now)
+	b.Queue(loginByEmailSQL, l.Email)
+	if l.Whole {
+		b.Queue(detailsOfEmailSQL, l.Email)
+	}
 	results := db.SendBatch(ctx, b)
 	defer func() {
 		if e := results.Close(); e != nil && err == nil {
 			err = e
 		}
 	}()
-	if err := readGuards(results, guards, now); err != nil {
-		return Login{}, false, err
+	if err := readGuards(results, l.Guards, l.Now); err != nil {
+		return found, err
 	}
 	rows, err := results.Query()
 	if err != nil {
-		return Login{}, false, err
+		return found, err
 	}
-	login, err = collected[Login](rows)
+	found.Login, err = collected[Login](rows)
 	if errors.Is(err, ErrNotFound) {
-		return Login{}, false, nil
+		return LookedUp{}, nil
 	}
-	return login, err == nil, err
+	found.Known = err == nil
+	if err == nil && l.Whole {
+		var d auth.Details
+		d, err = readDetails(results)
+		found.Details = &d
+	}
+	return found, err
 }
 
 const loginByEmailSQL = `select` + userColumns + `, coalesce(u.password_hash, '') as password_hash, u.password_must_change
@@ -180,6 +204,18 @@ func (db *DB) SetMetadata(ctx context.Context, userID string, metadata json.RawM
 }
 
 const setMetadataSQL = `update auth.users set metadata = $2::jsonb where id = $1`
+
+// MergeMetadata puts the members of an object into a user's metadata, and takes others out. Whoever asks for it from a
+// session must still have it: otherwise it is ErrChanged. It must run in a transaction.
+func (db *DB) MergeMetadata(ctx context.Context, userID, session string, put json.RawMessage, out []string, now time.Time) error {
+	b := &pgx.Batch{}
+	b.Queue(mergeMetadataSQL, userID, []byte(put), out, now)
+	b.Queue(keepSessionSQL, userID, nullable(session))
+	return guardedBatch(ctx, db, b, 2)
+}
+
+const mergeMetadataSQL = `update auth.users
+	set metadata = (case when jsonb_typeof(metadata) = 'object' then metadata else '{}' end || $2::jsonb) - $3::text[] where id = $1 and` + isOpen + `$4)`
 
 // ChangeEmail puts the new address in the place of the old one, if it is still the one that the
 // user asked for, and drops the one-time secrets that prove the old address. It must run in a

@@ -26,6 +26,9 @@ const (
 	actorClaim       = "act" // who acts for the user (RFC 8693, 4.1)
 )
 
+// everybody is the audience of tokens that say what Supabase's say, where the secret names none.
+const everybody = "authenticated"
+
 var builtIn = []string{claimUserID, claimRoles, claimDefaultRole, claimAnonymous, claimElevated, claimActor}
 
 // registered are the members of a payload that mean the same in every token.
@@ -41,6 +44,7 @@ type Access struct {
 	Elevated    bool              // proved again just now
 	Extra       map[string]string // custom claims by name, with or without x-hasura-; built-in ones are left alone
 	Others      map[string]any    // members of the payload that are nobody's claims here; see Signer.Override
+	Audience    string            // where the secret names none; may be empty
 	Life        time.Duration
 	Actor       string // who acts in the place of the user; empty for the user
 }
@@ -153,6 +157,8 @@ func (s *Signer) payload(a Access, now time.Time, stringified bool) (map[string]
 		payload["aud"] = s.s.audience
 	case len(s.s.audience) == 1:
 		payload["aud"] = s.s.audience[0]
+	case a.Audience != "":
+		payload["aud"] = a.Audience
 	}
 	if a.SessionID != "" {
 		payload[sessionClaim] = a.SessionID

@@ -14,7 +14,7 @@ import (
 // Settings are the variables that say how tokens are signed and what seals secrets at rest.
 type Settings struct {
 	JWTSecret              Secret        `env:"HASURA_GRAPHQL_JWT_SECRET" secret:"true" doc:"The JSON object Hasura has under the same name: type, key, and for key pairs signing_key. Print a fresh one with: postern keys secret."`
-	AccessTokenLife        time.Duration `env:"AUTH_ACCESS_TOKEN_EXPIRES_IN" unit:"s" default:"900" doc:"How long an access token lives."`
+	AccessTokenLife        time.Duration `env:"AUTH_ACCESS_TOKEN_EXPIRES_IN" unit:"s" default:"900" gotrue:"3600" doc:"How long an access token lives."`
 	EncryptionKey          string        `env:"AUTH_ENCRYPTION_KEY" secret:"true" doc:"Seals what must be read back later: 64 hexadecimal digits. Unset, it is derived from the JWT secret."`
 	OldAnonymousClaim      bool          `env:"AUTH_JWT_OLD_ANONYMOUS_CLAIM" default:"false" doc:"Write x-hasura-user-isAnonymous beside x-hasura-user-is-anonymous, as Hasura Auth spelt it before 0.6."`
 	PreviousEncryptionKeys []string      `env:"AUTH_ENCRYPTION_KEY_PREVIOUS" secret:"true" doc:"Older encryption keys, latest first, which still open what they sealed. The word derived stands for the key that comes from the JWT secret."`

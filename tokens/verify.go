@@ -306,8 +306,11 @@ func (m members) date(name string) (time.Time, error) {
 // names one is for somebody else (RFC 7519, 4.1.3).
 func (m members) audience(ours []string) error {
 	raw, ok := m["aud"]
-	if !ok && len(ours) == 0 {
-		return nil
+	if len(ours) == 0 {
+		if !ok {
+			return nil
+		}
+		ours = []string{everybody}
 	}
 	theirs, _, err := stringOrList(raw)
 	if err != nil || !slices.ContainsFunc(theirs, func(a string) bool { return slices.Contains(ours, a) }) {

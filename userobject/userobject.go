@@ -18,27 +18,26 @@ const Authenticated = "authenticated"
 
 // User is the user object, as far as there is data for it.
 type User struct {
-	ID             string         `json:"id"`
-	Audience       string         `json:"aud"`
-	Role           string         `json:"role"`
-	Email          string         `json:"email"`
-	EmailConfirmed *time.Time     `json:"email_confirmed_at,omitempty"`
-	Phone          string         `json:"phone"`
-	PhoneConfirmed *time.Time     `json:"phone_confirmed_at,omitempty"`
-	Confirmed      *time.Time     `json:"confirmed_at,omitempty"`
-	NewEmail       string         `json:"new_email,omitempty"`
-	LastSignIn     *time.Time     `json:"last_sign_in_at,omitempty"`
-	AppMetadata    map[string]any `json:"app_metadata"`
-	UserMetadata   map[string]any `json:"user_metadata"`
-	Identities     []Identity     `json:"identities"`
-	CreatedAt      time.Time      `json:"created_at"`
-	UpdatedAt      time.Time      `json:"updated_at"`
-	BannedUntil    *time.Time     `json:"banned_until,omitempty"`
-	IsAnonymous    bool           `json:"is_anonymous"`
+	ID               string         `json:"id"`
+	Audience         string         `json:"aud"`
+	Role             string         `json:"role"`
+	Email            string         `json:"email"`
+	EmailConfirmed   *time.Time     `json:"email_confirmed_at,omitempty"`
+	Phone            string         `json:"phone"`
+	PhoneConfirmed   *time.Time     `json:"phone_confirmed_at,omitempty"`
+	Confirmed        *time.Time     `json:"confirmed_at,omitempty"`
+	ConfirmationSent *time.Time     `json:"confirmation_sent_at,omitempty"`
+	NewEmail         string         `json:"new_email,omitempty"`
+	LastSignIn       *time.Time     `json:"last_sign_in_at,omitempty"`
+	AppMetadata      map[string]any `json:"app_metadata"`
+	UserMetadata     map[string]any `json:"user_metadata"`
+	Factors          []Factor       `json:"factors,omitempty"`
+	Identities       []Identity     `json:"identities"`
+	CreatedAt        time.Time      `json:"created_at"`
+	UpdatedAt        time.Time      `json:"updated_at"`
+	BannedUntil      *time.Time     `json:"banned_until,omitempty"`
+	IsAnonymous      bool           `json:"is_anonymous"`
 }
-
-// Identity is one of theirs. None is loaded for a hook, so the list is empty.
-type Identity struct{}
 
 // forever is the end of a ban that has none.
 func forever() *time.Time {

@@ -1,6 +1,8 @@
 package supabase
 
 import (
+	"strings"
+
 	"postern/auth"
 	"postern/hooks"
 	"postern/userobject"
@@ -46,6 +48,7 @@ func actionOf(e hooks.MailDue) action {
 // the current one stay empty.
 func mailDue(site string) func(metadata, hooks.MailDue) any {
 	return func(m metadata, e hooks.MailDue) any {
+		site := site
 		a := actionOf(e)
 		u := userobject.Known(e.User, "")
 		if a.word == "email_change" {
@@ -54,6 +57,9 @@ func mailDue(site string) func(metadata, hooks.MailDue) any {
 		factor := e.Detail["factorType"]
 		if factor == "" {
 			factor = a.factor
+		}
+		if base, _, ours := strings.Cut(e.Link.Reveal(), "/verify?"); ours { // of the door that was asked
+			site = base
 		}
 		return mailPayload{m, u, mail{
 			Token: e.Code.Reveal(), TokenHash: e.Ticket.Reveal(), RedirectTo: e.RedirectTo, Action: a.word, SiteURL: site,

@@ -36,7 +36,7 @@ type tokenPayload struct {
 }
 
 func tokenMinting(m metadata, e hooks.TokenMinting) any {
-	return tokenPayload{m, e.User.ID, claims(e), methodOf(e.Method)}
+	return tokenPayload{m, e.User.ID, claims(e), userobject.Method(e.Method)}
 }
 
 // claims are those of the token, and beside them what Supabase's tokens say.
@@ -49,7 +49,7 @@ func claims(e hooks.TokenMinting) map[string]any {
 	all := map[string]any{
 		"aud": userobject.Authenticated, "role": userobject.Authenticated, "email": strings.ToLower(u.Email), "phone": userobject.Bare(u.PhoneNumber),
 		"app_metadata": userobject.AppMetadata(u, userobject.ProviderOf("", first)), "user_metadata": userobject.About(auth.User{Metadata: u.Metadata}),
-		"aal": "aal" + strconv.Itoa(max(e.AAL, 1)), "amr": proofs(e.AMR), "session_id": e.SessionID, "is_anonymous": u.IsAnonymous,
+		"aal": "aal" + strconv.Itoa(max(e.AAL, 1)), "amr": userobject.Proofs(e.AMR), "session_id": e.SessionID, "is_anonymous": u.IsAnonymous,
 	}
 	maps.Copy(all, e.Claims)
 	if list, ok := all["aud"].([]any); ok && len(list) == 1 {

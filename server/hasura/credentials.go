@@ -15,14 +15,14 @@ func (d *Door) signUpPassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	grant, err := d.SignUp.WithPassword(r.Context(), flow.PasswordSignUp{
+	signedUp, err := d.SignUp.WithPassword(r.Context(), flow.PasswordSignUp{
 		Email: in.Email, Password: in.Password, Options: in.Options.toFlow(),
 		CodeChallenge: text(in.CodeChallenge), Said: said(in.Verbatim), Client: server.Client(w),
 	})
 	if err != nil {
 		return err
 	}
-	return server.JSON(w, http.StatusOK, sessionPayload{toSession(grant)})
+	return server.JSON(w, http.StatusOK, sessionPayload{toSession(signedUp.Grant)})
 }
 
 // heard tells whether somebody reads what clients send as it comes: then they may send more than we understand.

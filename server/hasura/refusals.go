@@ -42,6 +42,7 @@ var refusals = map[auth.Code]refusal{
 	auth.PasswordTooShort:     {400, "password-too-short", "Password is too short", false, "See AUTH_PASSWORD_MIN_LENGTH."},
 	auth.PasswordTooLong:      {400, "password-too-long", "Password is too long", false, "More than 1,024 bytes, or more than the 72 that bcrypt takes where it is in use."},
 	auth.PasswordLeaked:       {400, "password-in-hibp-database", "Password is in HIBP database", false, "The password is known from a breach (AUTH_PASSWORD_HIBP_ENABLED)."},
+	auth.SamePassword:         {400, "invalid-request", "The request payload is incorrect", false, "The new password is the old one. No request of this API is refused for it."},
 	auth.RedirectNotAllowed:   {400, "redirectTo-not-allowed", `The value of "options.redirectTo" is not allowed.`, false, "Neither AUTH_CLIENT_URL nor AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS has this address."},
 	auth.RoleNotAllowed:       {400, "role-not-allowed", "Role not allowed", true, "A role outside AUTH_USER_DEFAULT_ALLOWED_ROLES; in Hasura's webhook mode (401), one that the user does not have."},
 	auth.DefaultRoleNotInList: {400, "default-role-must-be-in-allowed-roles", "Default role must be in allowed roles", false, "options.defaultRole is not one of options.allowedRoles."},

@@ -42,13 +42,13 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err := in.Data.email(); err != nil {
 		return err
 	}
-	grant, err := d.SignUp.WithPassword(r.Context(), flow.PasswordSignUp{
+	signedUp, err := d.SignUp.WithPassword(r.Context(), flow.PasswordSignUp{
 		Email: in.Data.Email, Password: in.Data.Password, Said: in.said(), Client: server.Client(w),
 	})
 	if err != nil {
 		return err
 	}
-	out := toPerson(grant)
+	out := toPerson(signedUp.Grant)
 	out.Email = in.Data.Email
 	return server.JSON(w, http.StatusOK, out)
 }

@@ -1,0 +1,183 @@
+package flow
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/auth"
+	"postern/hooks"
+	"postern/store"
+)
+
+// AccountChange is a user who changes several things of theirs at once. What is left out stays.
+type AccountChange struct {
+	Actor         auth.Actor
+	NewEmail      string          // is mailed to, and becomes theirs when that is confirmed
+	Password      *string         // another one
+	Metadata      json.RawMessage // an object: its members are put in, and those that are null are taken out
+	RedirectTo    string          // of the mail
+	CodeChallenge string
+	Client        auth.Client
+}
+
+// maxOwnMetadata is how much metadata users may give themselves: it comes back with every session.
+const maxOwnMetadata = 64 << 10
+
+// Update changes all of it, or nothing. Whoever has a second factor must have proved it in this session to change
+// what they sign in by.
+func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth.Details, error) {
+	now := f.Now()
+	user, err := f.changer(ctx, in)
+	if err != nil {
+		return user, auth.Details{}, err
+	}
+	metadata, err := newMetadata(user.Metadata, in.Metadata)
+	if err != nil {
+		return user, auth.Details{}, err
+	}
+	hash, err := f.newPassword(ctx, in, user)
+	if err != nil {
+		return user, auth.Details{}, err
+	}
+	mailed, err := f.newAddress(ctx, in, user, now)
+	if err != nil {
+		return user, auth.Details{}, err
+	}
+	changed := hooks.PasswordChanged{Event: event(in.Client, now), User: user}
+	err = f.inTx(ctx, func(tx *store.DB) error {
+		if metadata.put != nil {
+			if err := tx.MergeMetadata(ctx, user.ID, in.Actor.SessionID, metadata.put, metadata.out, now); err != nil {
+				return err
+			}
+		}
+		if hash != "" {
+			if err := f.setPassword(ctx, tx, in, user, hash, changed); err != nil {
+				return err
+			}
+		}
+		if mailed == nil {
+			return nil
+		}
+		e := f.entry("email.change_requested", user.ID, in.Client, now)
+		e.SessionID = in.Actor.SessionID
+		if err := tx.AskEmailChange(ctx, user.ID, in.NewEmail, e); err != nil {
+			return err
+		}
+		return f.sendLink(ctx, tx, *mailed)
+	})
+	if errors.Is(err, store.ErrChanged) {
+		return user, auth.Details{}, fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
+	}
+	if err != nil {
+		return user, auth.Details{}, err
+	}
+	if hash != "" {
+		f.passwordChanged(ctx, changed)
+	}
+	return f.Whole(ctx, in.Actor)
+}
+
+// changer is the user, if they may change what they ask to.
+func (f *Account) changer(ctx context.Context, in AccountChange) (auth.User, error) {
+	if in.Password == nil && in.NewEmail == "" {
+		return f.actor(ctx, in.Actor)
+	}
+	return f.memberOfBoth(ctx, in.Actor, f.member)
+}
+
+// newPassword is the hash of another password; empty where none is wanted.
+func (f *Account) newPassword(ctx context.Context, in AccountChange, u auth.User) (string, error) {
+	if in.Password == nil {
+		return "", nil
+	}
+	if err := f.PasswordPolicy.Check(ctx, *in.Password); err != nil {
+		return "", err
+	}
+	login, err := f.Store.LoginByEmail(ctx, store.Lookup{Email: u.Email, Now: f.Now()})
+	if err != nil {
+		return "", err
+	}
+	if login.Known && login.ID == u.ID && login.PasswordHash != "" {
+		same, _, err := f.Passwords.Verify(ctx, login.PasswordHash, *in.Password)
+		if err != nil && auth.CodeOf(err) != auth.Internal {
+			return "", err
+		}
+		if same {
+			return "", auth.SamePassword
+		}
+	}
+	return f.Passwords.Hash(ctx, *in.Password)
+}
+
+func (f *Account) setPassword(ctx context.Context, tx *store.DB, in AccountChange, u auth.User, hash string, changed hooks.PasswordChanged) error {
+	e := f.entry("password.changed", u.ID, in.Client, changed.At)
+	e.SessionID = in.Actor.SessionID
+	if err := tx.SetPassword(ctx, u.ID, hash, in.Actor.SessionID, f.lockoutKey(u.Email), e); err != nil {
+		return err
+	}
+	if err := f.tellOfPassword(ctx, tx, changed); err != nil {
+		return err
+	}
+	return f.notify(ctx, tx, notice{template: "password-changed", to: u.Email, user: u, client: in.Client})
+}
+
+// newAddress is the mail to another address; nil where none is wanted.
+func (f *Account) newAddress(ctx context.Context, in AccountChange, u auth.User, now time.Time) (*link, error) {
+	if in.NewEmail == "" || in.NewEmail == u.Email {
+		return nil, nil
+	}
+	redirectTo, err := f.Policy.Redirect(in.RedirectTo)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Policy.admit(in.NewEmail); err != nil {
+		return nil, err
+	}
+	if !f.MailReady {
+		return nil, auth.MailNotConfigured
+	}
+	switch _, err := f.Store.UserByEmail(ctx, in.NewEmail); {
+	case err == nil:
+		return nil, fmt.Errorf("%w: asked for by user %s", auth.EmailTaken, u.ID)
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
+	u.NewEmail = in.NewEmail
+	return &link{
+		user: u, to: in.NewEmail, purpose: auth.ConfirmEmailChange, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: now,
+	}, nil
+}
+
+// metadataChange is what becomes of a user's metadata.
+type metadataChange struct {
+	put json.RawMessage // members that are put in; nil when nothing changes
+	out []string        // members that are taken out
+}
+
+// newMetadata reads an object that a client gives: its members are put in, and those that are null are taken out.
+func newMetadata(before, given json.RawMessage) (c metadataChange, err error) {
+	if len(given) == 0 {
+		return c, nil
+	}
+	var put map[string]json.RawMessage
+	if err := json.Unmarshal(fromClient(given), &put); err != nil {
+		return c, auth.Invalid{Field: "data", Problem: "must be an object"}
+	}
+	for name, value := range put {
+		if bytes.Equal(value, []byte("null")) {
+			c.out = append(c.out, name)
+			delete(put, name)
+		}
+	}
+	if c.put, err = json.Marshal(put); err != nil {
+		return c, fmt.Errorf("flow: %w", err)
+	}
+	if len(before)+len(c.put) > maxOwnMetadata {
+		return c, auth.Invalid{Field: "data", Problem: "must not make the metadata longer than 64 KiB"}
+	}
+	return c, nil
+}
