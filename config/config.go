@@ -17,6 +17,7 @@ import (
 	"postern/passwords"
 	"postern/providers"
 	"postern/server"
+	"postern/server/gotrue"
 	"postern/server/hasura"
 	"postern/server/platform"
 	"postern/sms"
@@ -27,8 +28,13 @@ import (
 
 // Config is every setting of the house, room by room.
 type Config struct {
+	// AsGoTrue is the same with the defaults of GoTrue, by which its door decides. What the operator sets counts at
+	// every door.
+	AsGoTrue *Config
+
 	Server     server.Settings         `title:"Server" doc:"Where the service listens, whom it trusts and what it logs."`
 	Hasura     hasura.Settings         `title:"Hasura Auth dialect" doc:"How the door for clients of Hasura Auth speaks."`
+	GoTrue     gotrue.Settings         `title:"GoTrue dialect" doc:"The door for clients of Supabase Auth and GoTrue; dialects/gotrue.md says what it has."`
 	Platform   platform.Settings       `title:"Hasura platform dialect" doc:"The door for clients of the auth service of Hasura's platform, 0.15; dialects/platform.md says what it has."`
 	Store      store.Settings          `title:"Database" doc:"Where users and sessions are kept."`
 	Tokens     tokens.Settings         `title:"Tokens and keys" doc:"What signs access tokens, and what seals secrets at rest."`
@@ -57,8 +63,17 @@ type Config struct {
 // Load reads every setting. The Config is whole even when the report has errors, with the default
 // in place of each wrong value, so that commands which need only a part may go on.
 func Load(src Source) (*Config, *Report) {
-	c := &Config{}
+	c := &Config{AsGoTrue: &Config{}}
 	report := load(c, src)
+	known := map[string]bool{}
+	for _, p := range report.Errors {
+		known[p.Name] = true
+	}
+	for _, p := range loadAs("gotrue", c.AsGoTrue, src).Errors {
+		if c.GoTrue.Enabled && !known[p.Name] {
+			report.fail(p)
+		}
+	}
 	return c, report
 }
 

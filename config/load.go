@@ -56,16 +56,19 @@ type loader struct {
 }
 
 // load fills target, a pointer to a struct of rooms, and reports on it.
-func load(target any, src Source) *Report {
+func load(target any, src Source) *Report { return loadAs("", target, src) }
+
+// loadAs is load with the defaults of a dialect.
+func loadAs(dialect string, target any, src Source) *Report {
 	if src.ReadFile == nil {
 		src.ReadFile = os.ReadFile
 	}
-	l := &loader{src: src, tree: walk(target), report: &Report{}, read: map[string]bool{}}
+	l := &loader{src: src, tree: walkAs(dialect, target), report: &Report{}, read: map[string]bool{}}
 	l.flags()
 	l.layer(src.Env, func(string) string { return "environment" })
 	l.envFile()
 	l.layer(src.Preset, func(string) string { return "preset" })
-	l.tree = walk(target, l.names()...)
+	l.tree = walkAs(dialect, target, l.names()...)
 	for _, text := range l.tree.faults {
 		l.report.fail(Problem{Name: "a tag", What: text, Right: "a corrected program: this is a mistake of ours"})
 	}

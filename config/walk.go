@@ -82,6 +82,7 @@ type tree struct {
 	readers  []reader
 	faults   []string           // mistakes in the tags: ours, not the operator's
 	set      []string           // names that some source has, for declarers
+	dialect  string             // whose defaults count, where a setting has others for it
 	flags    map[string]Flag    // built when first asked for
 	others   map[string]verdict // as flags
 }
@@ -96,13 +97,19 @@ var units = map[string]time.Duration{
 	"ns": time.Nanosecond, "ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour,
 }
 
-// walk reads the tags of target, a pointer to a struct whose fields are the rooms' structs. set are
-// the names that some source has, of which a room may make settings.
-func walk(target any, set ...string) *tree {
-	t := &tree{byName: map[string]*setting{}, old: map[string]deprecation{}, set: set}
+// walk reads the tags of target, a pointer to a struct whose fields are the rooms' structs.
+func walk(target any) *tree { return walkAs("", target) }
+
+// walkAs is walk with the defaults of a dialect: a tag of its name has what stands in the place of the tag default. set
+// are the names that some source has, of which a room may make settings.
+func walkAs(dialect string, target any, set ...string) *tree {
+	t := &tree{byName: map[string]*setting{}, old: map[string]deprecation{}, set: set, dialect: dialect}
 	v := reflect.ValueOf(target).Elem()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
+		if f.Type.Kind() != reflect.Struct {
+			continue
+		}
 		title := f.Tag.Get("title")
 		if title == "" {
 			title = f.Name
@@ -169,6 +176,9 @@ func (t *tree) add(r *room, names []string, tag reflect.StructTag, v reflect.Val
 		oneof: strings.Fields(tag.Get("oneof")), min: tag.Get("min"), max: tag.Get("max"),
 		format: tag.Get("format"), secret: tag.Get("secret") == "true", doc: tag.Get("doc"),
 		fields: []reflect.Value{v},
+	}
+	if theirs, ok := tag.Lookup(t.dialect); ok && t.dialect != "" {
+		s.preset = theirs
 	}
 	s.unit = units[s.unitTag]
 	t.inspect(s)

@@ -133,3 +133,58 @@ export const hasuraAuthForms = {
   'signIn with otp and ticket': 'a second factor',
   'signIn with provider': 'a provider: the address to go to, ID tokens',
 }
+
+const providers = later('providers at the door of GoTrue')
+const factors = later('second factors at the door of GoTrue')
+const passkeys = later('passkeys at the door of GoTrue')
+const admin = later('operators at the door of GoTrue')
+const oauthServer = later('the OAuth2 server')
+const never = (why) => later(`nothing: ${why}`)
+const web3 = never('web3 is not planned')
+
+/** AuthClient of @supabase/auth-js, in auth-js.test.mjs. Members of its own parts have their name in front. */
+export const supabaseAuth = {
+  initialize: 'what a client does with a session by itself',
+  signUp: 'sign-up with a password, confirmed by the code of the mail',
+  signInAnonymously: 'a guest signs in',
+  signInWithPassword: 'sign-up with a password, confirmed by the code of the mail',
+  signInWithOtp: 'signing in by a mail: the code, the link, the hash in it',
+  verifyOtp: 'sign-up with a password, confirmed by the code of the mail',
+  exchangeCodeForSession: 'sign-up with PKCE: the link gives a code, which is exchanged once',
+  resend: 'the confirmation can be asked for again',
+  resetPasswordForEmail: 'a forgotten password',
+  updateUser: 'users change what is theirs',
+  getSession: 'sign-up with a password, confirmed by the code of the mail',
+  setSession: 'sign-up with a password, confirmed by the link of the mail',
+  refreshSession: 'refreshing, in many tabs at once',
+  getUser: 'refreshing, in many tabs at once',
+  getUserIdentities: 'what a client does with a session by itself',
+  getClaims: 'what a client does with a session by itself',
+  onAuthStateChange: 'what a client does with a session by itself',
+  startAutoRefresh: 'what a client does with a session by itself',
+  stopAutoRefresh: 'what a client does with a session by itself',
+  dispose: 'what a client does with a session by itself',
+  signOut: 'signing out of this session, of the others, of all',
+  'mfa.listFactors': 'what a client does with a session by itself',
+  'mfa.getAuthenticatorAssuranceLevel': 'what a client does with a session by itself',
+
+  reauthenticate: later('fresh proofs at the door of GoTrue'),
+  signInWithOAuth: providers,
+  signInWithIdToken: providers,
+  linkIdentity: providers,
+  unlinkIdentity: providers,
+  signInWithPasskey: passkeys,
+  registerPasskey: passkeys,
+  ...Object.fromEntries(['enroll', 'challenge', 'verify', 'unenroll', 'challengeAndVerify'].map((m) => [`mfa.${m}`, factors])),
+  ...Object.fromEntries(['startRegistration', 'verifyRegistration', 'startAuthentication', 'verifyAuthentication', 'list', 'update', 'delete'].map((m) => [`passkey.${m}`, passkeys])),
+  ...Object.fromEntries(['getAuthorizationDetails', 'approveAuthorization', 'denyAuthorization', 'listGrants', 'revokeGrant'].map((m) => [`oauth.${m}`, oauthServer])),
+  ...Object.fromEntries(
+    ['signOut', 'inviteUserByEmail', 'generateLink', 'createUser', 'listUsers', 'getUserById', 'updateUserById', 'deleteUser', 'mfa.listFactors', 'mfa.deleteFactor', 'passkey.listPasskeys', 'passkey.deletePasskey'].map((m) => [`admin.${m}`, admin]),
+  ),
+  ...Object.fromEntries(['listClients', 'createClient', 'getClient', 'updateClient', 'deleteClient', 'regenerateClientSecret'].map((m) => [`admin.oauth.${m}`, oauthServer])),
+  ...Object.fromEntries(
+    ['listProviders', 'createProvider', 'getProvider', 'updateProvider', 'deleteProvider'].map((m) => [`admin.customProviders.${m}`, never('custom providers are set in the configuration')]),
+  ),
+  signInWithWeb3: web3,
+  signInWithSSO: never('SAML is not planned'),
+}

@@ -5,13 +5,14 @@ import { test } from 'node:test'
 import { HasuraAuthClient } from '@nhost/hasura-auth-js'
 import { createClient } from '@nhost/nhost-js'
 import * as helpers from '@nhost/nhost-js/auth'
+import { AuthClient } from '@supabase/auth-js'
 import * as lists from './coverage.mjs'
 
 const source = (name) => fs.readFileSync(new URL(name, import.meta.url), 'utf8')
 
 /** The tests of a client's files: title → source. */
 function testsOf(file) {
-  const parts = [file, file.replace('.test', '.ways.test')].flatMap((f) => source(f).split(/^ *test\(/m).slice(1))
+  const parts = [file, file.replace('.test', '.ways.test')].filter((f) => fs.existsSync(new URL(f, import.meta.url))).flatMap((f) => source(f).split(/^ *test\(/m).slice(1))
   return new Map(parts.map((p) => [/^(['"`])(.*?)\1/.exec(p)?.[2], p]))
 }
 
@@ -45,4 +46,21 @@ check(
   lists.hasuraAuth,
   'hasura-auth-js.test.mjs',
   (method) => (method === 'client' ? /machine\(|\.client\b/ : new RegExp(`\\.${method}\\(`)),
+)
+
+/** The public methods of a client and of its parts; what its types call private is not there. */
+function methodsOf(client) {
+  const hidden = ['constructor', 'jwks', 'jwks_cached_at', 'isThrowOnErrorEnabled', 'fetchJwk', 'fetch', 'logger', 'signInWithEthereum', 'signInWithSolana', 'linkIdentityOAuth', 'linkIdentityIdToken']
+  const named = (o) =>
+    [...Object.keys(o), ...Object.getOwnPropertyNames(Object.getPrototypeOf(o))].filter((n) => !n.startsWith('_') && !hidden.includes(n) && typeof o[n] === 'function' && !(n in Object.prototype))
+  const parts = { '': client, mfa: client.mfa, passkey: client.passkey, oauth: client.oauth, admin: client.admin }
+  for (const part of ['mfa', 'oauth', 'passkey', 'customProviders']) parts[`admin.${part}`] = client.admin[part]
+  return new Set(Object.entries(parts).flatMap(([part, o]) => named(o).map((n) => (part ? `${part}.${n}` : n))))
+}
+check(
+  'auth-js',
+  methodsOf(new AuthClient({ url: 'http://127.0.0.1:1', autoRefreshToken: false, experimental: { passkey: true } })),
+  lists.supabaseAuth,
+  'auth-js.test.mjs',
+  (method) => new RegExp(`\\.${method.replace('.', '\\.')}\\(`),
 )

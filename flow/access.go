@@ -80,6 +80,11 @@ func (p *Policy) gateByEmail(u auth.User, now time.Time) error {
 	return p.gateMember(u, now)
 }
 
+// waitsFor tells whether a user may come in as soon as the address is confirmed.
+func (p *Policy) waitsFor(u auth.User, now time.Time) bool {
+	return auth.CodeOf(p.gateMember(u, now)) == auth.UserUnverified
+}
+
 // vouching tells whether a provider that knows a user is enough for them to sign in with an address
 // that nobody has confirmed. It is not where the address itself is what lets people in.
 func (p *Policy) vouching() bool { return !p.access.picks() }

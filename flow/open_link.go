@@ -158,11 +158,8 @@ func stillProves(found store.Found) error {
 
 // proves tells whether opening a mail of the purpose verifies the address that it went to.
 func (p *Policy) proves(what auth.Purpose) bool {
-	switch what {
-	case auth.VerifyEmail, auth.SignInByEmail, auth.Invitation, auth.ConfirmEmailChange:
-		return true
-	}
-	return what == auth.ResetPassword && p.ResetsProve
+	return what == auth.VerifyEmail || what == auth.SignInByEmail || what == auth.Invitation || what == auth.ConfirmEmailChange ||
+		what == auth.ResetPassword && p.ResetsProve
 }
 
 // redeem uses a ticket up, does what it is for and opens a session, all in one transaction. Of many
@@ -249,13 +246,8 @@ func (k *Kit) fulfil(ctx context.Context, tx *store.DB, found store.Found, o ope
 // redeemed is the user as redeeming a ticket leaves them.
 func (p *Policy) redeemed(found store.Found) auth.User {
 	u := found.User
-	switch found.TicketPurpose {
-	case auth.SignInByEmail, auth.Invitation:
+	if found.TicketPurpose == auth.SignInByEmail || found.TicketPurpose == auth.Invitation || found.TicketPurpose == auth.ResetPassword && p.ResetsProve {
 		return p.claimed(u)
-	case auth.ResetPassword:
-		if p.ResetsProve {
-			return p.claimed(u)
-		}
 	}
 	if found.TicketPurpose == auth.VerifyEmail {
 		u.EmailVerified = true

@@ -33,8 +33,8 @@ func (f *SignUp) Register(ctx context.Context, in PasswordSignUp) (SignedUp, err
 	if out.User, err = f.Policy.newcomer(tokens.NewUUID(), in.Email, in.Options, start); err != nil {
 		return out, err
 	}
-	if auth.CodeOf(f.Policy.gateMember(user, start)) != auth.UserUnverified {
-		return out, nil // known, or locked
+	if !f.Policy.waitsFor(user, start) { // known, or locked
+		return out, nil
 	}
 	again, err := f.sealAgain(signedUpAgain{Hash: out.hash, Metadata: out.User.Metadata})
 	if err != nil {
@@ -83,7 +83,13 @@ func (k *Kit) again(found store.Found) (s signedUpAgain, is bool, err error) {
 	var p struct {
 		Again []byte `json:"again"`
 	}
-	if found.TicketPurpose != auth.VerifyEmail || json.Unmarshal(found.TicketPayload, &p) != nil || len(p.Again) == 0 {
+	if found.TicketPurpose != auth.VerifyEmail || len(found.TicketPayload) == 0 {
+		return s, false, nil
+	}
+	if err := json.Unmarshal(found.TicketPayload, &p); err != nil {
+		return s, false, fmt.Errorf("flow: ticket %s: %w", found.TicketID, err)
+	}
+	if len(p.Again) == 0 {
 		return s, false, nil
 	}
 	plain, err := k.Keys.Open(againSeal, p.Again)

@@ -35,6 +35,7 @@ import (
 	"postern/providers"
 	"postern/server"
 	"postern/server/auth0"
+	"postern/server/gotrue"
 	"postern/server/hasura"
 	"postern/server/platform"
 	"postern/store"
@@ -291,6 +292,10 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 		return nil, err
 	}
 	clients := platformDoor(c, door)
+	supabase, err := gotrueDoor(c, door, kit)
+	if err != nil {
+		return nil, err
+	}
 	operators, err := h.operatorsDoor(c, o, front, kit)
 	if err != nil {
 		return nil, err
@@ -305,6 +310,10 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 		}
 		if operators != nil && r.URL.Path == graph.Path {
 			operators.ServeHTTP(w, r)
+			return
+		}
+		if supabase != nil && gotrue.Has(r.URL.Path) {
+			supabase.ServeHTTP(w, r)
 			return
 		}
 		if machines != nil && auth0.Has(r.URL.Path) {

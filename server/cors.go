@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 )
 
@@ -12,7 +13,7 @@ func (f *Front) cors(w http.ResponseWriter, r *http.Request) bool {
 	h.Add("Vary", "Origin, Access-Control-Request-Method") // a cache must not give an answer without these headers to a browser
 	if origin != "" {
 		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After")
+		h.Set("Access-Control-Expose-Headers", cmp.Or(f.Exposed, "X-Request-Id, Retry-After"))
 		if f.TrustsOrigin != nil && f.TrustsOrigin(origin) {
 			h.Set("Access-Control-Allow-Credentials", "true")
 		}
@@ -21,7 +22,7 @@ func (f *Front) cors(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	if origin != "" {
-		h.Set("Access-Control-Allow-Methods", "POST, GET, DELETE")
+		h.Set("Access-Control-Allow-Methods", cmp.Or(f.Methods, "POST, GET, DELETE"))
 		if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 			h.Set("Access-Control-Allow-Headers", asked)
 		}

@@ -24,6 +24,8 @@ const maxDepth = 32
 type Body struct {
 	Optional bool     // nothing at all is as good as {}
 	Lenient  bool     // members that the struct does not have are ignored instead of refused
+	Null     bool     // null in the place of any value is as good as leaving it out
+	AnyType  bool     // whatever Content-Type says
 	Heard    bool     // the same, since somebody reads the body as it came; see Verbatim
 	Free     []string // members that hold any JSON object: "options.metadata"
 }
@@ -44,10 +46,10 @@ func Decode[T any](r *http.Request, how Body) (T, error) {
 			return in, auth.Invalid{Field: "body", Problem: "must be a JSON object"}
 		}
 		raw = []byte("{}")
-	} else if err := isJSON(r.Header); err != nil {
+	} else if err := isJSON(r.Header, how); err != nil {
 		return in, err
 	}
-	mayBeNull := func(jsontext.Pointer) bool { return false }
+	mayBeNull := func(jsontext.Pointer) bool { return how.Null }
 	if how.Heard {
 		if err := lookalikes(raw, how.Free); err != nil {
 			return in, err
@@ -69,9 +71,12 @@ func Decode[T any](r *http.Request, how Body) (T, error) {
 	return in, nil
 }
 
-func isJSON(h http.Header) error {
+func isJSON(h http.Header, how Body) error {
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return auth.Invalid{Field: "body", Problem: "must not be compressed"}
+	}
+	if how.AnyType {
+		return nil
 	}
 	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || media != "application/json" {

@@ -81,8 +81,11 @@ type Front struct {
 	// but without them.
 	TrustsOrigin func(origin string) bool
 	Closed       bool // to web pages of other origins: the door is for programs alone
-	Refuse       Refuse
-	Timeout      time.Duration // for a request, database and all
+	// Methods and Exposed are those that web pages of other origins may use and read, where a door has more than the
+	// others.
+	Methods, Exposed string
+	Refuse           Refuse
+	Timeout          time.Duration // for a request, database and all
 	// Transient tells whether an error passes by itself, so that the client should ask again.
 	Transient func(error) bool
 

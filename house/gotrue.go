@@ -1,0 +1,64 @@
+package house
+
+import (
+	"net/http"
+	"strings"
+
+	"postern/config"
+	"postern/flow"
+	"postern/passwords"
+	"postern/server"
+	"postern/server/gotrue"
+	"postern/server/hasura"
+)
+
+// gotrueDoor opens the door for clients of GoTrue, if the operator wants it. Its desks are the same with a policy of
+// their own: where the operator says nothing, GoTrue's defaults count. It counts where the door of Hasura Auth does, so
+// that it is no second try. Nil means that there is none.
+func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handler, error) {
+	if !c.GoTrue.Enabled {
+		return nil, nil
+	}
+	theirs := c.AsGoTrue
+	theirs.Flow.ServerURL, theirs.Flow.ClientURL = c.Flow.ServerURL, c.Flow.ClientURL
+	policy, err := flow.NewPolicy(theirs.Flow, kit.Policy.Failures, kit.Policy.Lockout)
+	if err != nil {
+		return nil, err
+	}
+	policy.ResetsProve, policy.Passkeys = true, policy.Passkeys && kit.Passkeys != nil
+	warn := kit.PasswordPolicy.Unanswered
+	kit.Policy, kit.PasswordPolicy, kit.Supabase = policy, passwords.NewPolicy(theirs.Passwords), true
+	kit.PasswordPolicy.Unanswered = warn
+	kit.AccessTokenLife = theirs.Tokens.AccessTokenLife
+	base := c.GoTrue.URL
+	if base == "" {
+		base = strings.TrimSuffix(strings.TrimRight(c.Flow.ServerURL, "/"), c.Server.Prefix()) + gotrue.Prefix
+	}
+	kit.Mails = flow.Mails{Address: gotrue.Address(strings.TrimRight(base, "/")), Codes: true, Life: c.GoTrue.MailLife}
+
+	f := beside.Front
+	front := &server.Front{
+		Log: f.Log, Now: f.Now, Limits: f.Limits, Global: f.Global, Proxies: f.Proxies, Logging: f.Logging, Timeout: f.Timeout,
+		TrustsOrigin: f.TrustsOrigin, Transient: f.Transient, Refuse: gotrue.Refuse,
+		Methods: "GET, POST, PUT, PATCH, DELETE", Exposed: "X-Total-Count, Link, X-Supabase-Api-Version, X-Request-Id, Retry-After",
+	}
+	door := &gotrue.Door{
+		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha}, Health: beside.Health,
+		Policy: policy, Signer: kit.Signer, Offered: offered(policy, kit),
+		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
+		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit},
+	}
+	return door.Routes(), nil
+}
+
+// offered are the ways in, as the door tells of them.
+func offered(p *flow.Policy, kit flow.Kit) gotrue.Offered {
+	o := gotrue.Offered{
+		Providers: map[string]bool{}, Email: true, Guests: p.Guests, DisableSignUp: p.DisableSignUp, ConfirmsEmails: p.RequireVerifiedEmail,
+		ConfirmsPhones: true, Passkeys: false,
+	}
+	for _, name := range inUse(kit.Providers) {
+		o.Providers[name] = true
+	}
+	return o
+}

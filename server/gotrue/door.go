@@ -1,0 +1,138 @@
+// Package gotrue is the door for clients of GoTrue and of Supabase Auth, which came from it: its routes, its wire
+// format and its words for refusals.
+package gotrue
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"postern/auth"
+	"postern/flow"
+	"postern/server"
+	"postern/tokens"
+)
+
+// Prefix is where the door is, as supabase-js builds the addresses.
+const Prefix = "/auth/v1"
+
+// Settings are what operators may say about this dialect.
+type Settings struct {
+	Enabled  bool          `env:"AUTH_GOTRUE_API_ENABLED" default:"false" doc:"Serve clients of Supabase Auth and GoTrue, at /auth/v1."`
+	URL      string        `env:"AUTH_GOTRUE_URL" format:"url" doc:"Public address of this API, its path included; links in its mails start with it. Unset, it is AUTH_SERVER_URL with the path /auth/v1 in the place of AUTH_API_PREFIX."`
+	MailLife time.Duration `env:"AUTH_GOTRUE_MAIL_OTP_EXP" unit:"s" default:"86400" min:"1m" max:"168h" doc:"How long links and codes in mails of this API are good for."`
+}
+
+// Door is the dialect over the flows.
+type Door struct {
+	Front   *server.Front
+	Guards  server.Guards
+	Health  *server.Health
+	Policy  *flow.Policy
+	Signer  *tokens.Signer
+	Offered Offered
+
+	SignUp   *flow.SignUp
+	SignIn   *flow.SignIn
+	Sessions *flow.Sessions
+	Account  *flow.Account
+	Links    *flow.Links
+}
+
+// route is one line of the door's table.
+type route struct {
+	method, path string
+	handle       server.Handler
+	buckets      []server.Bucket // what one client may do only so often, beside the limit on everything
+	captcha      bool            // needs a solved captcha, where the operator has set one up
+}
+
+func (d *Door) routes() []route {
+	mails := []server.Bucket{server.Mails}
+	return []route{
+		{method: "GET", path: "/health", handle: d.health},
+		{method: "GET", path: "/settings", handle: d.settings},
+		{method: "GET", path: "/.well-known/jwks.json", handle: d.Health.Keys},
+
+		{method: "POST", path: "/signup", handle: d.signUp, buckets: d.signUpBuckets(), captcha: true},
+		{method: "POST", path: "/token", handle: d.token},
+		{method: "POST", path: "/otp", handle: d.otp, buckets: mails, captcha: true},
+		{method: "POST", path: "/magiclink", handle: d.magicLink, buckets: mails, captcha: true},
+		{method: "POST", path: "/recover", handle: d.recover, buckets: mails, captcha: true},
+		{method: "POST", path: "/resend", handle: d.resend, buckets: mails, captcha: true},
+		{method: "GET", path: "/verify", handle: d.openLink},
+		{method: "POST", path: "/verify", handle: d.verify},
+
+		{method: "GET", path: "/user", handle: d.user},
+		{method: "PUT", path: "/user", handle: d.updateUser},
+		{method: "POST", path: "/logout", handle: d.logout},
+	}
+}
+
+func (d *Door) signUpBuckets() []server.Bucket {
+	if d.Policy.RequireVerifiedEmail {
+		return []server.Bucket{server.SignUps, server.Mails}
+	}
+	return []server.Bucket{server.SignUps}
+}
+
+// Has tells whether a path is one of this door's.
+func Has(path string) bool { return path == Prefix || strings.HasPrefix(path, Prefix+"/") }
+
+// Routes gives the door's handler. A slash at the end of a path makes no difference.
+func (d *Door) Routes() http.Handler {
+	byPath := map[string]map[string]server.Handler{}
+	for _, r := range d.routes() {
+		h := d.Guards.Within(r.buckets, r.handle)
+		if r.captcha {
+			h = d.proved(h)
+		}
+		if byPath[r.path] == nil {
+			byPath[r.path] = map[string]server.Handler{}
+		}
+		byPath[r.path][r.method] = h
+	}
+	mux := http.NewServeMux()
+	for path, methods := range byPath {
+		mux.Handle(Prefix+path, d.Front.Limited(byMethod(methods)))
+	}
+	nowhere := d.Front.Limited(func(http.ResponseWriter, *http.Request) error { return auth.NotFound })
+	mux.Handle("/", nowhere)
+	return d.Front.Wrap(withoutSlash(server.Canonical(mux, nowhere)))
+}
+
+// byMethod chooses among the handlers of a path.
+func byMethod(methods map[string]server.Handler) server.Handler {
+	var allowed []string
+	for m := range methods {
+		allowed = append(allowed, m)
+	}
+	slices.Sort(allowed)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		h, ok := methods[method]
+		if !ok {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return nil
+		}
+		return h(w, r)
+	}
+}
+
+// withoutSlash takes the slash off the end of a path.
+func withoutSlash(inner http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := r.URL.Path; len(p) > 1 && strings.HasSuffix(p, "/") && !strings.HasSuffix(p, "//") {
+			u := *r.URL
+			u.Path = strings.TrimSuffix(p, "/")
+			r = r.Clone(r.Context())
+			r.URL = &u
+		}
+		inner.ServeHTTP(w, r)
+	})
+}

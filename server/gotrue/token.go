@@ -1,0 +1,93 @@
+package gotrue
+
+import (
+	"net/http"
+
+	"postern/auth"
+	"postern/flow"
+	"postern/server"
+	"postern/tokens"
+)
+
+// token gives a session for something that proves who somebody is.
+func (d *Door) token(w http.ResponseWriter, r *http.Request) error {
+	switch r.URL.Query().Get("grant_type") {
+	case "password":
+		return d.proved(d.passwordGrant)(w, r)
+	case "refresh_token":
+		return d.refreshGrant(w, r)
+	case "pkce":
+		return d.pkceGrant(w, r)
+	}
+	return refusal{http.StatusBadRequest, "invalid_credentials", "unsupported_grant_type"}
+}
+
+type passwordRequest struct {
+	Email    address `json:"email"`
+	Phone    string  `json:"phone"`
+	Password string  `json:"password"`
+}
+
+func (d *Door) passwordGrant(w http.ResponseWriter, r *http.Request) error {
+	in, err := server.Decode[passwordRequest](r, body)
+	switch {
+	case err != nil:
+		return err
+	case in.Email != "" && in.Phone != "":
+		return auth.Invalid{Field: "email", Problem: "and phone: only one of the two can sign in"}
+	case in.Phone != "":
+		return refusal{http.StatusUnprocessableEntity, "phone_provider_disabled", "Phone logins are disabled"}
+	case in.Email == "":
+		return auth.Invalid{Field: "email", Problem: "or phone is missing"}
+	case in.Password == "" || len(in.Password) > 1024 || !flow.ValidEmail(string(in.Email)):
+		return auth.InvalidCredentials // nobody's
+	}
+	admission, err := d.SignIn.WithPassword(r.Context(), flow.PasswordSignIn{Email: string(in.Email), Password: in.Password, Client: server.Client(w)})
+	if err != nil {
+		banned := refusal{http.StatusBadRequest, "user_banned", "User is banned"}
+		return here(err, map[auth.Code]refusal{auth.UserBanned: banned, auth.UserDisabled: banned, auth.UserAnonymous: refusals[auth.InvalidCredentials]})
+	}
+	return d.admit(w, admission, func(s session) any { return passwordSession{session: s} })
+}
+
+type refreshRequest struct {
+	Token string `json:"refresh_token"`
+}
+
+func (d *Door) refreshGrant(w http.ResponseWriter, r *http.Request) error {
+	in, err := server.Decode[refreshRequest](r, body)
+	if err != nil {
+		return err
+	}
+	if !tokens.IsUUID(in.Token) {
+		return refusal{http.StatusBadRequest, "validation_failed", "Invalid Refresh Token: it is none of this server"}
+	}
+	grant, err := d.Sessions.Refresh(r.Context(), flow.Refresh{Token: in.Token, Client: server.Client(w)})
+	if err != nil {
+		banned := refusal{http.StatusBadRequest, "user_banned", "Invalid Refresh Token: User Banned"}
+		return here(err, map[auth.Code]refusal{auth.UserBanned: banned, auth.UserDisabled: banned})
+	}
+	return d.admit(w, auth.Admission{Grant: grant}, func(s session) any { return s })
+}
+
+type exchangeRequest struct {
+	Code     string `json:"auth_code"`
+	Verifier string `json:"code_verifier"`
+}
+
+func (d *Door) pkceGrant(w http.ResponseWriter, r *http.Request) error {
+	in, err := server.Decode[exchangeRequest](r, body)
+	switch {
+	case err != nil:
+		return err
+	case in.Code == "" || in.Verifier == "":
+		return auth.Invalid{Field: "auth_code", Problem: "and code_verifier: both must be there"}
+	case !tokens.ValidVerifier(in.Verifier):
+		return refusal{http.StatusBadRequest, "bad_code_verifier", "code challenge does not match previously saved code verifier"}
+	}
+	admission, err := d.Links.Exchange(r.Context(), flow.Exchange{Code: in.Code, Verifier: in.Verifier, Client: server.Client(w)})
+	if err != nil {
+		return err
+	}
+	return d.admit(w, admission, func(s session) any { return s })
+}

@@ -1,0 +1,92 @@
+package gotrue
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"postern/auth"
+	"postern/flow"
+	"postern/server"
+)
+
+func (d *Door) user(w http.ResponseWriter, r *http.Request) error {
+	actor, err := d.actor(r)
+	if err != nil {
+		return err
+	}
+	u, details, err := d.Account.Whole(r.Context(), actor)
+	if err != nil {
+		return err
+	}
+	return server.JSON(w, http.StatusOK, toUser(u, &details))
+}
+
+type updateRequest struct {
+	pkce
+
+	Email       address         `json:"email"`
+	Phone       string          `json:"phone"`
+	Password    *string         `json:"password"`
+	Data        json.RawMessage `json:"data"`
+	AppMetadata json.RawMessage `json:"app_metadata"`
+}
+
+// Check tells what is wrong with the request.
+func (in *updateRequest) Check() error {
+	if err := in.pkce.check(); err != nil {
+		return err
+	}
+	if len(in.AppMetadata) > 0 && string(in.AppMetadata) != "null" {
+		return refusal{http.StatusForbidden, "not_admin", "Updating app_metadata requires admin privileges"}
+	}
+	if in.Email != "" {
+		if err := in.Email.check(); err != nil {
+			return err
+		}
+	}
+	return dataIn(in.Data)
+}
+
+func (d *Door) updateUser(w http.ResponseWriter, r *http.Request) error {
+	actor, err := d.actor(r)
+	if err != nil {
+		return err
+	}
+	in, err := server.Decode[updateRequest](r, body)
+	if err != nil {
+		return err
+	}
+	if in.Phone != "" {
+		return refusal{http.StatusBadRequest, "phone_provider_disabled", "Phone numbers cannot be changed"}
+	}
+	u, details, err := d.Account.Update(r.Context(), flow.AccountChange{
+		Actor: actor, NewEmail: string(in.Email), Password: in.Password, Metadata: d.options(r, in.Data).Metadata,
+		RedirectTo: d.redirectTo(r), CodeChallenge: in.Challenge, Client: server.Client(w),
+	})
+	if err != nil {
+		return err
+	}
+	return server.JSON(w, http.StatusOK, toUser(u, &details))
+}
+
+func (d *Door) logout(w http.ResponseWriter, r *http.Request) error {
+	actor, err := d.actor(r)
+	if err != nil {
+		return err
+	}
+	switch r.URL.Query().Get("scope") {
+	case "", "global":
+		err = d.Sessions.SignOutEverywhere(r.Context(), actor, server.Client(w))
+	case "local":
+		err = d.Sessions.EndOne(r.Context(), actor, actor.SessionID, server.Client(w))
+	case "others":
+		err = d.Sessions.SignOutOthers(r.Context(), actor, server.Client(w))
+	default:
+		return auth.Invalid{Field: "scope", Problem: "must be global, local or others"}
+	}
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,195 @@
+package gotrue
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"postern/auth"
+	"postern/flow"
+	"postern/server"
+)
+
+// kinds are what links may be for, by GoTrue's word for it. The first is what a link says.
+var kinds = []struct {
+	word     string
+	purposes []auth.Purpose
+}{
+	{"signup", []auth.Purpose{auth.VerifyEmail, auth.Invitation, auth.SignInByEmail}},
+	{"invite", []auth.Purpose{auth.Invitation, auth.VerifyEmail}},
+	{"magiclink", []auth.Purpose{auth.SignInByEmail, auth.ResetPassword}},
+	{"recovery", []auth.Purpose{auth.ResetPassword, auth.SignInByEmail}},
+	{"email_change", []auth.Purpose{auth.ConfirmEmailChange}},
+	{"email", []auth.Purpose{auth.VerifyEmail, auth.Invitation, auth.SignInByEmail, auth.ResetPassword}},
+}
+
+func purposesOf(word string) []auth.Purpose {
+	for _, k := range kinds {
+		if k.word == word {
+			return k.purposes
+		}
+	}
+	return nil
+}
+
+func wordOf(p auth.Purpose) string {
+	for _, k := range kinds {
+		if k.purposes[0] == p {
+			return k.word
+		}
+	}
+	return ""
+}
+
+// Address is where the link of a mail leads.
+func Address(base string) func(flow.MailedLink) string {
+	return func(l flow.MailedLink) string {
+		return base + "/verify?token=" + url.QueryEscape(l.Ticket) + "&type=" + wordOf(l.Purpose) + "&redirect_to=" + url.QueryEscape(l.RedirectTo)
+	}
+}
+
+// openLink is what the link of a mail opens.
+func (d *Door) openLink(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	token, kind := q.Get("token"), q.Get("type")
+	switch {
+	case token == "":
+		return auth.Invalid{Field: "token", Problem: "is missing"}
+	case kind == "":
+		return auth.Invalid{Field: "type", Problem: "is missing"}
+	case purposesOf(kind) == nil:
+		return auth.Invalid{Field: "type", Problem: "must be signup, invite, magiclink, recovery, email_change or email"}
+	}
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	to, err := d.Policy.Redirect(d.redirectTo(r))
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodHead { // it changes nothing
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	visited, err := d.open(w, r, token, kind)
+	if err != nil {
+		return sendBack(w, to, err)
+	}
+	if visited.Code != "" {
+		return send(w, withQuery(to, url.Values{"code": {visited.Code}}))
+	}
+	if visited.Grant == nil {
+		return sendBack(w, to, auth.FactorRequired)
+	}
+	s := d.toSession(visited.Grant)
+	return send(w, withFragment(to, url.Values{
+		"access_token": {s.AccessToken}, "expires_at": {strconv.FormatInt(s.ExpiresAt, 10)}, "expires_in": {strconv.Itoa(s.ExpiresIn)},
+		"refresh_token": {s.RefreshToken}, "token_type": {s.TokenType}, "type": {wordOf(visited.Purpose)}, "sb": {""},
+	}))
+}
+
+func (d *Door) open(w http.ResponseWriter, r *http.Request, token, kind string) (flow.Visited, error) {
+	looked, err := d.Links.Look(r.Context(), flow.Visit{Ticket: token, For: purposesOf(kind), Client: server.Client(w)})
+	if err != nil {
+		return flow.Visited{}, err
+	}
+	return d.Links.Open(r.Context(), looked)
+}
+
+// redirected are the words of OAuth for the status of a refusal.
+var redirected = map[int]string{400: "invalid_request", 401: "unauthorized_client", 403: "access_denied", 500: "server_error", 503: "temporarily_unavailable"}
+
+// sendBack sends the browser on with a refusal.
+func sendBack(w http.ResponseWriter, to string, err error) error {
+	server.Note(w, err)
+	no := words(auth.CodeOf(err), err)
+	v := url.Values{"error_code": {no.code}, "error_description": {no.message}, "sb": {""}}
+	if word := redirected[no.status]; word != "" {
+		v.Set("error", word)
+	}
+	return send(w, withFragment(to, v))
+}
+
+func send(w http.ResponseWriter, to string) error {
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// withQuery adds to the query of an address that was checked.
+func withQuery(to string, more url.Values) string {
+	to, fragment, hasFragment := strings.Cut(to, "#")
+	sign := "?"
+	if strings.Contains(to, "?") {
+		sign = "&"
+	}
+	to += sign + more.Encode()
+	if hasFragment {
+		to += "#" + fragment
+	}
+	return to
+}
+
+// withFragment puts values behind the # of an address that was checked.
+func withFragment(to string, values url.Values) string {
+	to, _, _ = strings.Cut(to, "#")
+	return to + "#" + values.Encode()
+}
+
+type verifyRequest struct {
+	Type      string  `json:"type"`
+	Token     string  `json:"token"`
+	TokenHash string  `json:"token_hash"`
+	Email     address `json:"email"`
+	Phone     string  `json:"phone"`
+}
+
+// Check tells what is wrong with the request.
+func (in *verifyRequest) Check() error {
+	switch {
+	case in.Type == "":
+		return auth.Invalid{Field: "type", Problem: "is missing"}
+	case purposesOf(in.Type) == nil:
+		return auth.Invalid{Field: "type", Problem: "must be signup, invite, magiclink, recovery, email_change or email"}
+	case in.Token == "" && in.TokenHash == "":
+		return auth.Invalid{Field: "token", Problem: "or token_hash is missing"}
+	case in.TokenHash != "" && (in.Email != "" || in.Phone != "" || in.Token != ""):
+		return auth.Invalid{Field: "token_hash", Problem: "must come alone, with type"}
+	case in.Phone != "":
+		return auth.Invalid{Field: "phone", Problem: "belongs to the types sms and phone_change"}
+	case in.Email != "":
+		return in.Email.check()
+	}
+	return nil
+}
+
+// verify takes a code that was typed, or what the link of a mail had in it.
+func (d *Door) verify(w http.ResponseWriter, r *http.Request) error {
+	in, err := server.Decode[verifyRequest](r, body)
+	if err != nil {
+		return err
+	}
+	var visited flow.Visited
+	if in.Email != "" {
+		visited, err = d.Links.Type(r.Context(), flow.TypedVisit{Email: string(in.Email), Code: in.Token, For: purposesOf(in.Type), Client: server.Client(w)})
+	} else {
+		visited, err = d.redeem(w, r, in)
+	}
+	if err != nil {
+		return err
+	}
+	return d.admit(w, visited.Admission, func(s session) any { return typedSession{s, wordOf(visited.Purpose)} })
+}
+
+// redeem takes what the link of a mail had in it, which older clients send as the token. Whoever has it needs no
+// exchange: it is the application itself.
+func (d *Door) redeem(w http.ResponseWriter, r *http.Request, in verifyRequest) (flow.Visited, error) {
+	token := in.TokenHash
+	if token == "" {
+		token = in.Token
+	}
+	looked, err := d.Links.Look(r.Context(), flow.Visit{Ticket: token, For: purposesOf(in.Type), Client: server.Client(w)})
+	if err != nil {
+		return flow.Visited{}, err
+	}
+	return d.Links.Redeem(r.Context(), looked)
+}
