@@ -33,15 +33,6 @@ func creation(in wire.CreateUserInput) flow.UserCreation {
 	return c
 }
 
-// given is what a pointer points to; of nil it is the zero value.
-func given[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
-}
-
 // UpdateUser changes a user.
 func (m *mutation) UpdateUser(ctx context.Context, in wire.UpdateUserInput) (*wire.UpdateUserPayload, error) {
 	u, err := m.Admin.UpdateUser(ctx, operator(ctx), flow.UserChange{
@@ -59,15 +50,15 @@ func (m *mutation) UpdateUser(ctx context.Context, in wire.UpdateUserInput) (*wi
 
 // field is what is said of a field: nothing, null, or its value.
 func field[T any](o graphql.Omittable[*T]) flow.Field[T] {
-	p, given := o.ValueOK()
+	p, said := o.ValueOK()
 	if p == nil {
-		return flow.Field[T]{Given: given, Null: given}
+		return flow.Field[T]{Given: said, Null: said}
 	}
 	return flow.Field[T]{Given: true, Value: *p}
 }
 
 // listField is field for a list, and for JSON.
 func listField[L ~[]E, E any](o graphql.Omittable[L]) flow.Field[L] {
-	list, given := o.ValueOK()
-	return flow.Field[L]{Given: given, Null: given && list == nil, Value: list}
+	list, said := o.ValueOK()
+	return flow.Field[L]{Given: said, Null: said && list == nil, Value: list}
 }

@@ -32,8 +32,8 @@ func toAuditFilter(where *wire.AuditEntriesWhere) flow.AuditFilter {
 		return flow.AuditFilter{}
 	}
 	return flow.AuditFilter{
-		UserID: orZero(where.UserID), ActorID: orZero(where.ActorID), SessionID: orZero(where.SessionID), Events: where.Events,
-		Since: orZero(where.Since), Until: orZero(where.Until),
+		UserID: given(where.UserID), ActorID: given(where.ActorID), SessionID: given(where.SessionID), Events: where.Events,
+		Since: given(where.Since), Until: given(where.Until),
 	}
 }
 
@@ -63,7 +63,7 @@ func toAuditEntry(e store.AuditEntry) *wire.AuditEntry {
 
 // Statistics tells what happened on each day.
 func (q *query) Statistics(ctx context.Context, from time.Time, to *time.Time) (*wire.Statistics, error) {
-	days, err := q.Admin.Statistics(ctx, operator(ctx), from, orZero(to))
+	days, err := q.Admin.Statistics(ctx, operator(ctx), from, given(to))
 	if err != nil {
 		return nil, err
 	}
@@ -77,13 +77,4 @@ func (q *query) Statistics(ctx context.Context, from time.Time, to *time.Time) (
 		s.MostActiveUsers = max(s.MostActiveUsers, day.ActiveUsers)
 	}
 	return s, nil
-}
-
-// orZero is what is given, or the zero value.
-func orZero[T any](given *T) T {
-	var v T
-	if given != nil {
-		v = *given
-	}
-	return v
 }

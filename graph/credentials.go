@@ -29,7 +29,7 @@ func (m *mutation) SendInvitation(ctx context.Context, in wire.SendInvitationInp
 }
 
 func (m *mutation) sendMail(ctx context.Context, purpose auth.Purpose, userID string, redirectTo *string) error {
-	return m.Admin.SendMail(ctx, operator(ctx), flow.AdminMail{UserID: userID, Purpose: purpose, RedirectTo: value(redirectTo)})
+	return m.Admin.SendMail(ctx, operator(ctx), flow.AdminMail{UserID: userID, Purpose: purpose, RedirectTo: given(redirectTo)})
 }
 
 // GenerateLink makes a link that signs a user in.
@@ -37,7 +37,7 @@ func (m *mutation) GenerateLink(ctx context.Context, in wire.GenerateLinkInput) 
 	purpose := map[wire.LinkType]auth.Purpose{
 		wire.LinkTypeSignIn: auth.SignInByEmail, wire.LinkTypeInvitation: auth.Invitation,
 	}[in.Type]
-	made, err := m.Admin.GenerateLink(ctx, operator(ctx), flow.AdminMail{UserID: in.UserID, Purpose: purpose, RedirectTo: value(in.RedirectTo)})
+	made, err := m.Admin.GenerateLink(ctx, operator(ctx), flow.AdminMail{UserID: in.UserID, Purpose: purpose, RedirectTo: given(in.RedirectTo)})
 	return &wire.GenerateLinkPayload{UserID: in.UserID, URL: made.URL, ExpiresAt: made.ExpiresAt}, err
 }
 
@@ -79,12 +79,4 @@ func (m *mutation) UnlinkIdentity(ctx context.Context, in wire.UnlinkIdentityInp
 func (m *mutation) ImpersonateUser(ctx context.Context, in wire.ImpersonateUserInput) (*wire.ImpersonateUserPayload, error) {
 	i, err := m.Admin.Impersonate(ctx, operator(ctx), flow.Impersonation{UserID: in.UserID, Reason: in.Reason, Minutes: in.Minutes})
 	return &wire.ImpersonateUserPayload{UserID: in.UserID, ImpersonationID: i.ID, AccessToken: i.AccessToken, ExpiresAt: i.ExpiresAt}, err
-}
-
-// value is a text that may be left out.
-func value(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }

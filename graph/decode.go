@@ -67,3 +67,12 @@ func decodeParams(raw []byte) (*graphql.RawParams, error) {
 	}
 	return params, nil
 }
+
+// given is what is given of what may be left out; nothing is the zero value.
+func given[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}

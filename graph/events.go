@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 	"strings"
-	"time"
 
 	"postern/flow"
 	"postern/graph/wire"
@@ -14,7 +13,7 @@ import (
 func (q *query) Events(ctx context.Context, where *wire.EventsWhere, first *int, after *string, last *int, before *string) (*wire.ServiceEventConnection, error) {
 	w := flow.EventFilter{}
 	if where != nil {
-		w = flow.EventFilter{UserID: text(where.UserID), Type: text(where.Type), Since: moment(where.Since), Until: moment(where.Until)}
+		w = flow.EventFilter{UserID: given(where.UserID), Type: given(where.Type), Since: given(where.Since), Until: given(where.Until)}
 	}
 	p, err := q.Service.Events(ctx, w, flow.Paging{First: first, After: after, Last: last, Before: before}, operator(ctx))
 	if err != nil {
@@ -85,15 +84,15 @@ func deadLetter(d store.DeadLetter) *wire.DeadLetter {
 
 // ReplayEvent has one event sent again.
 func (m *mutation) ReplayEvent(ctx context.Context, in wire.ReplayEventInput) (*wire.ReplayEventPayload, error) {
-	n, err := m.Service.ReplayEvents(ctx, flow.Replay{ID: in.ID, Receiver: text(in.Receiver)}, operator(ctx))
+	n, err := m.Service.ReplayEvents(ctx, flow.Replay{ID: in.ID, Receiver: given(in.Receiver)}, operator(ctx))
 	return &wire.ReplayEventPayload{Count: n}, under("input", err)
 }
 
 // ReplayEvents has the events of a time sent again.
 func (m *mutation) ReplayEvents(ctx context.Context, in wire.ReplayEventsInput) (*wire.ReplayEventsPayload, error) {
 	n, err := m.Service.ReplayEvents(ctx, flow.Replay{
-		Receiver: text(in.Receiver), Dead: in.Dead != nil && *in.Dead,
-		Filter: flow.EventFilter{UserID: text(in.UserID), Type: text(in.Type), Since: in.Since, Until: moment(in.Until)},
+		Receiver: given(in.Receiver), Dead: given(in.Dead),
+		Filter: flow.EventFilter{UserID: given(in.UserID), Type: given(in.Type), Since: in.Since, Until: given(in.Until)},
 	}, operator(ctx))
 	return &wire.ReplayEventsPayload{Count: n}, under("input", err)
 }
@@ -108,12 +107,4 @@ func (m *mutation) RetryMail(ctx context.Context, in wire.RetryMailInput) (*wire
 func (m *mutation) DiscardDeadLetter(ctx context.Context, in wire.DiscardDeadLetterInput) (*wire.DiscardDeadLetterPayload, error) {
 	d, err := m.Service.Discard(ctx, in.ID, operator(ctx))
 	return &wire.DiscardDeadLetterPayload{DeadLetter: deadLetter(d)}, under("input", err)
-}
-
-// moment is a time that may be left out.
-func moment(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return *t
 }

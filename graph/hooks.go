@@ -33,7 +33,7 @@ func (m *mutation) TestHook(ctx context.Context, in wire.TestHookInput) (*wire.T
 		return nil, err
 	}
 	t, err := m.Service.TestHook(ctx, flow.HookTrial{
-		Hook: text(in.Hook), ScriptID: text(in.ScriptID), Source: text(in.Script), Secrets: secrets, Payload: in.Payload,
+		Hook: given(in.Hook), ScriptID: given(in.ScriptID), Source: given(in.Script), Secrets: secrets, Payload: in.Payload,
 	}, operator(ctx))
 	if err != nil {
 		return nil, under("input", err)
@@ -74,14 +74,6 @@ func hookOutcome(o flow.HookOutcome) *wire.HookOutcome {
 		out.Result, out.Message = wire.HookResultFailed, nullable(o.Failure)
 	}
 	return out
-}
-
-// text is a text that may be left out.
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

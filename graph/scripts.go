@@ -52,7 +52,7 @@ func (m *mutation) CreateHook(ctx context.Context, in wire.CreateHookInput) (*wi
 		return nil, err
 	}
 	s, err := m.Scripts.Create(ctx, flow.NewScript{
-		Name: in.Name, Trigger: in.TriggerID, Source: in.Script, Dependencies: dependencies, Enabled: in.Enabled != nil && *in.Enabled,
+		Name: in.Name, Trigger: in.TriggerID, Source: in.Script, Dependencies: dependencies, Enabled: given(in.Enabled),
 	}, flow.OperatorBy(operator(ctx)))
 	return &wire.CreateHookPayload{HookScript: hookScript(s)}, under("input", err)
 }

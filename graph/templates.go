@@ -47,7 +47,7 @@ func (q *query) RenderEmailTemplate(ctx context.Context, in wire.RenderEmailTemp
 	if err != nil {
 		return nil, err
 	}
-	r, err := q.Service.Render(ctx, flow.TemplateFill{Name: in.Name, Locale: text(in.Locale), Variables: variables}, operator(ctx))
+	r, err := q.Service.Render(ctx, flow.TemplateFill{Name: in.Name, Locale: given(in.Locale), Variables: variables}, operator(ctx))
 	return rendered(r), under("input", err)
 }
 
@@ -57,14 +57,14 @@ func (m *mutation) SendTestEmail(ctx context.Context, in wire.SendTestEmailInput
 	if err != nil {
 		return nil, err
 	}
-	t := flow.TemplateFill{Name: cmp.Or(text(in.Name), emails.EmailVerify), Locale: text(in.Locale), Variables: variables}
+	t := flow.TemplateFill{Name: cmp.Or(given(in.Name), emails.EmailVerify), Locale: given(in.Locale), Variables: variables}
 	s, err := m.Service.SendTestMail(ctx, t, in.To, operator(ctx))
 	return &wire.SendTestEmailPayload{Sent: s.Sent, Problem: nullable(s.Problem), Rendered: rendered(s.Rendered), Milliseconds: milliseconds(s.Took)}, under("input", err)
 }
 
 // SendTestSms sends one text message.
 func (m *mutation) SendTestSms(ctx context.Context, in wire.SendTestSmsInput) (*wire.SendTestSmsPayload, error) {
-	s, err := m.Service.SendTestText(ctx, text(in.Locale), in.To, operator(ctx))
+	s, err := m.Service.SendTestText(ctx, given(in.Locale), in.To, operator(ctx))
 	return &wire.SendTestSmsPayload{Sent: s.Sent, Problem: nullable(s.Problem), Text: s.Rendered.Text, Milliseconds: milliseconds(s.Took)}, under("input", err)
 }
 
