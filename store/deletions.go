@@ -168,7 +168,7 @@ func (db *DB) EraseUser(ctx context.Context, id string, e Entry) error {
 	return nil
 }
 
-const eraseUserSQL = `update auth.users set deleted_at = $2, disabled = true, banned_until = null, last_seen = null,
+const eraseUserSQL = `update auth.users set deleted_at = $2, disabled = true, banned_until = null, last_seen = null, last_sign_in_at = null,
 		display_name = '', avatar_url = '', metadata = null, email = null, email_verified = false, new_email = null,
 		phone_number = null, phone_number_verified = false, password_hash = null, password_must_change = false,
 		totp_secret = null, active_mfa_type = null, ticket = null, ticket_expires_at = $2, otp_hash = null, otp_hash_expires_at = $2,

@@ -125,11 +125,13 @@ func (c *conditions) add(sql string, args ...any) {
 	c.parts = append(c.parts, sql)
 }
 
-func (c *conditions) where() string {
-	if len(c.parts) == 0 {
+func (c *conditions) where() string { return where(c.parts) }
+
+func where(parts []string) string {
+	if len(parts) == 0 {
 		return ""
 	}
-	return " where " + strings.Join(c.parts, " and ")
+	return " where " + strings.Join(parts, " and ")
 }
 
 // likeEscapes makes letters of what LIKE takes for more.
@@ -232,10 +234,17 @@ func (db *DB) FindUsers(ctx context.Context, f UserFilter, o UserOrder, s Slice,
 	return found, incomparable(refusal(err))
 }
 
+// fewest is up to how many users a filter by metadata is answered from the index of metadata alone, and sorted
+// afterwards. Beyond that they are so many that going through the order finds a page of them soon. How many there
+// are, Postgres cannot estimate.
+const fewest = 1000
+
 // findUsersStatement finds the ids of the slice first, so that what belongs to a user is read for those
 // alone.
 func findUsersStatement(f UserFilter, o UserOrder, s Slice, now time.Time) (string, []any) {
 	key, typ := o.expression()
+	metadata := f.Metadata
+	f.Metadata = nil
 	c := conditionsOf(f, now)
 	after, before := ">", "<"
 	if o.Descending {
@@ -253,18 +262,37 @@ func findUsersStatement(f UserFilter, o UserOrder, s Slice, now time.Time) (stri
 	if o.Descending != s.Backward {
 		direction = " desc"
 	}
+	c.args = append(c.args, s.Most+1)
+	limit := fmt.Sprintf(` limit $%d::int`, len(c.args))
+	slice := func(where string) string {
+		return `select u.id, ` + key + ` as key from auth.users u` + where + `
+			order by ` + key + direction + `, u.id` + direction + limit
+	}
 	text := `''`
 	if typ == "text" {
 		text = "page.key"
 	}
-	c.args = append(c.args, s.Most+1)
-	sql := `with page as materialized (
-			select u.id, ` + key + ` as key from auth.users u` + c.where() + `
-			order by ` + key + direction + `, u.id` + direction + fmt.Sprintf(` limit $%d::int`, len(c.args)) + `
+	few, page := "", slice(c.where())
+	if len(metadata) > 0 {
+		few, page = c.withFew(metadata, slice)
+	}
+	sql := `with ` + few + `page as materialized (
+			` + page + `
 		)
 		select` + recordColumns + `, ` + text + ` as sort_text
 		from page join auth.users u on u.id = page.id order by page.key` + direction + `, page.id` + direction
 	return sql, c.args
+}
+
+// withFew finds those whose metadata fits, if they are few, and a slice of them; else a slice in the order. Of the two one
+// is carried out.
+func (c *conditions) withFew(metadata json.RawMessage, slice func(where string) string) (few, page string) {
+	c.args = append(c.args, []byte(metadata))
+	fits := fmt.Sprintf(`u.metadata @> $%d::jsonb`, len(c.args))
+	among := slices.Concat([]string{fmt.Sprintf(`(select count(*) from few) <= %d`, fewest), `u.id in (select id from few)`}, c.parts)
+	along := slices.Concat([]string{fmt.Sprintf(`(select count(*) from few) > %d`, fewest), fits}, c.parts)
+	few = fmt.Sprintf(`few as materialized (select u.id from auth.users u where %s limit %d), `, fits, fewest+1)
+	return few, `(` + slice(where(among)) + `) union all (` + slice(where(along)) + `)`
 }
 
 // CountUsers counts the users that a filter lets through.
