@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -61,8 +62,8 @@ type UserOrder struct {
 // UserOrderField is one thing to sort users by.
 type UserOrderField string
 
-// What users can be sorted by. There is no index on last_seen: every refresh would pay for it. That order
-// looks at every user.
+// What users can be sorted by. There is no index on last_seen, since every refresh would pay for it, but one on the
+// day: those of one day are sorted when they are listed.
 const (
 	UsersByCreatedAt   UserOrderField = "CREATED_AT"
 	UsersByEmail       UserOrderField = "EMAIL"
@@ -125,13 +126,11 @@ func (c *conditions) add(sql string, args ...any) {
 	c.parts = append(c.parts, sql)
 }
 
-func (c *conditions) where() string { return where(c.parts) }
-
-func where(parts []string) string {
-	if len(parts) == 0 {
+func (c *conditions) where() string {
+	if len(c.parts) == 0 {
 		return ""
 	}
-	return " where " + strings.Join(parts, " and ")
+	return " where " + strings.Join(c.parts, " and ")
 }
 
 // likeEscapes makes letters of what LIKE takes for more.
@@ -194,6 +193,15 @@ func conditionsOf(f UserFilter, now time.Time) *conditions {
 	c.addRange("u.created_at", f.CreatedAt)
 	c.addRange("u.updated_at", f.UpdatedAt)
 	c.addRange("u.last_seen", f.LastSeen)
+	if r := f.LastSeen; r != nil { // what the index knows of it
+		day := func(bound string, at *time.Time) {
+			if at != nil {
+				c.add(`u.seen_on `+bound+` ($?::timestamptz at time zone 'UTC')::date`, *at)
+			}
+		}
+		day(">=", r.From)
+		day("<=", r.Before)
+	}
 	return c
 }
 
@@ -234,17 +242,24 @@ func (db *DB) FindUsers(ctx context.Context, f UserFilter, o UserOrder, s Slice,
 	return found, incomparable(refusal(err))
 }
 
-// fewest is up to how many users a filter by metadata is answered from the index of metadata alone, and sorted
-// afterwards. Beyond that they are so many that going through the order finds a page of them soon. How many there
-// are, Postgres cannot estimate.
-const fewest = 1000
+// fewest is up to how many users a filter is answered by finding them all and sorting them; 0 is none. Beyond that they are
+// so many that going through the order finds a page of them soon. It is for filters of which Postgres cannot estimate
+// how many they let through, or not where in an order those are: it would go through all of it for a handful.
+func (f UserFilter) fewest() int {
+	begins := func(t *TextFilter) bool { return t != nil && t.StartsWith != nil }
+	switch {
+	case f.State != nil && *f.State == UserIsAnonymous: // who all have the same name
+		return 6000
+	case len(f.Metadata) > 0, begins(f.Email), begins(f.DisplayName), f.LastSeen != nil:
+		return 2000
+	}
+	return 0
+}
 
 // findUsersStatement finds the ids of the slice first, so that what belongs to a user is read for those
 // alone.
 func findUsersStatement(f UserFilter, o UserOrder, s Slice, now time.Time) (string, []any) {
 	key, typ := o.expression()
-	metadata := f.Metadata
-	f.Metadata = nil
 	c := conditionsOf(f, now)
 	after, before := ">", "<"
 	if o.Descending {
@@ -254,45 +269,41 @@ func findUsersStatement(f UserFilter, o UserOrder, s Slice, now time.Time) (stri
 		bound string
 		place []string
 	}{{after, s.After}, {before, s.Before}} {
-		if len(end.place) == 2 {
-			c.add(`(`+key+`, u.id) `+end.bound+` ($?::text::`+typ+`, $?::uuid)`, end.place[0], end.place[1])
+		if len(end.place) != 2 {
+			continue
+		}
+		c.add(`(`+key+`, u.id) `+end.bound+` ($?::text::`+typ+`, $?::uuid)`, end.place[0], end.place[1])
+		if o.By == UsersByLastSeen {
+			c.add(`u.seen_on `+end.bound+`= ($?::text::timestamptz at time zone 'UTC')::date`, end.place[0])
 		}
 	}
 	direction := " asc"
 	if o.Descending != s.Backward {
 		direction = " desc"
 	}
-	c.args = append(c.args, s.Most+1)
-	limit := fmt.Sprintf(` limit $%d::int`, len(c.args))
-	slice := func(where string) string {
-		return `select u.id, ` + key + ` as key from auth.users u` + where + `
-			order by ` + key + direction + `, u.id` + direction + limit
+	order := `key` + direction + `, id` + direction
+	along := key + direction + `, u.id` + direction
+	if o.By == UsersByLastSeen {
+		along = `u.seen_on` + direction + `, ` + along
 	}
 	text := `''`
 	if typ == "text" {
 		text = "page.key"
 	}
-	few, page := "", slice(c.where())
-	if len(metadata) > 0 {
-		few, page = c.withFew(metadata, slice)
+	c.args = append(c.args, s.Most+1)
+	limit := fmt.Sprintf(` limit $%d::int`, len(c.args))
+	listed := `select u.id, ` + key + ` as key from auth.users u`
+	few, page := ``, listed+c.where()+` order by `+along+limit
+	if most := f.fewest(); most > 0 {
+		few = `few as materialized (` + listed + c.where() + ` limit ` + strconv.Itoa(most+1) + `), `
+		are := `(select count(*) from few) > ` + strconv.Itoa(most)
+		c.parts = append(c.parts, are)
+		page = `(select id, key from few where not ` + are + ` order by ` + order + limit + `) union all (` +
+			listed + c.where() + ` order by ` + along + limit + `)`
 	}
-	sql := `with ` + few + `page as materialized (
-			` + page + `
-		)
+	return `with ` + few + `page as materialized (` + page + `)
 		select` + recordColumns + `, ` + text + ` as sort_text
-		from page join auth.users u on u.id = page.id order by page.key` + direction + `, page.id` + direction
-	return sql, c.args
-}
-
-// withFew finds those whose metadata fits, if they are few, and a slice of them; else a slice in the order. Of the two one
-// is carried out.
-func (c *conditions) withFew(metadata json.RawMessage, slice func(where string) string) (few, page string) {
-	c.args = append(c.args, []byte(metadata))
-	fits := fmt.Sprintf(`u.metadata @> $%d::jsonb`, len(c.args))
-	among := slices.Concat([]string{fmt.Sprintf(`(select count(*) from few) <= %d`, fewest), `u.id in (select id from few)`}, c.parts)
-	along := slices.Concat([]string{fmt.Sprintf(`(select count(*) from few) > %d`, fewest), fits}, c.parts)
-	few = fmt.Sprintf(`few as materialized (select u.id from auth.users u where %s limit %d), `, fits, fewest+1)
-	return few, `(` + slice(where(among)) + `) union all (` + slice(where(along)) + `)`
+		from page join auth.users u on u.id = page.id order by page.key` + direction + `, page.id` + direction, c.args
 }
 
 // CountUsers counts the users that a filter lets through.
