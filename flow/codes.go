@@ -90,7 +90,6 @@ func (k *Kit) sendCode(ctx context.Context, tx *store.DB, c newCode) (until time
 		if ticket, err = draw(tx, string(c.mailed.purpose)+":"+tokens.NewUUID()); err != nil {
 			return until, false, err
 		}
-		t.Payload = c.mailed.payload
 		t.Link = store.Ticket{
 			Payload: c.mailed.payload, ID: tokens.NewUUID(), Purpose: c.mailed.purpose, SecretHash: tokens.HashSecret(ticket),
 			Challenge: c.mailed.challenge, ExpiresAt: c.now.Add(k.Mails.life(c.mailed.purpose)),

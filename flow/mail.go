@@ -96,10 +96,25 @@ func (k *Kit) sendLinkIf(ctx context.Context, tx *store.DB, l link) (sent bool, 
 
 // sendLinkWithCode is sendLinkIf where a code comes in the same mail. Whichever is used, the other is gone.
 func (k *Kit) sendLinkWithCode(ctx context.Context, tx *store.DB, l link) (sent bool, err error) {
+	l.payload = openByHash()
+	account := accountOf(l.user)
+	if l.purpose == auth.ConfirmEmailChange { // it is typed with the new address
+		account = accountOfEmail(l.to)
+	}
 	_, sent, err = k.sendCode(ctx, tx, newCode{
-		purpose: codeOf(l.purpose), user: l.user, account: accountOf(l.user), email: l.to, mailed: &l, client: l.client, now: l.now,
+		purpose: codeOf(l.purpose), user: l.user, account: account, email: l.to, mailed: &l, client: l.client, now: l.now,
 	})
 	return sent, err
+}
+
+// openByHash marks the ticket of a link that the application itself may open, who needs no code to exchange then.
+func openByHash() json.RawMessage { return json.RawMessage(`{"byHash":true}`) }
+
+func isOpenByHash(payload json.RawMessage) bool {
+	var p struct {
+		ByHash bool `json:"byHash"`
+	}
+	return json.Unmarshal(payload, &p) == nil && p.ByHash
 }
 
 // codeOf is the purpose of the code that comes with a link.

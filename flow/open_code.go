@@ -29,7 +29,8 @@ func (f *Links) Type(ctx context.Context, in TypedVisit) (Visited, error) {
 		if tried.Live {
 			f.Answers.worked(start, f.Now())
 		}
-		return Visited{}, f.settled(ctx, start, err)
+		// Only accounts that there are use tries up.
+		return Visited{}, f.settled(ctx, start, fmt.Errorf("%w: %s", auth.InvalidOTP, err.Error()))
 	default:
 		return Visited{}, err
 	}
@@ -56,9 +57,15 @@ func (f *Links) typed(ctx context.Context, in TypedVisit, now time.Time) (found 
 	}
 	refusal := fmt.Errorf("%w: of no purpose", auth.InvalidOTP)
 	for _, purpose := range in.For {
+		if purpose == auth.ConfirmEmailChange { // it went to an address that is nobody's yet
+			account = accountOfEmail(in.Email)
+		}
 		got, err := f.tryCode(ctx, typedCode{purpose: codeOf(purpose), account: account, digits: in.Code, client: in.Client, method: "otp", now: now})
+		if err == nil && purpose == auth.ConfirmEmailChange {
+			user, err = f.Store.UserOfActor(ctx, auth.Actor{UserID: got.UserID}, store.Alive{})
+		}
 		if err == nil {
-			return store.Found{User: user, TicketPurpose: purpose, TicketEmail: got.TicketEmail, TicketPayload: got.Payload}, got, nil
+			return store.Found{User: user, TicketPurpose: purpose, TicketEmail: got.TicketEmail, Contested: got.Contested}, got, nil
 		}
 		if auth.CodeOf(err) != auth.InvalidOTP {
 			return found, got, err

@@ -100,7 +100,11 @@ func (f *Links) Open(ctx context.Context, l Looked) (Visited, error) {
 
 // Redeem opens a link for somebody who needs no code to exchange, with PKCE or without: an application that has what
 // the link had in it, and asks for the session itself.
+// A link that was asked for with PKCE at another door is for whoever has the verifier alone.
 func (f *Links) Redeem(ctx context.Context, l Looked) (Visited, error) {
+	if l.NeedsExchange() && !isOpenByHash(l.found.TicketPayload) {
+		return Visited{}, fmt.Errorf("%w: it needs the verifier", auth.InvalidTicket)
+	}
 	admission, err := f.redeem(ctx, l.found, l.visit.Ticket, l.visit.Client, f.Now())
 	return Visited{Purpose: l.found.TicketPurpose, Admission: admission}, err
 }
@@ -182,11 +186,6 @@ func (k *Kit) redeemBy(ctx context.Context, found store.Found, method string, c 
 	if o.handed { // it proves no address, and the session says how it began
 		o.user, o.after = found.User, []auth.Method{{Method: byOperator, Timestamp: now}}
 	}
-	if s, again, err := k.again(found); err != nil {
-		return admission, err
-	} else if again {
-		o.user = s.claimed(found.User)
-	}
 	if o, err = k.ask(ctx, o, found.User); err != nil {
 		return admission, err
 	}
@@ -197,6 +196,12 @@ func (k *Kit) redeemBy(ctx context.Context, found store.Found, method string, c 
 		if err := k.fulfil(ctx, tx, found, o); err != nil {
 			return err
 		}
+		if k.Mails.Codes { // whoever is in needs no other mail to get in, and nobody else shall
+			if err := tx.DropTickets(ctx, found.User.ID); err != nil {
+				return err
+			}
+		}
+		o.details = nil // which may be others now
 		admission, err = k.enter(ctx, tx, o)
 		return err
 	})
@@ -218,12 +223,8 @@ func (k *Kit) fulfil(ctx context.Context, tx *store.DB, found store.Found, o ope
 		}
 		return k.claimEmail(ctx, tx, user, found.TicketEmail, o.client, o.now)
 	case auth.VerifyEmail:
-		s, again, err := k.again(found)
-		if err != nil {
-			return err
-		}
-		if again {
-			return k.confirmAgain(ctx, tx, found, s, o)
+		if found.Contested {
+			return k.claimContested(ctx, tx, found, o)
 		}
 		return k.confirmEmail(ctx, tx, user, found.TicketEmail, o.client, o.now)
 	case auth.SignInByEmail, auth.Invitation:
@@ -246,7 +247,12 @@ func (k *Kit) fulfil(ctx context.Context, tx *store.DB, found store.Found, o ope
 // redeemed is the user as redeeming a ticket leaves them.
 func (p *Policy) redeemed(found store.Found) auth.User {
 	u := found.User
-	if found.TicketPurpose == auth.SignInByEmail || found.TicketPurpose == auth.Invitation || found.TicketPurpose == auth.ResetPassword && p.ResetsProve {
+	switch what := found.TicketPurpose; {
+	case what == auth.VerifyEmail && found.Contested && !u.EmailVerified && u.ActiveMFAType == "":
+		u = disowned(u)
+		u.DisplayName, u.AvatarURL, u.Metadata = u.Email, "", onlyApps(u.Metadata)
+		return u
+	case what == auth.SignInByEmail, what == auth.Invitation, what == auth.ResetPassword && p.ResetsProve:
 		return p.claimed(u)
 	}
 	if found.TicketPurpose == auth.VerifyEmail {

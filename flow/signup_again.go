@@ -3,8 +3,6 @@ package flow
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"time"
 
 	"postern/auth"
@@ -13,98 +11,86 @@ import (
 )
 
 // Register creates a user as WithPassword does, and tells nobody who has an account: where addresses must be
-// confirmed, whoever signs up with one that somebody has gets the answer of a newcomer. Who has confirmed it is
-// mailed nothing. Whoever has not is mailed once more, and the mail is of this sign-up: who opens it has the password
-// and the metadata of this one, whoever came before.
+// confirmed, whoever signs up with one that somebody has gets the answer of a newcomer, after the same time. Who
+// has confirmed it is mailed nothing, and who has not is mailed once more.
+//
+// Who signs up again with another password may be somebody else, and nobody knows which of the two reads the mail. From then on
+// whoever confirms the address, by whatever mail, has the account without a password and without what either said.
 func (f *SignUp) Register(ctx context.Context, in PasswordSignUp) (SignedUp, error) {
 	start := f.Now()
-	out, err := f.WithPassword(ctx, in)
-	if auth.CodeOf(err) != auth.EmailTaken || !f.Policy.RequireVerifiedEmail {
-		return out, err
+	if !f.Policy.RequireVerifiedEmail || f.Policy.DisableSignUp {
+		return f.WithPassword(ctx, in)
 	}
-	user, err := f.Store.UserByEmail(ctx, in.Email)
-	if errors.Is(err, store.ErrNotFound) {
-		return out, auth.TooSoon{Code: auth.Overloaded, RetryAfter: time.Second} // gone since
+	found, err := f.Store.LoginByEmail(ctx, store.Lookup{Email: in.Email, Now: start})
+	if err != nil {
+		return SignedUp{}, err
 	}
+	if !found.Known {
+		return f.WithPassword(ctx, in)
+	}
+	out, redirectTo, err := f.asNewcomer(ctx, in, start)
 	if err != nil {
 		return out, err
 	}
-	out.Taken = true
-	if out.User, err = f.Policy.newcomer(tokens.NewUUID(), in.Email, in.Options, start); err != nil {
+	if !f.Policy.waitsFor(found.User, start) { // known, or locked
+		_, err := f.Passwords.Hash(ctx, in.Password) // as long as it takes
 		return out, err
 	}
-	if !f.Policy.waitsFor(user, start) { // known, or locked
-		return out, nil
-	}
-	again, err := f.sealAgain(signedUpAgain{Hash: out.hash, Metadata: out.User.Metadata})
+	same, err := f.isSame(ctx, found.Login, in.Password)
 	if err != nil {
 		return out, err
 	}
-	redirectTo, err := f.Policy.Redirect(in.Options.RedirectTo)
-	if err != nil {
-		return out, err
-	}
-	out.Taken, out.User.ID, out.User.CreatedAt, out.User.UpdatedAt = false, user.ID, user.CreatedAt, user.UpdatedAt
+	out.Taken, out.User.ID, out.User.CreatedAt, out.User.UpdatedAt = false, found.User.ID, found.User.CreatedAt, found.User.UpdatedAt
 	return out, f.inTx(ctx, func(tx *store.DB) error {
+		if !same {
+			if err := tx.Contest(ctx, found.User.ID); err != nil {
+				return err
+			}
+		}
 		return f.sendLink(ctx, tx, link{
-			user: user, to: user.Email, purpose: auth.VerifyEmail, redirectTo: redirectTo, challenge: in.CodeChallenge,
-			payload: again, client: in.Client, now: start,
+			user: found.User, to: found.User.Email, purpose: auth.VerifyEmail, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: start,
 		})
 	})
 }
 
-// signedUpAgain is what a mail knows of the sign-up that it confirms, where it was not the first with the address.
-type signedUpAgain struct {
-	Hash     string          `json:"hash"`
-	Metadata json.RawMessage `json:"metadata,omitempty"`
+// asNewcomer checks a sign-up as that of a newcomer is checked, and gives who they would be.
+func (f *SignUp) asNewcomer(ctx context.Context, in PasswordSignUp, now time.Time) (out SignedUp, redirectTo string, err error) {
+	if _, err = f.signUpRequested(ctx, request{Said: in.Said, method: "password", client: in.Client}); err != nil {
+		return out, "", err
+	}
+	if err = f.Policy.admit(in.Email); err != nil {
+		return out, "", err
+	}
+	if err = f.PasswordPolicy.Check(ctx, in.Password); err != nil {
+		return out, "", err
+	}
+	if redirectTo, err = f.Policy.Redirect(in.Options.RedirectTo); err != nil {
+		return out, "", err
+	}
+	if !f.MailReady {
+		return out, "", auth.MailNotConfigured
+	}
+	out.Taken = true
+	out.User, err = f.Policy.newcomer(tokens.NewUUID(), in.Email, in.Options, now)
+	return out, redirectTo, err
 }
 
-// againSeal says what is sealed.
-const againSeal = "sign-up"
-
-func (k *Kit) sealAgain(s signedUpAgain) (json.RawMessage, error) {
-	plain, err := json.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("flow: %w", err)
+// isSame tells whether a password is the one of an account. It hashes as often when there is none.
+func (f *SignUp) isSame(ctx context.Context, login store.Login, password string) (bool, error) {
+	if login.PasswordHash == "" {
+		_, err := f.Passwords.Hash(ctx, password)
+		return false, err
 	}
-	sealed, err := k.Keys.Seal(againSeal, plain)
-	if err != nil {
-		return nil, fmt.Errorf("flow: %w", err)
+	same, _, err := f.Passwords.Verify(ctx, login.PasswordHash, password)
+	if err != nil && auth.CodeOf(err) == auth.Internal && ctx.Err() == nil {
+		return false, nil // a hash of a kind we do not know
 	}
-	payload, err := json.Marshal(map[string][]byte{"again": sealed})
-	if err != nil {
-		return nil, fmt.Errorf("flow: %w", err)
-	}
-	return payload, nil
+	return same, err
 }
 
-// again is the sign-up that a mail confirms, where it was not the first.
-func (k *Kit) again(found store.Found) (s signedUpAgain, is bool, err error) {
-	var p struct {
-		Again []byte `json:"again"`
-	}
-	if found.TicketPurpose != auth.VerifyEmail || len(found.TicketPayload) == 0 {
-		return s, false, nil
-	}
-	if err := json.Unmarshal(found.TicketPayload, &p); err != nil {
-		return s, false, fmt.Errorf("flow: ticket %s: %w", found.TicketID, err)
-	}
-	if len(p.Again) == 0 {
-		return s, false, nil
-	}
-	plain, err := k.Keys.Open(againSeal, p.Again)
-	if err == nil {
-		err = json.Unmarshal(plain, &s)
-	}
-	if err != nil {
-		return s, false, fmt.Errorf("flow: ticket %s: %w", found.TicketID, err)
-	}
-	return s, true, nil
-}
-
-// confirmAgain gives an account to whoever confirmed the address by the mail of a later sign-up: what the first one
-// had set up is gone. A second factor is nothing that a mail may take away.
-func (k *Kit) confirmAgain(ctx context.Context, tx *store.DB, found store.Found, s signedUpAgain, o opening) error {
+// claimContested gives an account that several signed up for to whoever confirmed the address. A second factor is nothing that a
+// mail may take away.
+func (k *Kit) claimContested(ctx context.Context, tx *store.DB, found store.Found, o opening) error {
 	u := found.User
 	if u.EmailVerified || u.ActiveMFAType != "" {
 		return nil
@@ -114,23 +100,18 @@ func (k *Kit) confirmAgain(ctx context.Context, tx *store.DB, found store.Found,
 	if err := tx.Disown(ctx, u.ID, found.TicketEmail, e); err != nil {
 		return err
 	}
-	if err := tx.GivePassword(ctx, u.ID, found.TicketEmail, s.Hash, k.entry("password.changed", u.ID, o.client, o.now)); err != nil {
-		return err
-	}
-	if len(s.Metadata) == 0 {
-		return nil
-	}
-	return tx.SetMetadata(ctx, u.ID, s.Metadata)
+	return tx.ForgetSaid(ctx, u.ID)
 }
 
-// claimed is the user as confirmAgain leaves them.
-func (s signedUpAgain) claimed(u auth.User) auth.User {
-	if u.EmailVerified || u.ActiveMFAType != "" {
-		return u
+// onlyApps is metadata without what users say.
+func onlyApps(metadata json.RawMessage) json.RawMessage {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(metadata, &all) != nil || all[auth.AppMetadata] == nil {
+		return nil
 	}
-	u = disowned(u)
-	if len(s.Metadata) > 0 {
-		u.Metadata = s.Metadata
+	apps, err := json.Marshal(map[string]json.RawMessage{auth.AppMetadata: all[auth.AppMetadata]})
+	if err != nil {
+		return nil
 	}
-	return u
+	return apps
 }

@@ -25,8 +25,6 @@ type SignedUp struct {
 	Grant *auth.Grant // nil while the address must be confirmed
 	// Taken says that somebody has the address already, whom nobody hears of: the user is one that there is not.
 	Taken bool
-
-	hash string // of the password
 }
 
 // WithPassword creates a user.
@@ -58,10 +56,10 @@ func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (out Signe
 	if user, err = f.creating(ctx, birth{user: user, method: "password", password: in.Password, client: in.Client, now: now}); err != nil {
 		return out, err
 	}
-	if out.hash, err = f.Passwords.Hash(ctx, in.Password); err != nil {
+	hash, err := f.Passwords.Hash(ctx, in.Password)
+	if err != nil {
 		return out, err
 	}
-	hash := out.hash
 
 	o := opening{user: user, method: "password", client: in.Client, now: now}
 	admission, err := f.enterNew(ctx, o, func(tx *store.DB) (bool, error) {

@@ -35,11 +35,7 @@ func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth
 	if err != nil {
 		return user, auth.Details{}, err
 	}
-	metadata, err := newMetadata(user.Metadata, in.Metadata)
-	if err != nil {
-		return user, auth.Details{}, err
-	}
-	hash, err := f.newPassword(ctx, in, user)
+	metadata, err := newMetadata(in.Metadata)
 	if err != nil {
 		return user, auth.Details{}, err
 	}
@@ -47,10 +43,14 @@ func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth
 	if err != nil {
 		return user, auth.Details{}, err
 	}
+	hash, err := f.newPassword(ctx, in, user) // last: that it is the old one tells what that is
+	if err != nil {
+		return user, auth.Details{}, err
+	}
 	changed := hooks.PasswordChanged{Event: event(in.Client, now), User: user}
 	err = f.inTx(ctx, func(tx *store.DB) error {
 		if metadata.put != nil {
-			if err := tx.MergeMetadata(ctx, user.ID, in.Actor.SessionID, metadata.put, metadata.out, now); err != nil {
+			if err := tx.MergeMetadata(ctx, user.ID, in.Actor.SessionID, metadata.put, metadata.out, maxOwnMetadata, now); err != nil {
 				return err
 			}
 		}
@@ -69,6 +69,9 @@ func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth
 		}
 		return f.sendLink(ctx, tx, *mailed)
 	})
+	if errors.Is(err, store.ErrTooLong) {
+		return user, auth.Details{}, auth.Invalid{Field: "data", Problem: "must not make the metadata longer than 64 KiB"}
+	}
 	if errors.Is(err, store.ErrChanged) {
 		return user, auth.Details{}, fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
 	}
@@ -159,7 +162,7 @@ type metadataChange struct {
 }
 
 // newMetadata reads an object that a client gives: its members are put in, and those that are null are taken out.
-func newMetadata(before, given json.RawMessage) (c metadataChange, err error) {
+func newMetadata(given json.RawMessage) (c metadataChange, err error) {
 	if len(given) == 0 {
 		return c, nil
 	}
@@ -175,9 +178,6 @@ func newMetadata(before, given json.RawMessage) (c metadataChange, err error) {
 	}
 	if c.put, err = json.Marshal(put); err != nil {
 		return c, fmt.Errorf("flow: %w", err)
-	}
-	if len(before)+len(c.put) > maxOwnMetadata {
-		return c, auth.Invalid{Field: "data", Problem: "must not make the metadata longer than 64 KiB"}
 	}
 	return c, nil
 }

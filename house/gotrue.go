@@ -1,6 +1,7 @@
 package house
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -18,6 +19,9 @@ import (
 func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handler, error) {
 	if !c.GoTrue.Enabled {
 		return nil, nil
+	}
+	if c.Server.Prefix() == gotrue.Prefix {
+		return nil, errors.New("AUTH_API_PREFIX must be another path than " + gotrue.Prefix + ", where AUTH_GOTRUE_API_ENABLED has the door for clients of Supabase Auth")
 	}
 	theirs := c.AsGoTrue
 	theirs.Flow.ServerURL, theirs.Flow.ClientURL = c.Flow.ServerURL, c.Flow.ClientURL
@@ -39,12 +43,12 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 	f := beside.Front
 	front := &server.Front{
 		Log: f.Log, Now: f.Now, Limits: f.Limits, Global: f.Global, Proxies: f.Proxies, Logging: f.Logging, Timeout: f.Timeout,
-		TrustsOrigin: f.TrustsOrigin, Transient: f.Transient, Refuse: gotrue.Refuse,
+		TrustsOrigin: f.TrustsOrigin, Transient: f.Transient, Refuse: gotrue.Refusing(theirs.Passwords.MinLength),
 		Methods: "GET, POST, PUT, PATCH, DELETE", Exposed: "X-Total-Count, Link, X-Supabase-Api-Version, X-Request-Id, Retry-After",
 	}
 	door := &gotrue.Door{
 		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha}, Health: beside.Health,
-		Policy: policy, Signer: kit.Signer, Offered: offered(policy, kit),
+		Policy: policy, Signer: kit.Signer, Offered: offered(policy, kit), LinkConfirmation: beside.LinkConfirmation,
 		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
 		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit},
 	}

@@ -1,12 +1,14 @@
 -- When an address and a number were confirmed, and when somebody last signed in: clients of Supabase's
--- dialect are told. A confirmation is noted whoever writes it, by hand or through Hasura.
+-- dialect are told. A confirmation is noted whoever writes it, by hand or through Hasura. And whether somebody else
+-- signed up with an address that nobody had confirmed: then no mail may confirm it for the password of the first.
 
 -- +goose Up
 
 alter table auth.users
   add column email_confirmed_at timestamptz,
   add column phone_confirmed_at timestamptz,
-  add column last_sign_in_at timestamptz;
+  add column last_sign_in_at timestamptz,
+  add column contested boolean not null default false;
 
 -- +goose StatementBegin
 create function auth.postern_note_confirmation() returns trigger

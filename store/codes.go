@@ -92,6 +92,7 @@ type Tried struct {
 	TicketPhone string
 	SecretHash  []byte
 	Payload     json.RawMessage
+	Contested   bool // see Found
 	Live        bool // there is a code that has not expired
 	Compare     bool // it may be compared: it has been tried less often than it may, and so has the account
 	Until       time.Time
@@ -137,7 +138,7 @@ const tryCodeSQL = `
 			and t.secret_hash <> all($12::bytea[]) and t.payload->'held' is distinct from 'true'
 	)
 	select $1::text as ticket_id, coalesce(t.user_id::text, '') as user_id, coalesce(t.email, '') as ticket_email, coalesce(t.phone_number, '') as ticket_phone,
-		t.secret_hash, t.payload,
+		t.secret_hash, t.payload, coalesce((select u.contested from auth.users u where u.id = t.user_id), false) as contested,
 		exists (select from auth.tickets k where k.id = $1 and k.purpose = $2 and k.expires_at > $3 and ($4::text is null or k.phone_number = $4)) as live,
 		t.secret_hash is not null and (select count(*) from counted) = cardinality($5::text[]) as compare,
 		coalesce((select max(c.window_ends_at) from auth.security_counters c join unnest($5::text[], $6::int[]) as g(key, most) using (key)

@@ -245,13 +245,15 @@ func (db *DB) FindUsers(ctx context.Context, f UserFilter, o UserOrder, s Slice,
 // fewest is up to how many users a filter is answered by finding them all and sorting them; 0 is none. Beyond that they are
 // so many that going through the order finds a page of them soon. It is for filters of which Postgres cannot estimate
 // how many they let through, or not where in an order those are: it would go through all of it for a handful.
-func (f UserFilter) fewest() int {
+func (f UserFilter) fewest(o UserOrder) int {
 	begins := func(t *TextFilter) bool { return t != nil && t.StartsWith != nil }
 	switch {
 	case f.State != nil && *f.State == UserIsAnonymous: // who all have the same name
 		return 6000
-	case len(f.Metadata) > 0, begins(f.Email), begins(f.DisplayName), f.LastSeen != nil:
-		return 2000
+	case len(f.Metadata) > 0, o.By != UsersByEmail && begins(f.Email), o.By != UsersByDisplayName && begins(f.DisplayName),
+		o.By != UsersByLastSeen && f.LastSeen != nil,
+		o.By != UsersByCreatedAt && (f.Role != nil || f.CreatedAt != nil), o.By == UsersByLastSeen && f.Provider != nil:
+		return 2500
 	}
 	return 0
 }
@@ -294,7 +296,7 @@ func findUsersStatement(f UserFilter, o UserOrder, s Slice, now time.Time) (stri
 	limit := fmt.Sprintf(` limit $%d::int`, len(c.args))
 	listed := `select u.id, ` + key + ` as key from auth.users u`
 	few, page := ``, listed+c.where()+` order by `+along+limit
-	if most := f.fewest(); most > 0 {
+	if most := f.fewest(o); most > 0 {
 		few = `few as materialized (` + listed + c.where() + ` limit ` + strconv.Itoa(most+1) + `), `
 		are := `(select count(*) from few) > ` + strconv.Itoa(most)
 		c.parts = append(c.parts, are)

@@ -191,7 +191,7 @@ const hasOtherWaysSQL = `select coalesce(u.password_hash, '') <> '' or u.new_ema
 	from auth.users u where u.id = $1`
 
 const (
-	disownSQL = `update auth.users set email_verified = true, password_hash = null, password_must_change = false, new_email = null, phone_number = null, phone_number_verified = false,
+	disownSQL = `update auth.users set email_verified = true, contested = false, password_hash = null, password_must_change = false, new_email = null, phone_number = null, phone_number_verified = false,
 			totp_secret = null, active_mfa_type = null, ticket = null, ticket_expires_at = $3, otp_hash = null, otp_hash_expires_at = $3,
 			otp_method_last_used = null, webauthn_current_challenge = null
 		where id = $1 and email = $2::text::public.citext and not email_verified and` + isOpen + `$3)`

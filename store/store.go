@@ -54,6 +54,9 @@ var ErrNotFound = errors.New("store: not found")
 // ErrChanged says that what a caller read before is no longer true, so nothing was written.
 var ErrChanged = errors.New("store: changed meanwhile")
 
+// ErrTooLong says that something would become longer than it may, so nothing was written.
+var ErrTooLong = errors.New("store: too long")
+
 // querier is what a pool and a transaction have in common.
 type querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)

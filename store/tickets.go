@@ -124,6 +124,12 @@ const addFactorTicketSQL = `
 	insert into auth.tickets (id, purpose, secret_hash, user_id, payload, attempts_left, created_at, expires_at)
 	select $1::uuid, $2::text, $3::bytea, id, $5::jsonb, $6::smallint, $7::timestamptz, $8::timestamptz from owner`
 
+// DropTickets forgets every one-time secret of a user.
+func (db *DB) DropTickets(ctx context.Context, userID string) error {
+	_, err := db.Exec(ctx, dropTicketsSQL, userID)
+	return refusal(err)
+}
+
 // Found is a ticket with its user.
 type Found struct {
 	auth.User
@@ -136,13 +142,14 @@ type Found struct {
 	AttemptsLeft    int    // 0 also when nobody counts
 	ParentID        string // of a code: the ticket it spends
 	Adopted         bool   // Hasura Auth wrote it, as auth.users.ticket
+	Contested       bool   // others signed up with the address, too: whoever confirms it gets the account without what they set up
 }
 
 // ticketColumns are the columns of a Found beside those of its user, for every statement that names
 // the table k.
 const ticketColumns = `
 	coalesce(k.email, '') as ticket_email, coalesce(k.phone_number, '') as ticket_phone, coalesce(k.challenge, '') as ticket_challenge,
-	k.payload as ticket_payload, coalesce(k.attempts_left, 0) as attempts_left, false as adopted`
+	k.payload as ticket_payload, coalesce(k.attempts_left, 0) as attempts_left, false as adopted, u.contested`
 
 // FindTicket looks for a live ticket of one purpose without using it up.
 func (db *DB) FindTicket(ctx context.Context, p auth.Purpose, hash []byte, now time.Time) (Found, error) {
@@ -162,7 +169,7 @@ func (db *DB) FindAdoptedTicket(ctx context.Context, p auth.Purpose, text string
 const findAdoptedTicketSQL = `select` + userColumns + `,
 		'' as ticket_id, $1::text as ticket_purpose,
 		coalesce(case when $1 = 'emailConfirmChange' then u.new_email::text else u.email::text end, '') as ticket_email,
-		'' as ticket_phone, '' as ticket_challenge, null::jsonb as ticket_payload, 0 as attempts_left, '' as parent_id, true as adopted
+		'' as ticket_phone, '' as ticket_challenge, null::jsonb as ticket_payload, 0 as attempts_left, '' as parent_id, true as adopted, u.contested
 	from auth.users u where u.ticket = $2 and u.ticket_expires_at > $3`
 
 // FindCode looks for a live code that the challenge redeems, with the ticket it came from. A wrong
@@ -173,7 +180,7 @@ func (db *DB) FindCode(ctx context.Context, hash []byte, challenge string, now t
 
 const findCodeSQL = `select` + userColumns + `,
 		k.id::text as ticket_id, p.purpose as ticket_purpose, coalesce(p.email, '') as ticket_email, coalesce(p.phone_number, '') as ticket_phone,
-		k.challenge as ticket_challenge, p.payload as ticket_payload, 0 as attempts_left, p.id::text as parent_id, false as adopted
+		k.challenge as ticket_challenge, p.payload as ticket_payload, 0 as attempts_left, p.id::text as parent_id, false as adopted, u.contested
 	from auth.tickets k
 	join auth.tickets p on p.id = k.parent_id and p.expires_at > $4
 	join auth.users u on u.id = k.user_id

@@ -196,7 +196,24 @@ func (db *DB) ConfirmEmail(ctx context.Context, userID, email string, e Entry) e
 	return guardedBatch(ctx, db, b, 1)
 }
 
-const confirmEmailSQL = `update auth.users set email_verified = true where id = $1 and email = $2::text::public.citext`
+const confirmEmailSQL = `update auth.users set email_verified = true where id = $1 and email = $2::text::public.citext and not contested`
+
+// Contest notes that somebody signed up with the address of a user who has not confirmed it, and is somebody else for all
+// anybody knows.
+func (db *DB) Contest(ctx context.Context, userID string) error {
+	_, err := db.Exec(ctx, contestSQL, userID)
+	return refusal(err)
+}
+
+const contestSQL = `update auth.users set contested = true where id = $1 and not email_verified`
+
+// ForgetSaid takes off a user what they said of themselves, and leaves what the application did. It must run in a transaction.
+func (db *DB) ForgetSaid(ctx context.Context, userID string) error {
+	return db.guarded(ctx, forgetSaidSQL, userID, auth.AppMetadata)
+}
+
+const forgetSaidSQL = `update auth.users set display_name = coalesce(email::text, ''), avatar_url = '',
+	metadata = case when metadata ? $2 then jsonb_build_object($2::text, metadata->$2) end where id = $1`
 
 // SetMetadata puts an object in the place of a user's metadata.
 func (db *DB) SetMetadata(ctx context.Context, userID string, metadata json.RawMessage) error {
@@ -207,15 +224,28 @@ const setMetadataSQL = `update auth.users set metadata = $2::jsonb where id = $1
 
 // MergeMetadata puts the members of an object into a user's metadata, and takes others out. Whoever asks for it from a
 // session must still have it: otherwise it is ErrChanged. It must run in a transaction.
-func (db *DB) MergeMetadata(ctx context.Context, userID, session string, put json.RawMessage, out []string, now time.Time) error {
+//
+// They may not become longer than most bytes: ErrTooLong.
+func (db *DB) MergeMetadata(ctx context.Context, userID, session string, put json.RawMessage, out []string, most int, now time.Time) error {
 	b := &pgx.Batch{}
-	b.Queue(mergeMetadataSQL, userID, []byte(put), out, now)
+	b.Queue(holdEnabledUserSQL, userID, now)
 	b.Queue(keepSessionSQL, userID, nullable(session))
-	return guardedBatch(ctx, db, b, 2)
+	b.Queue(mergeMetadataSQL, userID, []byte(put), out, now, most)
+	counts, err := changed(ctx, db, b)
+	switch {
+	case err != nil:
+		return err
+	case counts[0] == 0 || counts[1] == 0:
+		return ErrChanged
+	case counts[2] == 0:
+		return ErrTooLong
+	}
+	return nil
 }
 
 const mergeMetadataSQL = `update auth.users
-	set metadata = (case when jsonb_typeof(metadata) = 'object' then metadata else '{}' end || $2::jsonb) - $3::text[] where id = $1 and` + isOpen + `$4)`
+	set metadata = (case when jsonb_typeof(metadata) = 'object' then metadata else '{}' end || $2::jsonb) - coalesce($3::text[], '{}')
+	where id = $1 and` + isOpen + `$4) and octet_length(((case when jsonb_typeof(metadata) = 'object' then metadata else '{}' end || $2::jsonb) - coalesce($3::text[], '{}'))::text) <= $5`
 
 // ChangeEmail puts the new address in the place of the old one, if it is still the one that the
 // user asked for, and drops the one-time secrets that prove the old address. It must run in a

@@ -1,6 +1,8 @@
 package userobject
 
 import (
+	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,10 +45,24 @@ func Claims(u auth.User, s auth.Session, d *auth.Details) map[string]any {
 		details = *d
 	}
 	o := Whole(u, details)
+	if longer(o.UserMetadata, o.AppMetadata) {
+		o.UserMetadata = map[string]any{}
+	}
+	if longer(o.AppMetadata) {
+		maps.DeleteFunc(o.AppMetadata, func(name string, _ any) bool { return name != "provider" && name != "providers" })
+	}
 	return map[string]any{
 		"role": o.Role, "email": o.Email, "phone": o.Phone, "app_metadata": o.AppMetadata, "user_metadata": o.UserMetadata,
 		"aal": "aal" + strconv.Itoa(max(s.AAL, 1)), "amr": Proofs(s.AMR), "is_anonymous": o.IsAnonymous,
 	}
+}
+
+// mostInToken is how many bytes of metadata a token says: more, and headers could not carry it.
+const mostInToken = 6 << 10
+
+func longer(objects ...map[string]any) bool {
+	text, err := json.Marshal(objects)
+	return err != nil || len(text) > mostInToken
 }
 
 // Whole is the user object of somebody of whom the details are known.
@@ -63,7 +79,7 @@ func Whole(u auth.User, d auth.Details) User {
 		o.AppMetadata["provider"], o.AppMetadata["providers"] = providers[0], providers
 	}
 	if slices.ContainsFunc(o.Identities, func(i Identity) bool { return i.ID == u.ID }) {
-		fill(o.UserMetadata, Claimed(u))
+		maps.Copy(o.UserMetadata, Claimed(u)) // over what users may have put there
 	} else if len(o.Identities) > 0 {
 		fill(o.UserMetadata, o.Identities[0].Data)
 	}

@@ -32,6 +32,8 @@ type Door struct {
 	Policy  *flow.Policy
 	Signer  *tokens.Signer
 	Offered Offered
+	// LinkConfirmation says who gets a page with a button before a link is used up; see server.AsksFirst.
+	LinkConfirmation string
 
 	SignUp   *flow.SignUp
 	SignIn   *flow.SignIn

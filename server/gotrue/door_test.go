@@ -179,9 +179,9 @@ func TestTrapsOfTheWire(t *testing.T) {
 	})
 	t.Run("what is no request", func(t *testing.T) {
 		for body, code := range map[string]string{
-			`{`: "bad_json", `[]`: "bad_json", `{"email":3,"password":"x"}`: "validation_failed", `{"email":"nobody","password":"` + password + `"}`: "validation_failed",
+			`{`: "bad_json", `[]`: "bad_json", `{"email":3,"password":"x"}`: "bad_json", `{"email":"nobody","password":"` + password + `"}`: "validation_failed",
 			`{"email":"a@example.com","phone":"15551234567","password":"x"}`: "validation_failed", `{"email":"a@example.com"}`: "validation_failed",
-			`{"email":"a@example.com","password":"` + password + `","data":[1]}`:                                                                         "validation_failed",
+			`{"email":"a@example.com","password":"` + password + `","data":[1]}`:                                                                         "bad_json",
 			`{"email":"a@example.com","password":"` + password + `","code_challenge":"x"}`:                                                               "validation_failed",
 			`{"email":"a@example.com","password":"` + password + `","code_challenge":"` + strings.Repeat("a", 43) + `","code_challenge_method":"plain"}`: "validation_failed",
 			`{"email":"a@example.com","password":"12345"}`:                                                                                               "weak_password",
@@ -483,5 +483,143 @@ func TestMetadataOfTheApplicationIsNobodyElses(t *testing.T) {
 	want := map[string]any{"provider": "email", "providers": []any{"email"}}
 	if diff := cmp.Diff(want, u["app_metadata"]); diff != "" || u["role"] != "authenticated" {
 		t.Errorf("role %v, (-want +got):\n%s", u["role"], diff)
+	}
+}
+
+// TestWhatIsAddedToMetadataTakesNothingAway merges without a null, which took everything once.
+func TestWhatIsAddedToMetadataTakesNothingAway(t *testing.T) {
+	t.Parallel()
+	d := open(t, map[string]string{"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false"})
+	s := d.ok(t, "POST", "/signup", `{"email":"`+newAddress()+`","password":"`+password+`","data":{"a":1,"b":2}}`)
+	id := s["user"].(map[string]any)["id"]
+	if _, err := d.Store.Pool().Exec(t.Context(), `update auth.users set metadata = metadata || '{"app_metadata":{"suspended":true}}' where id = $1`, id); err != nil {
+		t.Fatal(err)
+	}
+	d.ok(t, "PUT", "/user", `{"data":{"c":3}}`, "Authorization", bearer(s))
+	u := d.ok(t, "PUT", "/user", `{"data":{"b":null,"email_verified":true,"sub":"x"}}`, "Authorization", bearer(s))
+	about, apps := u["user_metadata"].(map[string]any), u["app_metadata"].(map[string]any)
+	if about["a"] != 1.0 || about["c"] != 3.0 || about["b"] != nil || apps["suspended"] != true || about["sub"] != id || about["email_verified"] != false {
+		t.Errorf("%v, %v", about, apps)
+	}
+	big := `{"data":{"x":"` + strings.Repeat("x", 30<<10) + `"}}`
+	d.ok(t, "PUT", "/user", big, "Authorization", bearer(s))
+	if a := d.ask(t, "PUT", "/user", strings.Replace(big, `"x":`, `"y":`, 1), "Authorization", bearer(s)); a.status != 200 {
+		t.Errorf("%+v", a)
+	}
+	if a := d.ask(t, "PUT", "/user", strings.Replace(big, `"x":`, `"z":`, 1), "Authorization", bearer(s)); a.status != 400 || a.code(t) != "validation_failed" {
+		t.Errorf("more than there may be: %d", a.status)
+	}
+	next := d.ok(t, "POST", "/token?grant_type=refresh_token", `{"refresh_token":"`+s["refresh_token"].(string)+`"}`)
+	d.ok(t, "PUT", "/user", `{"data":{"x":null,"y":null}}`, "Authorization", bearer(next))
+}
+
+// TestNobodySetsAPasswordUpForSomebodyElse has two sign up with an address that neither has confirmed: whichever mail is
+// opened, the password of neither lets anybody in.
+func TestNobodySetsAPasswordUpForSomebodyElse(t *testing.T) {
+	t.Parallel()
+	d := open(t, nil)
+	mine, theirs := "mine mine mine", "theirs theirs"
+	for name, confirm := range map[string]func(t *testing.T, email string){
+		"the newest code": func(t *testing.T, email string) {
+			code, _ := d.mailed(t, email, 2)
+			d.ok(t, "POST", "/verify", `{"type":"signup","email":"`+email+`","token":"`+code+`"}`)
+		},
+		"the oldest link": func(t *testing.T, email string) {
+			_, link := d.mailed(t, email, 1)
+			d.ok(t, "POST", "/verify", `{"type":"signup","token_hash":"`+link.Query().Get("token")+`"}`)
+		},
+		"one that was asked for again": func(t *testing.T, email string) {
+			d.ok(t, "POST", "/resend", `{"type":"signup","email":"`+email+`"}`)
+			code, _ := d.mailed(t, email, 3)
+			d.ok(t, "POST", "/verify", `{"type":"signup","email":"`+email+`","token":"`+code+`"}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			email := newAddress()
+			d.ok(t, "POST", "/signup", `{"email":"`+email+`","password":"`+theirs+`","data":{"evil":1}}`)
+			d.ok(t, "POST", "/signup", credentials(email, mine))
+			confirm(t, email)
+			for _, p := range []string{mine, theirs} {
+				if a := d.ask(t, "POST", "/token?grant_type=password", credentials(email, p)); a.status != 400 || a.code(t) != "invalid_credentials" {
+					t.Errorf("%s: %+v", p, a)
+				}
+			}
+		})
+	}
+	t.Run("who signs up twice with the same password keeps it", func(t *testing.T) {
+		t.Parallel()
+		email := newAddress()
+		d.ok(t, "POST", "/signup", credentials(email, mine))
+		d.ok(t, "POST", "/signup", credentials(email, mine))
+		code, _ := d.mailed(t, email, 2)
+		d.ok(t, "POST", "/verify", `{"type":"signup","email":"`+email+`","token":"`+code+`"}`)
+		d.ok(t, "POST", "/token?grant_type=password", credentials(email, mine))
+	})
+}
+
+// TestLinksOfTheOtherDoorKeepTheirVerifier refuses the hash of a link that was asked for with PKCE at the other door.
+func TestLinksOfTheOtherDoorKeepTheirVerifier(t *testing.T) {
+	t.Parallel()
+	d := open(t, map[string]string{"AUTH_EMAIL_PASSWORDLESS_ENABLED": "true"})
+	email := newAddress()
+	_, challenge := testhouse.Verifier()
+	if a := d.byHasura(t, "POST", "/signin/passwordless/email", `{"email":"`+email+`","codeChallenge":"`+challenge+`"}`); a.status != 200 {
+		t.Fatalf("%+v", a)
+	}
+	_, link := d.mailed(t, email, 1)
+	if a := d.ask(t, "POST", "/verify", `{"type":"magiclink","token_hash":"`+link.Query().Get("ticket")+`"}`); a.status != 403 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestScannersPressNoButtons has a browser open a link: the page asks first, and the button goes on.
+func TestScannersPressNoButtons(t *testing.T) {
+	t.Parallel()
+	d := open(t, nil)
+	email := newAddress()
+	d.ok(t, "POST", "/signup", credentials(email, password))
+	_, link := d.mailed(t, email, 1)
+	path := "/verify?" + link.RawQuery
+	for range 2 {
+		a := d.ask(t, "GET", path, "", "Accept", "text/html", "User-Agent", "Mozilla/5.0")
+		if a.status != 200 || !strings.Contains(a.body, `<form method="post">`) {
+			t.Fatalf("%+v", a)
+		}
+	}
+	a := d.ask(t, "POST", path, "", "Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html", "User-Agent", "Mozilla/5.0")
+	if a.status != 303 || !strings.Contains(a.header.Get("Location"), "#access_token=") {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestAMailThatWasUsedLeavesNoOther signs in by the newer of two links: the older is worth nothing.
+func TestAMailThatWasUsedLeavesNoOther(t *testing.T) {
+	t.Parallel()
+	d := open(t, nil)
+	email := newAddress()
+	d.confirmed(t, email)
+	for range 2 {
+		d.ok(t, "POST", "/otp", `{"email":"`+email+`"}`)
+	}
+	_, older := d.mailed(t, email, 2)
+	code, _ := d.mailed(t, email, 3)
+	d.ok(t, "POST", "/verify", `{"type":"email","email":"`+email+`","token":"`+code+`"}`)
+	if a := d.ask(t, "POST", "/verify", `{"type":"magiclink","token_hash":"`+older.Query().Get("token")+`"}`); a.status != 403 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestAddressesAreChangedByTheCodeSentThere types the code with the new address, as pages show it.
+func TestAddressesAreChangedByTheCodeSentThere(t *testing.T) {
+	t.Parallel()
+	d := open(t, nil)
+	s := d.confirmed(t, newAddress())
+	next := newAddress()
+	d.ok(t, "PUT", "/user", `{"email":"`+next+`"}`, "Authorization", bearer(s))
+	code, _ := d.mailed(t, next, 1)
+	got := d.ok(t, "POST", "/verify", `{"type":"email_change","email":"`+next+`","token":"`+code+`"}`)
+	if got["user"].(map[string]any)["email"] != next {
+		t.Errorf("%v", got["user"])
 	}
 }

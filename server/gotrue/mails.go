@@ -10,6 +10,7 @@ import (
 )
 
 type otpRequest struct {
+	server.Verbatim `json:"-"`
 	pkce
 
 	Email      address         `json:"email"`
@@ -41,7 +42,7 @@ func (in *otpRequest) Check() error {
 }
 
 func (d *Door) otp(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[otpRequest](r, body)
+	in, err := server.Decode[otpRequest](r, d.heard(body))
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func (d *Door) otp(w http.ResponseWriter, r *http.Request) error {
 
 // magicLink is otp by its older name, for mails alone.
 func (d *Door) magicLink(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[otpRequest](r, body)
+	in, err := server.Decode[otpRequest](r, d.heard(body))
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (d *Door) magicLink(w http.ResponseWriter, r *http.Request) error {
 
 func (d *Door) mailSignIn(w http.ResponseWriter, r *http.Request, in otpRequest) error {
 	err := d.SignIn.WithLink(r.Context(), flow.LinkSignIn{
-		Email: string(in.Email), Options: d.options(r, in.Data), CodeChallenge: in.Challenge, OnlyKnown: in.CreateUser != nil && !*in.CreateUser, Client: server.Client(w),
+		Email: string(in.Email), Options: d.options(r, in.Data), CodeChallenge: in.Challenge, OnlyKnown: in.CreateUser != nil && !*in.CreateUser, Said: said(in.Verbatim), Client: server.Client(w),
 	})
 	if err != nil {
 		return here(err, map[auth.Code]refusal{
@@ -106,8 +107,7 @@ func (d *Door) resend(w http.ResponseWriter, r *http.Request) error {
 	if in.Type != "signup" {
 		return auth.Invalid{Field: "type", Problem: "must be signup"}
 	}
-	err = d.Account.SendVerification(r.Context(), d.ask(w, r, in))
-	if err := hushed(err, auth.InvalidCredentials, auth.EmailVerified, auth.UserDisabled, auth.UserBanned); err != nil {
+	if err := d.Account.Resend(r.Context(), d.ask(w, r, in)); err != nil {
 		return err
 	}
 	return nothing(w)

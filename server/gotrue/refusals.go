@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"postern/auth"
@@ -106,6 +107,9 @@ var refusals = map[auth.Code]refusal{
 	auth.DeletionTooSlow:      {409, "conflict", "Deleting the user took too long"},
 }
 
+// wrongTypes are what is said of members of another type than they must have.
+var wrongTypes = []string{"must be a string", "must be true or false", "must be a list", "must be an object", "must be a number", "must be another type"}
+
 // words finds the words for an error: the door's own, a hook's, or those of the table.
 func words(code auth.Code, err error) refusal {
 	var own refusal
@@ -119,7 +123,10 @@ func words(code auth.Code, err error) refusal {
 	var invalid auth.Invalid
 	if code == auth.BadRequest && errors.As(err, &invalid) {
 		no.message = invalid.Error()
-		if invalid.Field == "body" {
+		switch {
+		case strings.HasPrefix(invalid.Problem, "must not be longer than 1 MiB"):
+			no.status, no.code = http.StatusRequestEntityTooLarge, "request_entity_too_large"
+		case invalid.Field == "body", slices.Contains(wrongTypes, invalid.Problem):
 			no.code = "bad_json"
 		}
 	}
@@ -134,14 +141,6 @@ func words(code auth.Code, err error) refusal {
 func here(err error, words map[auth.Code]refusal) error {
 	if no, ok := words[auth.CodeOf(err)]; ok {
 		return fmt.Errorf("%w: %w", no, err)
-	}
-	return err
-}
-
-// hushed passes over refusals of which nobody is to hear.
-func hushed(err error, codes ...auth.Code) error {
-	if slices.Contains(codes, auth.CodeOf(err)) {
-		return nil
 	}
 	return err
 }
@@ -180,13 +179,23 @@ type weak struct {
 // reasons are why a password is refused, in GoTrue's words.
 var reasons = map[auth.Code]string{auth.PasswordTooShort: "length", auth.PasswordLeaked: "pwned"}
 
-// Refuse answers with a refusal, in the shape that the client asks for.
-func Refuse(w http.ResponseWriter, r *http.Request, code auth.Code, err error) {
+// Refusing gives what answers with refusals, in the shape that the client asks for. What is said of a password that is too
+// short has the number in it that it must have.
+func Refusing(minPassword int) server.Refuse {
+	return func(w http.ResponseWriter, r *http.Request, code auth.Code, err error) {
+		refuse(w, r, code, err, minPassword)
+	}
+}
+
+func refuse(w http.ResponseWriter, r *http.Request, code auth.Code, err error, minPassword int) {
 	if code == auth.NotFound {
 		http.Error(w, refusals[code].message, http.StatusNotFound)
 		return
 	}
 	no := words(code, err)
+	if code == auth.PasswordTooShort {
+		no.message = fmt.Sprintf("Password should be at least %d characters.", minPassword)
+	}
 	w.Header().Set("X-Sb-Error-Code", no.code)
 	var why *weak
 	if reason, ok := reasons[code]; ok {

@@ -37,7 +37,7 @@ func TestErrorsHaveTheShapeThatIsAskedFor(t *testing.T) {
 		{"nonsense", auth.InvalidCredentials, 400, `{"code":400,"error_code":"invalid_credentials","msg":"Invalid login credentials"}`, ""},
 		{"2024-01-01", auth.InvalidCredentials, 400, `{"code":"invalid_credentials","message":"Invalid login credentials"}`, "2024-01-01"},
 		{"2030-06-01", auth.InvalidCredentials, 400, `{"code":"invalid_credentials","message":"Invalid login credentials"}`, "2024-01-01"},
-		{"", auth.PasswordTooShort, 422, `{"code":422,"error_code":"weak_password","msg":"Password is too short","weak_password":{"reasons":["length"]}}`, ""},
+		{"", auth.PasswordTooShort, 422, `{"code":422,"error_code":"weak_password","msg":"Password should be at least 6 characters.","weak_password":{"reasons":["length"]}}`, ""},
 		{"2024-01-01", auth.PasswordLeaked, 422, `{"code":"weak_password","message":"Password is known to be weak and easy to guess, please choose a different one.","weak_password":{"reasons":["pwned"]}}`, "2024-01-01"},
 		{"", auth.Internal, 500, `{"code":500,"error_code":"unexpected_failure","msg":"Unexpected failure, please check server logs for more information","error_id":"r1"}`, ""},
 		{"2024-01-01", auth.Invalid{Field: "email", Problem: "must be an e-mail address"}, 400, `{"code":"validation_failed","message":"email must be an e-mail address"}`, "2024-01-01"},
@@ -49,7 +49,7 @@ func TestErrorsHaveTheShapeThatIsAskedFor(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		w.Header().Set("X-Request-Id", "r1")
-		Refuse(w, r, auth.CodeOf(tt.err), tt.err)
+		Refusing(6)(w, r, auth.CodeOf(tt.err), tt.err)
 		var got, want any
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 			t.Errorf("%v: %v: %s", tt.err, err, w.Body)

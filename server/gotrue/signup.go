@@ -12,6 +12,7 @@ import (
 )
 
 type signUpRequest struct {
+	server.Verbatim `json:"-"`
 	pkce
 
 	Email    address         `json:"email"`
@@ -66,7 +67,7 @@ func nameIn(data json.RawMessage) string {
 }
 
 func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[signUpRequest](r, body)
+	in, err := server.Decode[signUpRequest](r, d.heard(body))
 	switch {
 	case err != nil:
 		return err
@@ -83,7 +84,7 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out, err := d.SignUp.Register(r.Context(), flow.PasswordSignUp{
-		Email: string(in.Email), Password: in.Password, Options: d.options(r, in.Data), CodeChallenge: in.Challenge, Client: server.Client(w),
+		Email: string(in.Email), Password: in.Password, Options: d.options(r, in.Data), CodeChallenge: in.Challenge, Said: said(in.Verbatim), Client: server.Client(w),
 	})
 	switch {
 	case auth.CodeOf(err) == auth.EmailTaken:
@@ -103,7 +104,7 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Door) signUpAsGuest(w http.ResponseWriter, r *http.Request, in signUpRequest) error {
-	admission, err := d.SignIn.AsGuest(r.Context(), flow.GuestSignIn{Metadata: d.options(r, in.Data).Metadata, DisplayName: nameIn(in.Data), Client: server.Client(w)})
+	admission, err := d.SignIn.AsGuest(r.Context(), flow.GuestSignIn{Metadata: d.options(r, in.Data).Metadata, DisplayName: nameIn(in.Data), Said: said(in.Verbatim), Client: server.Client(w)})
 	if err != nil {
 		return here(err, map[auth.Code]refusal{
 			auth.EndpointDisabled: {http.StatusUnprocessableEntity, "anonymous_provider_disabled", "Anonymous sign-ins are disabled"},

@@ -23,13 +23,15 @@ func (d *Door) token(w http.ResponseWriter, r *http.Request) error {
 }
 
 type passwordRequest struct {
+	server.Verbatim `json:"-"`
+
 	Email    address `json:"email"`
 	Phone    string  `json:"phone"`
 	Password string  `json:"password"`
 }
 
 func (d *Door) passwordGrant(w http.ResponseWriter, r *http.Request) error {
-	in, err := server.Decode[passwordRequest](r, body)
+	in, err := server.Decode[passwordRequest](r, d.heard(body))
 	switch {
 	case err != nil:
 		return err
@@ -42,7 +44,7 @@ func (d *Door) passwordGrant(w http.ResponseWriter, r *http.Request) error {
 	case in.Password == "" || len(in.Password) > 1024 || !flow.ValidEmail(string(in.Email)):
 		return auth.InvalidCredentials // nobody's
 	}
-	admission, err := d.SignIn.WithPassword(r.Context(), flow.PasswordSignIn{Email: string(in.Email), Password: in.Password, Client: server.Client(w)})
+	admission, err := d.SignIn.WithPassword(r.Context(), flow.PasswordSignIn{Email: string(in.Email), Password: in.Password, Said: said(in.Verbatim), Client: server.Client(w)})
 	if err != nil {
 		banned := refusal{http.StatusBadRequest, "user_banned", "User is banned"}
 		return here(err, map[auth.Code]refusal{auth.UserBanned: banned, auth.UserDisabled: banned, auth.UserAnonymous: refusals[auth.InvalidCredentials]})

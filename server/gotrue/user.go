@@ -59,6 +59,11 @@ func (d *Door) updateUser(w http.ResponseWriter, r *http.Request) error {
 	if in.Phone != "" {
 		return refusal{http.StatusBadRequest, "phone_provider_disabled", "Phone numbers cannot be changed"}
 	}
+	if in.Email != "" {
+		if err := d.Guards.Take(server.Mails, server.Client(w).Bucket()); err != nil {
+			return err
+		}
+	}
 	u, details, err := d.Account.Update(r.Context(), flow.AccountChange{
 		Actor: actor, NewEmail: string(in.Email), Password: in.Password, Metadata: d.options(r, in.Data).Metadata,
 		RedirectTo: d.redirectTo(r), CodeChallenge: in.Challenge, Client: server.Client(w),
@@ -74,7 +79,11 @@ func (d *Door) logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	switch r.URL.Query().Get("scope") {
+	scope := r.URL.Query().Get("scope")
+	if actor.SessionID == "" && (scope == "local" || scope == "others") {
+		scope = "global" // there is none to tell from the rest
+	}
+	switch scope {
 	case "", "global":
 		err = d.Sessions.SignOutEverywhere(r.Context(), actor, server.Client(w))
 	case "local":

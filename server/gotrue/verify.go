@@ -49,7 +49,8 @@ func Address(base string) func(flow.MailedLink) string {
 	}
 }
 
-// openLink is what the link of a mail opens.
+// openLink is what the link of a mail opens. Without PKCE a browser gets a page with a button first, as at the door of
+// Hasura Auth; the button posts here.
 func (d *Door) openLink(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	token, kind := q.Get("token"), q.Get("type")
@@ -70,7 +71,16 @@ func (d *Door) openLink(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	visited, err := d.open(w, r, token, kind)
+	looked, err := d.look(w, r, token, kind)
+	if err == nil && !looked.NeedsExchange() && r.Method != http.MethodPost && server.AsksFirst(d.LinkConfirmation, r) {
+		purpose, _ := flow.PurposeOf(token)
+		w.Header().Add("Vary", "Accept")
+		return server.AskToConfirm(w, r, purpose, to)
+	}
+	var visited flow.Visited
+	if err == nil {
+		visited, err = d.Links.Open(r.Context(), looked)
+	}
 	if err != nil {
 		return sendBack(w, to, err)
 	}
@@ -87,12 +97,8 @@ func (d *Door) openLink(w http.ResponseWriter, r *http.Request) error {
 	}))
 }
 
-func (d *Door) open(w http.ResponseWriter, r *http.Request, token, kind string) (flow.Visited, error) {
-	looked, err := d.Links.Look(r.Context(), flow.Visit{Ticket: token, For: purposesOf(kind), Client: server.Client(w)})
-	if err != nil {
-		return flow.Visited{}, err
-	}
-	return d.Links.Open(r.Context(), looked)
+func (d *Door) look(w http.ResponseWriter, r *http.Request, token, kind string) (flow.Looked, error) {
+	return d.Links.Look(r.Context(), flow.Visit{Ticket: token, For: purposesOf(kind), Client: server.Client(w)})
 }
 
 // redirected are the words of OAuth for the status of a refusal.
@@ -164,6 +170,9 @@ func (in *verifyRequest) Check() error {
 
 // verify takes a code that was typed, or what the link of a mail had in it.
 func (d *Door) verify(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Query().Has("token") {
+		return d.openLink(w, r)
+	}
 	in, err := server.Decode[verifyRequest](r, body)
 	if err != nil {
 		return err
@@ -187,7 +196,7 @@ func (d *Door) redeem(w http.ResponseWriter, r *http.Request, in verifyRequest) 
 	if token == "" {
 		token = in.Token
 	}
-	looked, err := d.Links.Look(r.Context(), flow.Visit{Ticket: token, For: purposesOf(in.Type), Client: server.Client(w)})
+	looked, err := d.look(w, r, token, in.Type)
 	if err != nil {
 		return flow.Visited{}, err
 	}

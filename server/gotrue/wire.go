@@ -63,6 +63,15 @@ func (d *Door) admit(w http.ResponseWriter, a auth.Admission, body func(session)
 // how bodies of this dialect are read: what is not known is left alone, and null is as good as nothing.
 var body = server.Body{Optional: true, Lenient: true, Null: true, AnyType: true, Free: []string{"data", "options", "gotrue_meta_security"}}
 
+// heard is how a body is read that hooks may be told of as it came.
+func (d *Door) heard(b server.Body) server.Body {
+	b.Heard = d.SignIn.HearsRequests()
+	return b
+}
+
+// said is what a client sent, for hooks.
+func said(v server.Verbatim) flow.Said { return flow.Said{Data: v.Raw()} }
+
 // pkce are the members by which a client says that it will exchange a code.
 type pkce struct {
 	Challenge string `json:"code_challenge"`

@@ -33,7 +33,8 @@ func (d *Door) visit(w http.ResponseWriter, r *http.Request) error {
 		return d.redirectRefusal(w, http.StatusFound, in.redirectTo, err)
 	}
 	if !looked.NeedsExchange() && d.asksFirst(r) {
-		return d.askToConfirm(w, r, in)
+		purpose, _ := flow.PurposeOf(in.Ticket)
+		return server.AskToConfirm(w, r, purpose, in.redirectTo)
 	}
 	return d.open(w, r, http.StatusFound, looked, in.redirectTo)
 }
@@ -138,39 +139,7 @@ func (d *Door) linkOf(q url.Values) (in visitRequest, target string, err error) 
 }
 
 // asksFirst tells whether whoever opens the link gets the page with the button.
-func (d *Door) asksFirst(r *http.Request) bool {
-	switch d.LinkConfirmation {
-	case "always":
-		return true
-	case "off":
-		return false
-	}
-	return strings.Contains(r.Header.Get("Accept"), "text/html") || looksLikeBrowser(r.Header) || prefetches(r.Header)
-}
-
-// looksLikeBrowser tells whether a client says that it is a browser, or a program that fetches pages
-// for people: mail scanners say the first and link previews the second, often without asking for
-// HTML. Scripts and test suites say neither.
-func looksLikeBrowser(h http.Header) bool {
-	agent := strings.ToLower(h.Get("User-Agent"))
-	for _, word := range []string{"mozilla/", "bot", "preview", "scan", "crawl", "spider", "externalhit", "whatsapp", "safelinks"} {
-		if strings.Contains(agent, word) {
-			return true
-		}
-	}
-	return h.Get("Range") != ""
-}
-
-// prefetches tells whether a program looks at a link before a person has asked it to.
-func prefetches(h http.Header) bool {
-	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
-		v := strings.ToLower(h.Get(name))
-		if strings.Contains(v, "prefetch") || strings.Contains(v, "preview") {
-			return true
-		}
-	}
-	return false
-}
+func (d *Door) asksFirst(r *http.Request) bool { return server.AsksFirst(d.LinkConfirmation, r) }
 
 // redirectRefusal sends the browser on with the refusal in the address. What is no refusal but our
 // own trouble is answered here instead: the link is still good and may be tried again.

@@ -1,4 +1,4 @@
-package hasura
+package server
 
 import (
 	"bytes"
@@ -8,17 +8,16 @@ import (
 	"strings"
 
 	"postern/auth"
-	"postern/flow"
 )
 
-// askToConfirm shows the page with the button. The button posts to the address of the page.
-func (d *Door) askToConfirm(w http.ResponseWriter, r *http.Request, in visitRequest) error {
-	purpose, _ := flow.PurposeOf(in.Ticket)
+// AskToConfirm shows a page with a button, which posts to the address of the page: mail scanners follow links and press no
+// buttons. What the link is for, and where it leads, is on the page.
+func AskToConfirm(w http.ResponseWriter, r *http.Request, purpose auth.Purpose, redirectTo string) error {
 	text := confirmTexts[language(r.Header.Get("Accept-Language"))]
 	var page bytes.Buffer
 	err := confirmPage.Execute(&page, map[string]any{
 		"Lang": text.lang, "Title": text.title[purpose], "Button": text.button[purpose], "Hint": text.hint,
-		"Host": hostOf(in.redirectTo),
+		"Host": hostOf(redirectTo),
 	})
 	if err != nil {
 		return err
@@ -32,6 +31,42 @@ func (d *Door) askToConfirm(w http.ResponseWriter, r *http.Request, in visitRequ
 	w.WriteHeader(http.StatusOK)
 	_, err = w.Write(page.Bytes())
 	return err
+}
+
+// AsksFirst tells whether whoever opens the link of a mail gets that page: by AUTH_LINK_CONFIRMATION, browsers, everybody or
+// nobody.
+func AsksFirst(confirmation string, r *http.Request) bool {
+	switch confirmation {
+	case "always":
+		return true
+	case "off":
+		return false
+	}
+	return strings.Contains(r.Header.Get("Accept"), "text/html") || looksLikeBrowser(r.Header) || prefetches(r.Header)
+}
+
+// looksLikeBrowser tells whether a client says that it is a browser, or a program that fetches pages
+// for people: mail scanners say the first and link previews the second, often without asking for
+// HTML. Scripts and test suites say neither.
+func looksLikeBrowser(h http.Header) bool {
+	agent := strings.ToLower(h.Get("User-Agent"))
+	for _, word := range []string{"mozilla/", "bot", "preview", "scan", "crawl", "spider", "externalhit", "whatsapp", "safelinks"} {
+		if strings.Contains(agent, word) {
+			return true
+		}
+	}
+	return h.Get("Range") != ""
+}
+
+// prefetches tells whether a program looks at a link before a person has asked it to.
+func prefetches(h http.Header) bool {
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		v := strings.ToLower(h.Get(name))
+		if strings.Contains(v, "prefetch") || strings.Contains(v, "preview") {
+			return true
+		}
+	}
+	return false
 }
 
 func hostOf(address string) string {
