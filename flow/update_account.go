@@ -105,6 +105,10 @@ func (f *Account) newPassword(ctx context.Context, in AccountChange, u auth.User
 		return "", err
 	}
 	if login.Known && login.ID == u.ID && login.PasswordHash != "" {
+		// To hear that it is the old one is to have guessed that; a password that is changed clears the account's count.
+		if err := f.Store.CountFailure(ctx, f.passwordGuards(u.Email, in.Client), f.Now()); err != nil {
+			return "", err
+		}
 		same, _, err := f.Passwords.Verify(ctx, login.PasswordHash, *in.Password)
 		if err != nil && auth.CodeOf(err) != auth.Internal {
 			return "", err

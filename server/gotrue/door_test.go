@@ -623,3 +623,30 @@ func TestAddressesAreChangedByTheCodeSentThere(t *testing.T) {
 		t.Errorf("%v", got["user"])
 	}
 }
+
+// TestSamePasswordIsNoOracle guesses at the password of a session's user by having it refused as the same.
+func TestSamePasswordIsNoOracle(t *testing.T) {
+	t.Parallel()
+	d := open(t, map[string]string{"AUTH_RATE_LIMIT_ENABLE": "true"})
+	s := d.confirmed(t, newAddress())
+	fill := func(name string) string { return `"data":{"` + name + `":"` + strings.Repeat("x", 31<<10) + `"}}` }
+	for _, name := range []string{"a", "b"} {
+		d.ok(t, "PUT", "/user", `{`+fill(name), "Authorization", bearer(s))
+	}
+	guess := func(p string) answer { // what is too long leaves the password as it is
+		return d.ask(t, "PUT", "/user", `{"password":"`+p+`",`+fill("c"), "Authorization", bearer(s))
+	}
+	told := 0
+	for range 30 {
+		if a := guess("wrong wrong wrong"); a.status == 429 {
+			break
+		}
+		told++
+	}
+	if told == 30 {
+		t.Error("thirty guesses were answered")
+	}
+	if a := guess(password); a.status != 429 {
+		t.Errorf("the right one, too late: %d %s", a.status, a.body)
+	}
+}
