@@ -25,17 +25,23 @@ func TestOperatorsLeaveRoomForSignIns(t *testing.T) {
 		fmt.Fprintf(&many, "a%d:machineClients(first:1){nodes{id}}", n)
 	}
 	answered := make(chan answer, 1)
-	go func() { answered <- ask(t, h, bySecret(), "{"+many.String()+"}", nil) }()
+	begin := func() {
+		go func() { answered <- ask(t, h, bySecret(), "{"+many.String()+"}", nil) }()
+	}
+	begin()
 	waiting := func() (n int) {
 		if err := tx.QueryRow(t.Context(), `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
-	for waiting() < 3 {
+	for again := 0; waiting() < 3; {
 		select {
-		case a := <-answered:
-			t.Fatalf("nothing waited: %+v", a)
+		case a := <-answered: // on a busy machine, before three connections were open
+			if again++; again > 5 || !strings.Contains(a.said(), "busy") {
+				t.Fatalf("nothing waited: %+v", a)
+			}
+			begin()
 		default:
 		}
 	}

@@ -538,7 +538,9 @@ func TestNobodySetsAPasswordUpForSomebodyElse(t *testing.T) {
 			t.Parallel()
 			email := newAddress()
 			d.ok(t, "POST", "/signup", `{"email":"`+email+`","password":"`+theirs+`","data":{"evil":1}}`)
+			d.Mail.Wait(t, email, 1) // mails of one moment come in any order
 			d.ok(t, "POST", "/signup", credentials(email, mine))
+			d.Mail.Wait(t, email, 2)
 			confirm(t, email)
 			for _, p := range []string{mine, theirs} {
 				if a := d.ask(t, "POST", "/token?grant_type=password", credentials(email, p)); a.status != 400 || a.code(t) != "invalid_credentials" {
@@ -551,6 +553,7 @@ func TestNobodySetsAPasswordUpForSomebodyElse(t *testing.T) {
 		t.Parallel()
 		email := newAddress()
 		d.ok(t, "POST", "/signup", credentials(email, mine))
+		d.Mail.Wait(t, email, 1)
 		d.ok(t, "POST", "/signup", credentials(email, mine))
 		code, _ := d.mailed(t, email, 2)
 		d.ok(t, "POST", "/verify", `{"type":"signup","email":"`+email+`","token":"`+code+`"}`)
@@ -599,8 +602,9 @@ func TestAMailThatWasUsedLeavesNoOther(t *testing.T) {
 	d := open(t, nil)
 	email := newAddress()
 	d.confirmed(t, email)
-	for range 2 {
+	for n := range 2 {
 		d.ok(t, "POST", "/otp", `{"email":"`+email+`"}`)
+		d.Mail.Wait(t, email, 2+n)
 	}
 	_, older := d.mailed(t, email, 2)
 	code, _ := d.mailed(t, email, 3)
