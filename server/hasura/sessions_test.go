@@ -264,7 +264,7 @@ func TestT10RefreshOfUsersAndSessionsThatMayNot(t *testing.T) {
 			}
 			w.clock.Advance(afterWindow)
 			mustRefuse(t, test.at, s.RefreshToken, away(), 401, test.refusal)
-			if after := currentHash(t, w.a, s); after != before {
+			if after := currentHash(t, w.a, s); after != before && after != "" { // the sweeper may have been there
 				t.Errorf("the refusal rotated the session: %q, before %q", after, before)
 			}
 			w.mustBeReported(t, s, "session.replayed", 0)
