@@ -40,12 +40,8 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 	}
 	kit.Mails = flow.Mails{Address: gotrue.Address(strings.TrimRight(base, "/")), Codes: true, Life: c.GoTrue.MailLife}
 
-	f := beside.Front
-	front := &server.Front{
-		Log: f.Log, Now: f.Now, Limits: f.Limits, Global: f.Global, Proxies: f.Proxies, Logging: f.Logging, Timeout: f.Timeout,
-		TrustsOrigin: f.TrustsOrigin, Transient: f.Transient, Refuse: gotrue.Refusing(theirs.Passwords.MinLength),
-		Methods: "GET, POST, PUT, PATCH, DELETE", Exposed: "X-Total-Count, Link, X-Supabase-Api-Version, X-Request-Id, Retry-After",
-	}
+	front := beside.Front.Beside(gotrue.Refusing(theirs.Passwords.MinLength))
+	front.Methods, front.Exposed = "GET, POST, PUT, PATCH, DELETE", "X-Total-Count, Link, X-Supabase-Api-Version, X-Request-Id, Retry-After"
 	door := &gotrue.Door{
 		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha}, Health: beside.Health,
 		Policy: policy, Signer: kit.Signer, Offered: offered(policy, kit), LinkConfirmation: beside.LinkConfirmation,

@@ -23,12 +23,8 @@ func management(ctx context.Context, c *config.Config, front *server.Front, kit 
 	if err := machines.Ensure(ctx); err != nil {
 		return nil, err
 	}
-	door := &auth0.Door{
-		Front: &server.Front{
-			Log: front.Log, Now: front.Now, Limits: front.Limits, Global: front.Global, Proxies: front.Proxies, Logging: front.Logging, Timeout: front.Timeout,
-			Closed: true, Refuse: auth0.Refuse, Transient: front.Transient,
-		},
-		Machines: machines, Scripts: &flow.Scripts{Kit: kit, Asked: true}, Limits: c.Limits,
-	}
+	front = front.Beside(auth0.Refuse)
+	front.Closed = true
+	door := &auth0.Door{Front: front, Machines: machines, Scripts: &flow.Scripts{Kit: kit, Asked: true}, Limits: c.Limits}
 	return door.Routes(), nil
 }

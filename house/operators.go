@@ -30,10 +30,7 @@ func (h *House) operatorsDoor(c *config.Config, o Options, front *server.Front, 
 		return nil, err
 	}
 	door := &graph.Door{
-		Front: &server.Front{
-			Log: front.Log, Now: front.Now, Limits: front.Limits, Global: front.Global, Proxies: front.Proxies, Logging: front.Logging, Timeout: front.Timeout,
-			TrustsOrigin: front.TrustsOrigin, Refuse: graph.Refuse, Transient: front.Transient,
-		},
+		Front: front.Beside(graph.Refuse),
 		Admin: admin, Scripts: &flow.Scripts{Kit: kit, Asked: c.Management.On()}, Machines: flow.NewMachines(kit, c.Management), Service: service,
 		Signer: kit.Signer, Secret: c.Engine.AdminSecret, Limits: c.Limits, Log: o.Log,
 	}

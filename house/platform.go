@@ -16,17 +16,12 @@ func platformDoor(c *config.Config, beside *hasura.Door) http.Handler {
 	if !c.Platform.Enabled {
 		return nil
 	}
-	f := beside.Front
-	front := &server.Front{
-		Log: f.Log, Now: f.Now, Limits: f.Limits, Global: f.Global, Proxies: f.Proxies, Logging: f.Logging, Timeout: f.Timeout,
-		TrustsOrigin: f.TrustsOrigin, Transient: f.Transient,
-		Refuse: func(w http.ResponseWriter, r *http.Request, code auth.Code, err error) {
-			if c.Hasura.Conceals(code) {
-				code, err = auth.BadRequest, nil
-			}
-			platform.Refuse(w, r, code, err)
-		},
-	}
+	front := beside.Front.Beside(func(w http.ResponseWriter, r *http.Request, code auth.Code, err error) {
+		if c.Hasura.Conceals(code) {
+			code, err = auth.BadRequest, nil
+		}
+		platform.Refuse(w, r, code, err)
+	})
 	door := &platform.Door{
 		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha}, Policy: beside.Policy, Signer: beside.Signer,
 		SignUp: beside.SignUp, SignIn: beside.SignIn, Sessions: beside.Sessions, Account: beside.Account,

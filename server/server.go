@@ -92,6 +92,15 @@ type Front struct {
 	untrusted onceEvery
 }
 
+// Beside gives the wall of another door: the same in everything, limits that count together included, but that it
+// refuses in its own words.
+func (f *Front) Beside(refuse Refuse) *Front {
+	return &Front{
+		Log: f.Log, Now: f.Now, Limits: f.Limits, Global: f.Global, Proxies: f.Proxies, Logging: f.Logging, Timeout: f.Timeout,
+		TrustsOrigin: f.TrustsOrigin, Transient: f.Transient, Refuse: refuse,
+	}
+}
+
 // maxBody is how many bytes of a request are read: far more than any request of the API needs.
 const maxBody = 1 << 20
 
