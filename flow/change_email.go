@@ -21,40 +21,51 @@ type EmailChange struct {
 // ChangeEmail mails a link to the new address. Until it is opened nothing changes but the note of
 // what was asked.
 func (f *Account) ChangeEmail(ctx context.Context, in EmailChange) error {
-	now := f.Now()
 	user, err := f.member(ctx, in.Actor)
 	if err != nil {
 		return err
 	}
-	redirectTo, err := f.Policy.Redirect(in.RedirectTo)
+	mail, err := f.newAddress(ctx, in, user)
 	if err != nil {
 		return err
 	}
-	if err := f.Policy.admit(in.NewEmail); err != nil {
-		return err
-	}
-	if !f.MailReady {
-		return auth.MailNotConfigured
-	}
-	switch _, err := f.Store.UserByEmail(ctx, in.NewEmail); {
-	case err == nil:
-		return fmt.Errorf("%w: asked for by user %s", auth.EmailTaken, user.ID)
-	case !errors.Is(err, store.ErrNotFound):
-		return err
-	}
-	user.NewEmail = in.NewEmail
-	err = f.inTx(ctx, func(tx *store.DB) error {
-		e := f.entry("email.change_requested", user.ID, in.Client, now)
-		e.SessionID = in.Actor.SessionID
-		if err := tx.AskEmailChange(ctx, user.ID, in.NewEmail, e); err != nil {
-			return err
-		}
-		return f.sendLink(ctx, tx, link{
-			user: user, to: in.NewEmail, purpose: auth.ConfirmEmailChange, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: now,
-		})
-	})
+	err = f.inTx(ctx, func(tx *store.DB) error { return f.askAddress(ctx, tx, in.Actor.SessionID, mail) })
 	if errors.Is(err, store.ErrChanged) {
 		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
 	}
 	return err
+}
+
+// newAddress checks another address of a user, and gives the mail that asks for its confirmation.
+func (f *Account) newAddress(ctx context.Context, in EmailChange, u auth.User) (link, error) {
+	redirectTo, err := f.Policy.Redirect(in.RedirectTo)
+	if err != nil {
+		return link{}, err
+	}
+	if err := f.Policy.admit(in.NewEmail); err != nil {
+		return link{}, err
+	}
+	if !f.MailReady {
+		return link{}, auth.MailNotConfigured
+	}
+	switch _, err := f.Store.UserByEmail(ctx, in.NewEmail); {
+	case err == nil:
+		return link{}, fmt.Errorf("%w: asked for by user %s", auth.EmailTaken, u.ID)
+	case !errors.Is(err, store.ErrNotFound):
+		return link{}, err
+	}
+	u.NewEmail = in.NewEmail
+	return link{
+		user: u, to: in.NewEmail, purpose: auth.ConfirmEmailChange, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: f.Now(),
+	}, nil
+}
+
+// askAddress notes what a user asked for in a session, and mails it.
+func (f *Account) askAddress(ctx context.Context, tx *store.DB, session string, mail link) error {
+	e := f.entry("email.change_requested", mail.user.ID, mail.client, mail.now)
+	e.SessionID = session
+	if err := tx.AskEmailChange(ctx, mail.user.ID, mail.to, e); err != nil {
+		return err
+	}
+	return f.sendLink(ctx, tx, mail)
 }

@@ -44,15 +44,7 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 				return err
 			}
 		}
-		e := f.entry("password.changed", right.user.ID, in.Client, now)
-		e.SessionID = right.session
-		if err := tx.SetPassword(ctx, right.user.ID, hash, right.session, f.lockoutKey(right.user.Email), e); err != nil {
-			return err
-		}
-		if err := f.tellOfPassword(ctx, tx, changed); err != nil {
-			return err
-		}
-		return f.notify(ctx, tx, notice{template: "password-changed", to: right.user.Email, user: right.user, client: in.Client})
+		return f.setPassword(ctx, tx, hash, right.session, in.Client, changed)
 	})
 	switch {
 	case err == nil:
@@ -64,6 +56,20 @@ func (f *Account) ChangePassword(ctx context.Context, in PasswordChange) error {
 		return fmt.Errorf("%w: used up or changed meanwhile", auth.InvalidTicket)
 	}
 	return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
+}
+
+// setPassword gives a user another password and tells of it. Of their sessions only the one that is named goes on.
+func (f *Account) setPassword(ctx context.Context, tx *store.DB, hash, session string, c auth.Client, changed hooks.PasswordChanged) error {
+	u := changed.User
+	e := f.entry("password.changed", u.ID, c, changed.At)
+	e.SessionID = session
+	if err := tx.SetPassword(ctx, u.ID, hash, session, f.lockoutKey(u.Email), e); err != nil {
+		return err
+	}
+	if err := f.tellOfPassword(ctx, tx, changed); err != nil {
+		return err
+	}
+	return f.notify(ctx, tx, notice{template: "password-changed", to: u.Email, user: u, client: c})
 }
 
 // disown takes an account whose address nobody has confirmed away from whoever made it: the ticket

@@ -3,11 +3,9 @@ package flow
 import (
 	"context"
 	"encoding/json"
-	"time"
 
 	"postern/auth"
 	"postern/store"
-	"postern/tokens"
 )
 
 // Register creates a user as WithPassword does, and tells nobody who has an account: where addresses must be
@@ -28,10 +26,11 @@ func (f *SignUp) Register(ctx context.Context, in PasswordSignUp) (SignedUp, err
 	if !found.Known {
 		return f.WithPassword(ctx, in)
 	}
-	out, redirectTo, err := f.asNewcomer(ctx, in, start)
+	newcomer, redirectTo, err := f.asNewcomer(ctx, &in)
 	if err != nil {
-		return out, err
+		return SignedUp{}, err
 	}
+	out := SignedUp{User: newcomer, Taken: true}
 	if !f.Policy.waitsFor(found.User, start) { // known, or locked
 		_, err := f.Passwords.Hash(ctx, in.Password) // as long as it takes
 		return out, err
@@ -51,28 +50,6 @@ func (f *SignUp) Register(ctx context.Context, in PasswordSignUp) (SignedUp, err
 			user: found.User, to: found.User.Email, purpose: auth.VerifyEmail, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: start,
 		})
 	})
-}
-
-// asNewcomer checks a sign-up as that of a newcomer is checked, and gives who they would be.
-func (f *SignUp) asNewcomer(ctx context.Context, in PasswordSignUp, now time.Time) (out SignedUp, redirectTo string, err error) {
-	if _, err = f.signUpRequested(ctx, request{Said: in.Said, method: "password", client: in.Client}); err != nil {
-		return out, "", err
-	}
-	if err = f.Policy.admit(in.Email); err != nil {
-		return out, "", err
-	}
-	if err = f.PasswordPolicy.Check(ctx, in.Password); err != nil {
-		return out, "", err
-	}
-	if redirectTo, err = f.Policy.Redirect(in.Options.RedirectTo); err != nil {
-		return out, "", err
-	}
-	if !f.MailReady {
-		return out, "", auth.MailNotConfigured
-	}
-	out.Taken = true
-	out.User, err = f.Policy.newcomer(tokens.NewUUID(), in.Email, in.Options, now)
-	return out, redirectTo, err
 }
 
 // isSame tells whether a password is the one of an account. It hashes as often when there is none.

@@ -32,27 +32,11 @@ func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (out Signe
 	if f.Policy.DisableSignUp {
 		return out, auth.SignUpDisabled
 	}
-	if in.Options.granted, err = f.signUpRequested(ctx, request{Said: in.Said, method: "password", client: in.Client}); err != nil {
-		return out, err
-	}
-	if err := f.Policy.admit(in.Email); err != nil {
-		return out, err
-	}
-	if err := f.PasswordPolicy.Check(ctx, in.Password); err != nil {
-		return out, err
-	}
-	now := f.Now()
-	redirectTo, err := f.Policy.Redirect(in.Options.RedirectTo)
+	user, redirectTo, err := f.asNewcomer(ctx, &in)
 	if err != nil {
 		return out, err
 	}
-	user, err := f.Policy.newcomer(tokens.NewUUID(), in.Email, in.Options, now)
-	if err != nil {
-		return out, err
-	}
-	if f.Policy.RequireVerifiedEmail && !f.MailReady {
-		return out, auth.MailNotConfigured
-	}
+	now := user.CreatedAt
 	if user, err = f.creating(ctx, birth{user: user, method: "password", password: in.Password, client: in.Client, now: now}); err != nil {
 		return out, err
 	}
@@ -84,4 +68,27 @@ func (f *SignUp) WithPassword(ctx context.Context, in PasswordSignUp) (out Signe
 	}
 	out.User, out.Grant = user, admission.Grant
 	return out, err
+}
+
+// asNewcomer checks a sign-up, notes what hooks granted to it, and gives who they would be and where their mail would lead.
+func (f *SignUp) asNewcomer(ctx context.Context, in *PasswordSignUp) (user auth.User, redirectTo string, err error) {
+	if in.Options.granted, err = f.signUpRequested(ctx, request{Said: in.Said, method: "password", client: in.Client}); err != nil {
+		return user, "", err
+	}
+	if err = f.Policy.admit(in.Email); err != nil {
+		return user, "", err
+	}
+	if err = f.PasswordPolicy.Check(ctx, in.Password); err != nil {
+		return user, "", err
+	}
+	if redirectTo, err = f.Policy.Redirect(in.Options.RedirectTo); err != nil {
+		return user, "", err
+	}
+	if user, err = f.Policy.newcomer(tokens.NewUUID(), in.Email, in.Options, f.Now()); err != nil {
+		return user, "", err
+	}
+	if f.Policy.RequireVerifiedEmail && !f.MailReady {
+		return user, "", auth.MailNotConfigured
+	}
+	return user, redirectTo, nil
 }

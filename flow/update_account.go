@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"postern/auth"
 	"postern/hooks"
@@ -39,9 +38,13 @@ func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth
 	if err != nil {
 		return user, auth.Details{}, err
 	}
-	mailed, err := f.newAddress(ctx, in, user, now)
-	if err != nil {
-		return user, auth.Details{}, err
+	moves := in.NewEmail != "" && in.NewEmail != user.Email
+	var mail link
+	if moves {
+		asked := EmailChange{Actor: in.Actor, NewEmail: in.NewEmail, RedirectTo: in.RedirectTo, CodeChallenge: in.CodeChallenge, Client: in.Client}
+		if mail, err = f.newAddress(ctx, asked, user); err != nil {
+			return user, auth.Details{}, err
+		}
 	}
 	hash, err := f.newPassword(ctx, in, user) // last: that it is the old one tells what that is
 	if err != nil {
@@ -55,19 +58,14 @@ func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth
 			}
 		}
 		if hash != "" {
-			if err := f.setPassword(ctx, tx, in, user, hash, changed); err != nil {
+			if err := f.setPassword(ctx, tx, hash, in.Actor.SessionID, in.Client, changed); err != nil {
 				return err
 			}
 		}
-		if mailed == nil {
+		if !moves {
 			return nil
 		}
-		e := f.entry("email.change_requested", user.ID, in.Client, now)
-		e.SessionID = in.Actor.SessionID
-		if err := tx.AskEmailChange(ctx, user.ID, in.NewEmail, e); err != nil {
-			return err
-		}
-		return f.sendLink(ctx, tx, *mailed)
+		return f.askAddress(ctx, tx, in.Actor.SessionID, mail)
 	})
 	if errors.Is(err, store.ErrTooLong) {
 		return user, auth.Details{}, auth.Invalid{Field: "data", Problem: "must not make the metadata longer than 64 KiB"}
@@ -118,45 +116,6 @@ func (f *Account) newPassword(ctx context.Context, in AccountChange, u auth.User
 		}
 	}
 	return f.Passwords.Hash(ctx, *in.Password)
-}
-
-func (f *Account) setPassword(ctx context.Context, tx *store.DB, in AccountChange, u auth.User, hash string, changed hooks.PasswordChanged) error {
-	e := f.entry("password.changed", u.ID, in.Client, changed.At)
-	e.SessionID = in.Actor.SessionID
-	if err := tx.SetPassword(ctx, u.ID, hash, in.Actor.SessionID, f.lockoutKey(u.Email), e); err != nil {
-		return err
-	}
-	if err := f.tellOfPassword(ctx, tx, changed); err != nil {
-		return err
-	}
-	return f.notify(ctx, tx, notice{template: "password-changed", to: u.Email, user: u, client: in.Client})
-}
-
-// newAddress is the mail to another address; nil where none is wanted.
-func (f *Account) newAddress(ctx context.Context, in AccountChange, u auth.User, now time.Time) (*link, error) {
-	if in.NewEmail == "" || in.NewEmail == u.Email {
-		return nil, nil
-	}
-	redirectTo, err := f.Policy.Redirect(in.RedirectTo)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.Policy.admit(in.NewEmail); err != nil {
-		return nil, err
-	}
-	if !f.MailReady {
-		return nil, auth.MailNotConfigured
-	}
-	switch _, err := f.Store.UserByEmail(ctx, in.NewEmail); {
-	case err == nil:
-		return nil, fmt.Errorf("%w: asked for by user %s", auth.EmailTaken, u.ID)
-	case !errors.Is(err, store.ErrNotFound):
-		return nil, err
-	}
-	u.NewEmail = in.NewEmail
-	return &link{
-		user: u, to: in.NewEmail, purpose: auth.ConfirmEmailChange, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: now,
-	}, nil
 }
 
 // metadataChange is what becomes of a user's metadata.
