@@ -9,6 +9,7 @@ package auth
 import (
 	"encoding/json"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -210,3 +211,15 @@ const (
 	ProviderLink      Purpose = "provider-link"   // the same, to link the identity to their account
 	ProviderSignIn    Purpose = "provider-signin" // the person came back, and the application has a code to exchange
 )
+
+// ofCodes ends the purposes of codes that come with a link and do what it does.
+const ofCodes = "-code"
+
+// Code is the purpose of the code that comes in one mail with a link of this purpose.
+func (p Purpose) Code() Purpose { return p + ofCodes }
+
+// Link is the purpose of the link that comes with a code of this purpose, if one does.
+func (p Purpose) Link() (of Purpose, ok bool) {
+	text, ok := strings.CutSuffix(string(p), ofCodes)
+	return Purpose(text), ok
+}

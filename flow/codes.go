@@ -151,7 +151,7 @@ func (k *Kit) mailCode(ctx context.Context, tx *store.DB, c newCode, digits, tic
 		variables["link"] = k.linkURL(ticket, kind.linkType, *c.mailed)
 		variables["redirectTo"] = c.mailed.redirectTo
 		expires = c.now.Add(k.Mails.life(c.mailed.purpose))
-		if c.purpose == codeOf(c.mailed.purpose) {
+		if c.purpose == c.mailed.purpose.Code() {
 			template, variables["code"], variables["ticket"] = kind.template, digits, ticket
 		}
 	}

@@ -102,7 +102,7 @@ func (k *Kit) sendLinkWithCode(ctx context.Context, tx *store.DB, l link) (sent 
 		account = accountOfEmail(l.to)
 	}
 	_, sent, err = k.sendCode(ctx, tx, newCode{
-		purpose: codeOf(l.purpose), user: l.user, account: account, email: l.to, mailed: &l, client: l.client, now: l.now,
+		purpose: l.purpose.Code(), user: l.user, account: account, email: l.to, mailed: &l, client: l.client, now: l.now,
 	})
 	return sent, err
 }
@@ -116,9 +116,6 @@ func isOpenByHash(payload json.RawMessage) bool {
 	}
 	return json.Unmarshal(payload, &p) == nil && p.ByHash
 }
-
-// codeOf is the purpose of the code that comes with a link.
-func codeOf(p auth.Purpose) auth.Purpose { return p + "-code" }
 
 // linkTicket writes the ticket of a link, unless its user had too many of the kind lately.
 func (k *Kit) linkTicket(ctx context.Context, tx *store.DB, l link, payload json.RawMessage) (ticket string, added bool, err error) {

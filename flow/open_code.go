@@ -60,7 +60,7 @@ func (f *Links) typed(ctx context.Context, in TypedVisit, now time.Time) (found 
 		if purpose == auth.ConfirmEmailChange { // it went to an address that is nobody's yet
 			account = accountOfEmail(in.Email)
 		}
-		got, err := f.tryCode(ctx, typedCode{purpose: codeOf(purpose), account: account, digits: in.Code, client: in.Client, method: "otp", now: now})
+		got, err := f.tryCode(ctx, typedCode{purpose: purpose.Code(), account: account, digits: in.Code, client: in.Client, method: "otp", now: now})
 		if err == nil && purpose == auth.ConfirmEmailChange {
 			user, err = f.Store.UserOfActor(ctx, auth.Actor{UserID: got.UserID}, store.Alive{})
 		}

@@ -48,6 +48,9 @@ func secretKind(p auth.Purpose) wire.PendingSecretKind {
 	case auth.ProviderState, auth.ProviderLink:
 		return wire.PendingSecretKindProviderState
 	}
+	if link, typed := p.Link(); typed {
+		return secretKind(link)
+	}
 	return wire.PendingSecretKindOther
 }
 

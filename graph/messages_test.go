@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"postern/emails"
+	"postern/auth"
 	"postern/tokens"
 )
 
@@ -169,7 +170,7 @@ func TestEveryPurposeHasAKind(t *testing.T) {
 	if len(purposes) < 19 {
 		t.Fatalf("found only %q", purposes)
 	}
-	for _, p := range append(purposes, "of another program") {
+	for _, p := range append(purposes, string(auth.VerifyEmail.Code()), string(auth.ResetPassword.Code()), "of another program") {
 		exec(t, h, `delete from auth.tickets`)
 		exec(t, h, `insert into auth.tickets (purpose, secret_hash, user_id, created_at, expires_at) values ($1, convert_to($2, 'UTF8'), $3, now(), now() + interval '5 minutes')`, p, tokens.NewUUID(), jane)
 		got := ask(t, h, bySecret(), `{user(id:"`+jane+`"){pendingSecrets{kind}}}`, nil)
