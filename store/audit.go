@@ -74,16 +74,7 @@ func (db *DB) CountAudit(ctx context.Context, q AuditAsked, most int) (n int, er
 
 // AuditOfUsers lists the newest entries about each of several users, so many of each at most.
 func (db *DB) AuditOfUsers(ctx context.Context, userIDs []string, most int) (map[string][]AuditEntry, error) {
-	rows, err := db.Query(ctx, auditOfUsersSQL, userIDs, most)
-	if err != nil {
-		return nil, err
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[AuditEntry])
-	byUser := make(map[string][]AuditEntry, len(userIDs))
-	for _, e := range list {
-		byUser[e.UserID] = append(byUser[e.UserID], e)
-	}
-	return byUser, err
+	return ofUsers(ctx, db, func(e AuditEntry) string { return e.UserID }, auditOfUsersSQL, userIDs, most)
 }
 
 // auditKey is a place in the log, or one of its ends.
