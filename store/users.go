@@ -243,9 +243,11 @@ func (db *DB) MergeMetadata(ctx context.Context, userID, session string, put jso
 	return nil
 }
 
-const mergeMetadataSQL = `update auth.users
-	set metadata = (case when jsonb_typeof(metadata) = 'object' then metadata else '{}' end || $2::jsonb) - coalesce($3::text[], '{}')
-	where id = $1 and` + isOpen + `$4) and octet_length(((case when jsonb_typeof(metadata) = 'object' then metadata else '{}' end || $2::jsonb) - coalesce($3::text[], '{}'))::text) <= $5`
+const mergeMetadataSQL = `update auth.users set metadata = ` + mergedMetadata + `
+	where id = $1 and` + isOpen + `$4) and octet_length((` + mergedMetadata + `)::text) <= $5`
+
+// mergedMetadata is a user's metadata with the members of $2 and without those named in $3.
+const mergedMetadata = `(case when jsonb_typeof(metadata) = 'object' then metadata else '{}' end || $2::jsonb) - coalesce($3::text[], '{}')`
 
 // ChangeEmail puts the new address in the place of the old one, if it is still the one that the
 // user asked for, and drops the one-time secrets that prove the old address. It must run in a
