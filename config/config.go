@@ -65,12 +65,15 @@ type Config struct {
 func Load(src Source) (*Config, *Report) {
 	c := &Config{AsGoTrue: &Config{}}
 	report := load(c, src)
+	if !c.GoTrue.Enabled {
+		return c, report
+	}
 	known := map[string]bool{}
 	for _, p := range report.Errors {
 		known[p.Name] = true
 	}
 	for _, p := range loadAs("gotrue", c.AsGoTrue, src).Errors {
-		if c.GoTrue.Enabled && !known[p.Name] {
+		if !known[p.Name] {
 			report.fail(p)
 		}
 	}
