@@ -40,11 +40,7 @@ func Proofs(amr []auth.Method) []Proof {
 
 // Claims are what Supabase's access tokens say beside what every token says.
 func Claims(u auth.User, s auth.Session, d *auth.Details) map[string]any {
-	var details auth.Details
-	if d != nil {
-		details = *d
-	}
-	o := Whole(u, details)
+	o := Whole(u, d)
 	if longer(o.UserMetadata, o.AppMetadata) {
 		o.UserMetadata = map[string]any{}
 	}
@@ -65,8 +61,12 @@ func longer(objects ...map[string]any) bool {
 	return err != nil || len(text) > mostInToken
 }
 
-// Whole is the user object of somebody of whom the details are known.
-func Whole(u auth.User, d auth.Details) User {
+// Whole is the user object of somebody of whom the details are known; nil means that there are none yet.
+func Whole(u auth.User, known *auth.Details) User {
+	var d auth.Details
+	if known != nil {
+		d = *known
+	}
 	o := Known(u, "")
 	if o.LastSignIn = moment(d.SignedInAt); !u.UpdatedAt.IsZero() {
 		o.UpdatedAt = u.UpdatedAt.UTC()

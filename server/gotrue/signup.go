@@ -44,12 +44,17 @@ func dataIn(data json.RawMessage) error {
 	return nil
 }
 
+// given is an object that came, or none: null says as much as nothing does.
+func given(object json.RawMessage) json.RawMessage {
+	if string(object) == "null" {
+		return nil
+	}
+	return object
+}
+
 // options are what somebody says of themselves, with the name by which the other dialect knows them.
 func (d *Door) options(r *http.Request, data json.RawMessage) flow.Options {
-	if string(data) == "null" {
-		data = nil
-	}
-	return flow.Options{Metadata: data, DisplayName: nameIn(data), RedirectTo: d.redirectTo(r)}
+	return flow.Options{Metadata: given(data), DisplayName: nameIn(data), RedirectTo: d.redirectTo(r)}
 }
 
 // nameIn is the name in the metadata of a sign-up, if applications have put one where they commonly do.
@@ -94,7 +99,7 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
 	case out.Grant != nil:
 		return d.admit(w, auth.Admission{Grant: out.Grant}, func(s session) any { return s })
 	}
-	u := toUser(out.User, nil)
+	u := userobject.Whole(out.User, nil)
 	now := d.Front.Now().UTC()
 	u.ConfirmationSent = &now
 	if out.Taken {
@@ -104,7 +109,7 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Door) signUpAsGuest(w http.ResponseWriter, r *http.Request, in signUpRequest) error {
-	admission, err := d.SignIn.AsGuest(r.Context(), flow.GuestSignIn{Metadata: d.options(r, in.Data).Metadata, DisplayName: nameIn(in.Data), Said: said(in.Verbatim), Client: server.Client(w)})
+	admission, err := d.SignIn.AsGuest(r.Context(), flow.GuestSignIn{Metadata: given(in.Data), DisplayName: nameIn(in.Data), Said: said(in.Verbatim), Client: server.Client(w)})
 	if err != nil {
 		return here(err, map[auth.Code]refusal{
 			auth.EndpointDisabled: {http.StatusUnprocessableEntity, "anonymous_provider_disabled", "Anonymous sign-ins are disabled"},

@@ -7,6 +7,7 @@ import (
 	"postern/auth"
 	"postern/flow"
 	"postern/server"
+	"postern/userobject"
 )
 
 func (d *Door) user(w http.ResponseWriter, r *http.Request) error {
@@ -18,7 +19,7 @@ func (d *Door) user(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return server.JSON(w, http.StatusOK, toUser(u, &details))
+	return server.JSON(w, http.StatusOK, userobject.Whole(u, &details))
 }
 
 type updateRequest struct {
@@ -65,13 +66,13 @@ func (d *Door) updateUser(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	u, details, err := d.Account.Update(r.Context(), flow.AccountChange{
-		Actor: actor, NewEmail: string(in.Email), Password: in.Password, Metadata: d.options(r, in.Data).Metadata,
+		Actor: actor, NewEmail: string(in.Email), Password: in.Password, Metadata: given(in.Data),
 		RedirectTo: d.redirectTo(r), CodeChallenge: in.Challenge, Client: server.Client(w),
 	})
 	if err != nil {
 		return err
 	}
-	return server.JSON(w, http.StatusOK, toUser(u, &details))
+	return server.JSON(w, http.StatusOK, userobject.Whole(u, &details))
 }
 
 func (d *Door) logout(w http.ResponseWriter, r *http.Request) error {

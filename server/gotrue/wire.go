@@ -37,15 +37,8 @@ type typedSession struct {
 func (d *Door) toSession(g *auth.Grant) session {
 	return session{
 		AccessToken: g.AccessToken, TokenType: "bearer", ExpiresIn: int(g.ExpiresIn / time.Second),
-		ExpiresAt: d.Front.Now().Add(g.ExpiresIn).Unix(), RefreshToken: g.RefreshToken, User: toUser(g.User, g.Details),
+		ExpiresAt: d.Front.Now().Add(g.ExpiresIn).Unix(), RefreshToken: g.RefreshToken, User: userobject.Whole(g.User, g.Details),
 	}
-}
-
-func toUser(u auth.User, d *auth.Details) userobject.User {
-	if d == nil {
-		return userobject.Whole(u, auth.Details{})
-	}
-	return userobject.Whole(u, *d)
 }
 
 // admit answers with a session. Where a second factor must be proved first, that is said: no session of one factor is
