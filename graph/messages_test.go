@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"postern/emails"
 	"postern/auth"
+	"postern/emails"
 	"postern/tokens"
 )
 

@@ -200,11 +200,17 @@ func (h *House) Client() *http.Client {
 // Do sends a request with a JSON body ("" for none) and gives back status, headers and body.
 func (h *House) Do(t testing.TB, method, path, body string, header ...string) (*http.Response, string) {
 	t.Helper()
+	return h.DoAt(t, method, h.URL+path, body, header...)
+}
+
+// DoAt is Do at an address that is not below the one of the first door.
+func (h *House) DoAt(t testing.TB, method, address, body string, header ...string) (*http.Response, string) {
+	t.Helper()
 	var reader io.Reader
 	if body != "" {
 		reader = strings.NewReader(body)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, h.URL+path, reader)
+	req, err := http.NewRequestWithContext(t.Context(), method, address, reader)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package gotrue_test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -59,23 +58,8 @@ func (a answer) code(t testing.TB) string {
 
 func (d door) ask(t testing.TB, method, path, body string, header ...string) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, d.origin()+"/auth/v1"+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	resp, err := d.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(got)}
+	resp, got := d.DoAt(t, method, d.origin()+"/auth/v1"+path, body, header...)
+	return answer{resp.StatusCode, resp.Header, got}
 }
 
 // ok asks, and has the answer be 200.
