@@ -140,7 +140,7 @@ func TestSoftDeletion(t *testing.T) {
 		t.Errorf("%d rows in the audit log, want 1", n)
 	}
 	var left string
-	if err := h.Store.Pool().QueryRow(t.Context(), `select to_jsonb(u) - 'id' - 'created_at' - 'updated_at' - 'deleted_at' - 'ticket_expires_at' - 'otp_hash_expires_at' - 'seen_on' from auth.users u where id = $1`, v.ID).Scan(&left); err != nil {
+	if err := h.Store.Pool().QueryRow(t.Context(), `select to_jsonb(u) - 'id' - 'created_at' - 'updated_at' - 'deleted_at' - 'ticket_expires_at' - 'otp_hash_expires_at' - 'seen_on' - 'updated_on' from auth.users u where id = $1`, v.ID).Scan(&left); err != nil {
 		t.Fatal(err)
 	}
 	var columns map[string]any

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -76,8 +75,12 @@ const (
 	emailKey       = `coalesce(lower(left(u.email::text, 254)), '') collate "C"`
 	displayNameKey = `lower(left(u.display_name, 100)) collate "C"`
 	phoneKey       = `left(u.phone_number, 32) collate "C"`
-	lastSeenKey    = `coalesce(u.last_seen, '0001-01-01Z'::timestamptz)`
+	lastSeenKey    = `coalesce(u.last_seen, (u.created_at at time zone 'UTC' - interval '730000 days') at time zone 'UTC')`
 )
+
+// beforeAnybody is how many days before their creation those who were never seen stand in the order of who was seen when: the
+// number that the index and lastSeenKey have. All in one place, they could not be listed page by page.
+const beforeAnybody = 730_000
 
 // expression is what the database sorts by, and the type of it.
 func (o UserOrder) expression() (sql, typ string) {
@@ -105,6 +108,9 @@ func (u FoundUser) Key(o UserOrder) []string {
 	case UsersByEmail, UsersByDisplayName:
 		return []string{u.SortText, u.ID}
 	case UsersByLastSeen:
+		if u.LastSeen.IsZero() {
+			return []string{u.CreatedAt.UTC().AddDate(0, 0, -beforeAnybody).Format(time.RFC3339Nano), u.ID}
+		}
 		return []string{u.LastSeen.UTC().Format(time.RFC3339Nano), u.ID}
 	default:
 		return []string{u.CreatedAt.UTC().Format(time.RFC3339Nano), u.ID}
@@ -192,17 +198,26 @@ func conditionsOf(f UserFilter, now time.Time) *conditions {
 	c.addState(f.State, now)
 	c.addRange("u.created_at", f.CreatedAt)
 	c.addRange("u.updated_at", f.UpdatedAt)
+	c.addDays("u.updated_on", f.UpdatedAt)
 	c.addRange("u.last_seen", f.LastSeen)
-	if r := f.LastSeen; r != nil { // what the index knows of it
-		day := func(bound string, at *time.Time) {
-			if at != nil {
-				c.add(`u.seen_on `+bound+` ($?::timestamptz at time zone 'UTC')::date`, *at)
-			}
-		}
-		day(">=", r.From)
-		day("<=", r.Before)
+	c.addDays("u.seen_on", f.LastSeen)
+	if r := f.LastSeen; r != nil && r.From == nil && r.Before != nil {
+		c.add(`u.seen_on >= '0100-01-01'`) // the index has those who were never seen before that
 	}
 	return c
+}
+
+// addDays adds what an index on the day of a moment knows of a range.
+func (c *conditions) addDays(column string, r *TimeRange) {
+	if r == nil {
+		return
+	}
+	if r.From != nil {
+		c.add(column+` >= ($?::timestamptz at time zone 'UTC')::date`, *r.From)
+	}
+	if r.Before != nil {
+		c.add(column+` <= ($?::timestamptz at time zone 'UTC')::date`, *r.Before)
+	}
 }
 
 func (c *conditions) addState(s *UserState, now time.Time) {
@@ -240,72 +255,6 @@ func (db *DB) FindUsers(ctx context.Context, f UserFilter, o UserOrder, s Slice,
 		slices.Reverse(found)
 	}
 	return found, incomparable(refusal(err))
-}
-
-// fewest is up to how many users a filter is answered by finding them all and sorting them; 0 is none. Beyond that they are
-// so many that going through the order finds a page of them soon. It is for filters of which Postgres cannot estimate
-// how many they let through, or not where in an order those are: it would go through all of it for a handful.
-func (f UserFilter) fewest(o UserOrder) int {
-	begins := func(t *TextFilter) bool { return t != nil && t.StartsWith != nil }
-	switch {
-	case f.State != nil && *f.State == UserIsAnonymous: // who all have the same name
-		return 6000
-	case len(f.Metadata) > 0, o.By != UsersByEmail && begins(f.Email), o.By != UsersByDisplayName && begins(f.DisplayName),
-		o.By != UsersByLastSeen && f.LastSeen != nil,
-		o.By != UsersByCreatedAt && (f.Role != nil || f.CreatedAt != nil), o.By == UsersByLastSeen && f.Provider != nil:
-		return 2500
-	}
-	return 0
-}
-
-// findUsersStatement finds the ids of the slice first, so that what belongs to a user is read for those
-// alone.
-func findUsersStatement(f UserFilter, o UserOrder, s Slice, now time.Time) (string, []any) {
-	key, typ := o.expression()
-	c := conditionsOf(f, now)
-	after, before := ">", "<"
-	if o.Descending {
-		after, before = before, after
-	}
-	for _, end := range []struct {
-		bound string
-		place []string
-	}{{after, s.After}, {before, s.Before}} {
-		if len(end.place) != 2 {
-			continue
-		}
-		c.add(`(`+key+`, u.id) `+end.bound+` ($?::text::`+typ+`, $?::uuid)`, end.place[0], end.place[1])
-		if o.By == UsersByLastSeen {
-			c.add(`u.seen_on `+end.bound+`= ($?::text::timestamptz at time zone 'UTC')::date`, end.place[0])
-		}
-	}
-	direction := " asc"
-	if o.Descending != s.Backward {
-		direction = " desc"
-	}
-	order := `key` + direction + `, id` + direction
-	along := key + direction + `, u.id` + direction
-	if o.By == UsersByLastSeen {
-		along = `u.seen_on` + direction + `, ` + along
-	}
-	text := `''`
-	if typ == "text" {
-		text = "page.key"
-	}
-	c.args = append(c.args, s.Most+1)
-	limit := fmt.Sprintf(` limit $%d::int`, len(c.args))
-	listed := `select u.id, ` + key + ` as key from auth.users u`
-	few, page := ``, listed+c.where()+` order by `+along+limit
-	if most := f.fewest(o); most > 0 {
-		few = `few as materialized (` + listed + c.where() + ` limit ` + strconv.Itoa(most+1) + `), `
-		are := `(select count(*) from few) > ` + strconv.Itoa(most)
-		c.parts = append(c.parts, are)
-		page = `(select id, key from few where not ` + are + ` order by ` + order + limit + `) union all (` +
-			listed + c.where() + ` order by ` + along + limit + `)`
-	}
-	return `with ` + few + `page as materialized (` + page + `)
-		select` + recordColumns + `, ` + text + ` as sort_text
-		from page join auth.users u on u.id = page.id order by page.key` + direction + `, page.id` + direction, c.args
 }
 
 // CountUsers counts the users that a filter lets through.

@@ -113,10 +113,7 @@ func seedUsers(t testing.TB, conn *pgx.Conn, n int) {
 	if _, err := conn.Exec(t.Context(), seedUsersSQL, n); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := conn.Exec(t.Context(), `vacuum analyze auth.users`); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := conn.Exec(t.Context(), `analyze auth.user_roles, auth.user_providers`); err != nil {
+	if _, err := conn.Exec(t.Context(), `vacuum analyze auth.users, auth.user_roles, auth.user_providers`); err != nil {
 		t.Fatal(err)
 	}
 }

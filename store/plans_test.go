@@ -109,6 +109,7 @@ func TestListsOfUsersUseTheirIndex(t *testing.T) {
 		{"anonymous", byTime, "postern_users_is_anonymous_idx"},
 		{"metadata of one", byEmail, "postern_users_metadata_idx"},
 		{"created in a week", byTime, "postern_users_created_at_idx"},
+		{"changed at no time", byName, "postern_users_updated_on_idx"},
 	} {
 		for _, descending := range []bool{false, true} {
 			o := store.UserOrder{By: c.by, Descending: descending}
