@@ -65,6 +65,9 @@ type Config struct {
 func Load(src Source) (*Config, *Report) {
 	c := &Config{AsGoTrue: &Config{}}
 	report := load(c, src)
+	c.contradictions(func(what, right string) {
+		report.fail(Problem{Name: "AUTH_JWT_DIALECTS", What: what, Right: right})
+	})
 	if !c.GoTrue.Enabled {
 		return c, report
 	}
@@ -78,6 +81,29 @@ func Load(src Source) (*Config, *Report) {
 		}
 	}
 	return c, report
+}
+
+// contradictions tells whom tokens would not serve that have other claims than theirs.
+func (c *Config) contradictions(tell func(what, right string)) {
+	both := "hasura,supabase, or nothing"
+	if !c.Tokens.SaysSupabase() && len(c.Tokens.Dialects) > 0 && c.GoTrue.Enabled {
+		tell("it is hasura, but AUTH_GOTRUE_API_ENABLED has clients come that read aal and amr, which are claims of Supabase", both)
+	}
+	if c.Tokens.SaysHasura() {
+		return
+	}
+	for _, c := range []struct {
+		set  bool
+		what string
+	}{
+		{c.Claims.Definitions != "", "AUTH_JWT_CUSTOM_CLAIMS defines claims that are among those of Hasura"},
+		{c.Admin.Role+c.Admin.ReaderRole != "", "AUTH_ADMIN_ROLE and AUTH_ADMIN_READER_ROLE know operators by roles, which are among the claims of Hasura"},
+		{c.Engine.Configured() && !c.Webhook.Webhook, "HASURA_GRAPHQL_GRAPHQL_URL names an engine that goes by the claims of Hasura (unless it asks here, with AUTH_HASURA_WEBHOOK_ENABLED)"},
+	} {
+		if c.set {
+			tell("it is supabase alone, but "+c.what, both)
+		}
+	}
 }
 
 // Require adds to the report what a server for real users cannot start without, or with. Commands

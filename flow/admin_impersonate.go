@@ -163,6 +163,11 @@ func (f *Admin) impersonationToken(ctx context.Context, by Operator, u auth.User
 		AMR: []auth.Method{{Method: byImpersonation, Timestamp: i.CreatedAt}},
 	}
 	var err error
+	if f.Supabase {
+		if say.details, err = f.detailsOf(ctx, u); err != nil {
+			return "", err
+		}
+	}
 	if !f.Claims.None() {
 		if say.claims, err = f.Claims.Of(ctx, u.ID, nil); err != nil {
 			return "", err

@@ -138,7 +138,7 @@ func (a *Attendant) rehearsal() (hooks.Rehearsal, error) {
 	if a.config.Tokens.JWTSecret.IsZero() {
 		return r, nil
 	}
-	signer, err := tokens.NewSigner(a.config.Tokens.JWTSecret, tokens.WithOldSpelling(a.config.Tokens.OldAnonymousClaim))
+	signer, err := a.config.Tokens.NewSigner()
 	if err != nil {
 		return r, err
 	}

@@ -109,7 +109,7 @@ func Build(ctx context.Context, c *config.Config, o Options) (*House, error) {
 	for _, w := range secret.Weaknesses() {
 		o.Log.WarnContext(ctx, w)
 	}
-	signer, err := tokens.NewSigner(secret, tokens.WithOldSpelling(c.Tokens.OldAnonymousClaim))
+	signer, err := c.Tokens.NewSigner()
 	if err != nil {
 		return nil, err
 	}
@@ -221,6 +221,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		TOTP:            c.TOTP,
 		AccessTokenLife: c.Tokens.AccessTokenLife, MailReady: mailer.Configured() || moments.MailDue.Bound(), HandBack: adoption.MayHandBack(),
 		SMS: gateway, SMSReady: gateway.Configured() || moments.SMSDue.TakesAll(), Providers: table,
+		Supabase: c.Tokens.SaysSupabase(),
 	}
 	if policy.Passkeys {
 		kit.Passkeys, err = passkeys.Open(c.Passkeys, policy.ClientURL)

@@ -23,7 +23,8 @@ const (
 	oldAnonymous     = "x-hasura-user-isAnonymous" // how Hasura Auth spelt claimAnonymous before 0.6
 	claimActor       = "x-hasura-impersonator"     // actorClaim, where permissions and triggers can see it
 	sessionClaim     = "session_id"
-	actorClaim       = "act" // who acts for the user (RFC 8693, 4.1)
+	actorClaim       = "act"      // who acts for the user (RFC 8693, 4.1)
+	elevatedClaim    = "elevated" // what claimElevated says, where there are no claims of Hasura
 )
 
 // everybody is the audience of tokens that say what Supabase's say, where the secret names none.
@@ -60,6 +61,7 @@ type Signer struct {
 	purpose Secret // whence the keys of other purposes are derived
 
 	oldSpelling bool // claimAnonymous is there in its old spelling too
+	bare        bool // access tokens have no claims of Hasura
 }
 
 // An Option changes what a Signer writes.
@@ -68,6 +70,10 @@ type Option func(*Signer)
 // WithOldSpelling adds x-hasura-user-isAnonymous, as x-hasura-user-is-anonymous was spelt by Hasura
 // Auth before 0.6: permissions that were written then go on working.
 func WithOldSpelling(on bool) Option { return func(s *Signer) { s.oldSpelling = on } }
+
+// WithoutHasura leaves the claims of Hasura out of access tokens, for who has no engine that reads them. Then the
+// roles of a user, and what custom claims say, are in no token.
+func WithoutHasura(on bool) Option { return func(s *Signer) { s.bare = on } }
 
 // NewSigner readies a secret for signing. It signs and verifies once, so that a key that cannot is
 // found at start.
@@ -146,8 +152,10 @@ func (s *Signer) payload(a Access, now time.Time, stringified bool) (map[string]
 	if a.UserID == "" || a.DefaultRole == "" || a.Life < time.Second {
 		return nil, errors.New("an access token needs a user, a default role and a life of a second at least")
 	}
-	claims := s.hasuraClaims(a)
 	payload := a.others()
+	if s.bare {
+		maps.DeleteFunc(payload, func(name string, _ any) bool { return strings.EqualFold(name, elevatedClaim) })
+	}
 	payload["sub"] = a.UserID
 	payload["iss"] = s.s.issuer
 	payload["iat"] = now.Unix()
@@ -166,7 +174,13 @@ func (s *Signer) payload(a Access, now time.Time, stringified bool) (map[string]
 	if a.Actor != "" {
 		payload[actorClaim] = map[string]any{"sub": a.Actor}
 	}
-	return payload, s.s.place(payload, claims, stringified)
+	if !s.bare {
+		return payload, s.s.place(payload, s.hasuraClaims(a), stringified)
+	}
+	if a.Elevated {
+		payload[elevatedClaim] = true
+	}
+	return payload, nil
 }
 
 // hasuraClaims are the claims of Hasura, in every spelling that is asked for.

@@ -8,6 +8,7 @@ package tokens
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -15,15 +16,32 @@ import (
 type Settings struct {
 	JWTSecret              Secret        `env:"HASURA_GRAPHQL_JWT_SECRET" secret:"true" doc:"The JSON object Hasura has under the same name: type, key, and for key pairs signing_key. Print a fresh one with: postern keys secret."`
 	AccessTokenLife        time.Duration `env:"AUTH_ACCESS_TOKEN_EXPIRES_IN" unit:"s" default:"900" gotrue:"3600" doc:"How long an access token lives."`
+	Dialects               []string      `env:"AUTH_JWT_DIALECTS" oneof:"hasura supabase" doc:"Whose claims access tokens have, whichever API gives them: those of Hasura, those of Supabase, or both (hasura,supabase), so that one token serves both engines. Unset, they have Hasura's, and at /auth/v1 Supabase's beside."`
 	EncryptionKey          string        `env:"AUTH_ENCRYPTION_KEY" secret:"true" doc:"Seals what must be read back later: 64 hexadecimal digits. Unset, it is derived from the JWT secret."`
 	OldAnonymousClaim      bool          `env:"AUTH_JWT_OLD_ANONYMOUS_CLAIM" default:"false" doc:"Write x-hasura-user-isAnonymous beside x-hasura-user-is-anonymous, as Hasura Auth spelt it before 0.6."`
 	PreviousEncryptionKeys []string      `env:"AUTH_ENCRYPTION_KEY_PREVIOUS" secret:"true" doc:"Older encryption keys, latest first, which still open what they sealed. The word derived stands for the key that comes from the JWT secret."`
+}
+
+// SaysHasura tells whether access tokens have the claims of Hasura.
+func (s Settings) SaysHasura() bool {
+	return len(s.Dialects) == 0 || slices.Contains(s.Dialects, "hasura")
+}
+
+// SaysSupabase tells whether access tokens have the claims of Supabase at every door.
+func (s Settings) SaysSupabase() bool { return slices.Contains(s.Dialects, "supabase") }
+
+// NewSigner readies the secret for signing, in the words that the settings want.
+func (s Settings) NewSigner() (*Signer, error) {
+	return NewSigner(s.JWTSecret, WithOldSpelling(s.OldAnonymousClaim), WithoutHasura(!s.SaysHasura()))
 }
 
 // Check reports what a single field cannot know.
 func (s Settings) Check(report func(env, problem string)) {
 	if s.AccessTokenLife < time.Second {
 		report("AUTH_ACCESS_TOKEN_EXPIRES_IN", "must be at least 1 second")
+	}
+	if s.OldAnonymousClaim && !s.SaysHasura() {
+		report("AUTH_JWT_OLD_ANONYMOUS_CLAIM", "must be false where AUTH_JWT_DIALECTS is supabase: it is a claim of Hasura")
 	}
 	if s.EncryptionKey != "" {
 		if _, err := masterKey(s.EncryptionKey); err != nil {

@@ -106,8 +106,29 @@ func (s *Signer) read(token string, now time.Time) (c Claims, claims members, er
 	if c.Impersonator, err = payload.actor(); err != nil {
 		return c, nil, err
 	}
+	if s.bare {
+		return c, nil, payload.bare(&c)
+	}
 	claims, err = s.s.readClaims(payload, &c)
 	return c, claims, err
+}
+
+// bare reads a token without claims of Hasura. It has a session: what else is signed with the key, for a user but by
+// others, is not the token of one.
+func (m members) bare(c *Claims) error {
+	if c.SessionID == "" {
+		return errors.New("of no session")
+	}
+	for name, value := range map[string]*bool{"is_anonymous": &c.IsAnonymous, elevatedClaim: &c.Elevated} {
+		raw, ok := m[name]
+		if !ok {
+			continue
+		}
+		if err := json.Unmarshal(raw, value); err != nil {
+			return errors.New(name + " is neither true nor false")
+		}
+	}
+	return nil
 }
 
 // readClaims reads the x-hasura claims from where place put them, and gives them all.
