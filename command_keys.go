@@ -8,7 +8,8 @@ import (
 )
 
 type keysCmds struct {
-	Secret secretCmd `cmd:"" help:"Print a fresh HASURA_GRAPHQL_JWT_SECRET, and how to put it in place of an old one."`
+	Secret  secretCmd  `cmd:"" help:"Print a fresh HASURA_GRAPHQL_JWT_SECRET, and how to put it in place of an old one."`
+	Project projectCmd `cmd:"" help:"Print the keys that clients of Supabase have, anon and service_role, signed with the configured secret."`
 }
 
 type secretCmd struct {

@@ -143,6 +143,13 @@ func (c devCmd) announce(ctx context.Context, a *app, log *slog.Logger, conf *co
 	if conf.Admin.Enabled {
 		banner.GraphQL, banner.AdminSecret = here+dev.PlaygroundPath, conf.Engine.AdminSecret
 	}
+	if conf.GoTrue.Enabled {
+		keys, err := projectKeys(conf.Tokens, time.Now(), tenYears)
+		if err != nil {
+			log.WarnContext(ctx, "there are no keys of the project", slog.String("reason", err.Error()))
+		}
+		banner.Project, banner.Keys = here, keys
+	}
 	if err := banner.Print(a.stdout); err != nil {
 		log.WarnContext(ctx, "cannot print", slog.String("reason", err.Error()))
 	}

@@ -19,6 +19,8 @@ type Banner struct {
 	JWTKey      string // for Hasura
 	AdminSecret string // empty means it is not shown
 	Version     string // empty means it is not shown
+	Project     string // address for clients of Supabase; empty means that there is no door for them
+	Keys        string // of that project, a line each
 }
 
 // HasuraSetting is the variable that lets Hasura accept our tokens, as one writes it in a shell.
@@ -71,6 +73,12 @@ func (b Banner) text(setting string, colour bool) string {
 		}
 	}
 	fmt.Fprintf(&out, "\n  %s\n  %s\n", paint(dim, "Give this to Hasura, and it accepts the tokens:"), setting)
+	if b.Project != "" {
+		fmt.Fprintf(&out, "\n  %s\n  SUPABASE_URL=%s\n", paint(dim, "Give this to supabase-js. Who has the second key may do everything with users:"), b.Project)
+		for line := range strings.Lines(b.Keys) {
+			out.WriteString("  " + line)
+		}
+	}
 	fmt.Fprintf(&out, "\n  %s\n", paint(dim, "A first user, whose mail is then in the inbox:"))
 	fmt.Fprintf(&out, "  curl -s %s/signup/email-password -H 'Content-Type: application/json' \\\n", b.API)
 	out.WriteString("    -d '{\"email\":\"ada@example.com\",\"password\":\"correct horse battery\"}'\n\n")
