@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +21,8 @@ import (
 // of the arguments before this is parsed, see splitFlags.
 type commands struct {
 	EnvFile   string `placeholder:"FILE" help:"Read settings from this file instead of .env. The environment wins over any file."`
+	Over      string `short:"c" name:"config" placeholder:"FILE" help:"Read settings from this file, which wins over the environment, as GoTrue's -c does."`
+	Folder    string `short:"d" name:"config-dir" placeholder:"DIR" help:"The same for every file *.env of this folder, as GoTrue's -d does; of two that have a name, the later file counts. They are read at start."`
 	LogFormat string `placeholder:"FORMAT" enum:"json,text," default:"" help:"Write the log as json or text."`
 
 	Serve       serveCmd       `cmd:"" help:"Start the server."`
@@ -45,6 +49,7 @@ type app struct {
 	colour, stderrColour bool
 
 	envFile string
+	over    []string          // env files that win over the environment
 	flags   map[string]string // settings given as flags, by name without dashes
 }
 
@@ -89,11 +94,33 @@ func (a *app) run(ctx context.Context, args []string) int {
 		flags["log-format-text"] = strconv.FormatBool(c.LogFormat == "text")
 	}
 	a.envFile, a.flags = c.EnvFile, flags
+	if a.over, err = overriding(c.Over, c.Folder); err != nil {
+		return a.fail(err)
+	}
 	if err := parsed.Run(); err != nil {
 		return a.fail(err)
 	}
 	return exitOK
 }
+
+// overriding lists the env files that win over the environment.
+func overriding(file, folder string) ([]string, error) {
+	var all []string
+	if file != "" {
+		all = append(all, file)
+	}
+	if folder == "" {
+		return all, nil
+	}
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return nil, usageError{"-d " + strconv.Quote(folder) + " is no folder that can be read"}
+	}
+	found, err := filepath.Glob(filepath.Join(globbed.Replace(folder), "*.env")) // sorted
+	return append(all, found...), err
+}
+
+// globbed makes a path a pattern of itself.
+var globbed = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
 // usageError is a command line that makes no sense.
 type usageError struct{ text string }
@@ -147,7 +174,7 @@ func (a *app) complain(text, next string) {
 
 // load reads the configuration. preset stands in for defaults and may be nil.
 func (a *app) load(preset map[string]string) (*config.Config, *config.Report) {
-	return config.Load(config.Source{Flags: a.flags, Env: a.env, EnvFile: a.envFile, Preset: preset})
+	return config.Load(config.Source{Flags: a.flags, Env: a.env, EnvFile: a.envFile, Over: a.over, Preset: preset})
 }
 
 // config reads the configuration for a command that goes on only if all of it is right.

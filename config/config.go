@@ -119,7 +119,7 @@ func (c *Config) Require(r *Report) {
 		}
 	}
 	if c.Store.URL() == "" && !said["HASURA_GRAPHQL_DATABASE_URL"] && !said["HASURA_GRAPHQL_DATABASE_URL"+fileSuffix] {
-		missing("POSTGRES_CONNECTION", "a connection such as postgres://user:password@host:5432/database; or try 'postern dev', which brings its own")
+		missing("POSTGRES_CONNECTION", "a connection such as postgres://user:password@host:5432/database (DATABASE_URL beside names of GoTrue); or try 'postern dev', which brings its own")
 	}
 	if c.Claims.Source == "hasura" && !c.Engine.Configured() {
 		missing("HASURA_GRAPHQL_GRAPHQL_URL", "the address of Hasura's engine, such as http://hasura:8080/v1/graphql, since AUTH_CLAIMS_SOURCE is hasura")
@@ -128,6 +128,6 @@ func (c *Config) Require(r *Report) {
 		r.fail(Problem{Name: "HASURA_GRAPHQL_JWT_SECRET", What: "it is a sample that anybody can read in documentation", Right: "a secret of your own; 'postern keys secret' prints a fresh one"})
 	}
 	if c.Tokens.JWTSecret.IsZero() {
-		missing("HASURA_GRAPHQL_JWT_SECRET", "the JSON object that Hasura has under the same name; 'postern keys secret' prints a fresh one")
+		missing("HASURA_GRAPHQL_JWT_SECRET", "the JSON object that Hasura has under the same name, or GOTRUE_JWT_SECRET; 'postern keys secret' prints a fresh one")
 	}
 }

@@ -76,7 +76,6 @@ func docs(t *tree) string {
 			b.WriteString("| " + c.what + " | " + codes(names) + " |\n")
 		}
 	}
-	b.WriteString("| " + supabaseAuth + " | `GOTRUE_*` |\n")
 	b.WriteString("\n## No more\n\nThese were settings once. Setting one gives a notice.\n\n| variable | what became of it |\n| --- | --- |\n")
 	for _, name := range slices.Sorted(maps.Keys(past)) {
 		b.WriteString("| `" + name + "` | " + cell(past[name]) + " |\n")

@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "rewrite docs/configuration.md and docs/
 
 func TestGeneratedPagesAreUpToDate(t *testing.T) {
 	t.Parallel()
-	for name, got := range map[string]string{"configuration.md": Docs(), "example.env": Example()} {
+	for name, got := range map[string]string{"configuration.md": Docs(), "example.env": Example(), "dialects/gotrue-settings.md": GoTrueDocs()} {
 		path := filepath.Join("..", "docs", name)
 		if *update {
 			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {

@@ -48,7 +48,7 @@ func (t *tree) flagTable() map[string]Flag {
 	}
 	t.flags = map[string]Flag{}
 	for name, v := range t.known() {
-		if v.capability != supabaseAuth && (v.capability != "" || v.notice != "") {
+		if v.capability != "" || v.notice != "" {
 			t.flags[flagName(name)] = Flag{Env: name, Bool: isSwitch(name)}
 		}
 	}

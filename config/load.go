@@ -19,6 +19,8 @@ type Source struct {
 	Env map[string]string
 	// EnvFile names a file of assignments. When empty, ".env" is read if it is there.
 	EnvFile string
+	// Over names files of assignments that win over the environment, as GoTrue's -c and -d do; of two, the later.
+	Over []string
 	// Preset stands in for defaults: the development machine puts its own keys and address here.
 	// The names are those of the environment.
 	Preset map[string]string
@@ -44,6 +46,8 @@ const defaultEnvFile = ".env"
 type layer struct {
 	values map[string]string
 	origin func(name string) string
+	theirs map[string][]candidate // by the setting: what the source says in GoTrue's names
+	ours   bool                   // nobody wrote it: it stands in for defaults
 }
 
 // loader carries one Load from step to step.
@@ -53,6 +57,7 @@ type loader struct {
 	report *Report
 	layers []layer
 	read   map[string]bool // names that a reader found wrong
+	spoken bool            // a source has names of GoTrue
 }
 
 // load fills target, a pointer to a struct of rooms, and reports on it.
@@ -65,9 +70,14 @@ func loadAs(dialect string, target any, src Source) *Report {
 	}
 	l := &loader{src: src, tree: walkAs(dialect, target), report: &Report{}, read: map[string]bool{}}
 	l.flags()
+	for _, name := range slices.Backward(src.Over) {
+		l.file(name, true)
+	}
 	l.layer(src.Env, func(string) string { return "environment" })
-	l.envFile()
+	l.file(cmp.Or(src.EnvFile, defaultEnvFile), src.EnvFile != "")
 	l.layer(src.Preset, func(string) string { return "preset" })
+	l.layers[len(l.layers)-1].ours = true
+	l.gotrue()
 	l.tree = walkAs(dialect, target, l.names()...)
 	for _, text := range l.tree.faults {
 		l.report.fail(Problem{Name: "a tag", What: text, Right: "a corrected program: this is a mistake of ours"})
@@ -99,7 +109,7 @@ func (l *loader) layer(values map[string]string, origin func(string) string) {
 			filled[name] = value
 		}
 	}
-	l.layers = append(l.layers, layer{filled, origin})
+	l.layers = append(l.layers, layer{values: filled, origin: origin})
 }
 
 // flags turns flags into variables. Two flags may mean the same setting.
@@ -121,15 +131,11 @@ func (l *loader) flags() {
 	l.layer(values, func(name string) string { return "--" + used[name] })
 }
 
-// envFile adds the env file as a layer.
-func (l *loader) envFile() {
-	name := l.src.EnvFile
-	if name == "" {
-		name = defaultEnvFile
-	}
+// file adds an env file as a layer. One that nobody named need not be there.
+func (l *loader) file(name string, named bool) {
 	text, err := l.src.ReadFile(name)
 	if err != nil {
-		if l.src.EnvFile != "" || !errors.Is(err, fs.ErrNotExist) {
+		if named || !errors.Is(err, fs.ErrNotExist) {
 			l.report.fail(Problem{Name: name, What: "the file cannot be read: " + reason(err)})
 		}
 		return
@@ -168,6 +174,9 @@ func (l *loader) set(s *setting) {
 			l.report.fail(Problem{Name: c.name, Origin: c.origin, What: w.what, Right: w.right})
 		} else {
 			v.Origin = c.origin
+			if !slices.Contains(slices.Concat(s.names, s.old), strings.TrimSuffix(c.name, fileSuffix)) {
+				v.Origin += ", " + c.name
+			}
 			v.raw = c.value
 		}
 	}
@@ -196,7 +205,7 @@ func (l *loader) find(s *setting) (candidate, bool) {
 			continue
 		}
 		for _, other := range found[1:] {
-			if other.value != found[0].value {
+			if !s.same(other.value, found[0].value) {
 				l.report.fail(Problem{
 					Name: found[0].name, Origin: found[0].origin,
 					What:  fmt.Sprintf("%s (%s) is another name of the same setting and says something else", other.name, other.origin),
@@ -240,7 +249,7 @@ func (l *loader) findIn(from layer, s *setting) (found []candidate, sound bool) 
 		}
 		found = append(found, candidate{pointer, value, origin + ", file " + path})
 	}
-	return found, true
+	return append(found, from.theirs[s.name()]...), true
 }
 
 // fileSuffix makes the name of a secret the name of a variable that points at a file.
@@ -269,7 +278,7 @@ func (l *loader) check() {
 			return
 		}
 		said[env+problem] = true
-		l.report.fail(Problem{Name: env, Origin: cmp.Or(origins[env], l.origin(env)), What: problem})
+		l.report.fail(Problem{Name: env, Origin: cmp.Or(origins[env], l.origin(env)), What: problem, Right: l.inTheirWords(env)})
 	}
 	for _, r := range l.tree.readers {
 		r.Read(reading{
@@ -292,7 +301,10 @@ func (l *loader) check() {
 func (l *loader) look() {
 	waiting := map[string][]string{} // capability → names that are set
 	names := map[string]bool{}
-	for _, layer := range l.layers[:len(l.layers)-1] {
+	for _, layer := range l.layers {
+		if layer.ours {
+			continue
+		}
 		for name := range layer.values {
 			names[name] = true
 		}

@@ -400,7 +400,7 @@ func TestUnknownNamesAreNotices(t *testing.T) {
 		{"gone", map[string]string{"AUTH_HOST": "0.0.0.0"}, []string{"AUTH_HOST (environment): without effect: Hasura Auth dropped it in 0.6.1; Postern listens on every interface"}},
 		{"to come, off", map[string]string{"AUTH_OAUTH2_PROVIDER_ENABLED": "false"}, nil},
 		{"to come", map[string]string{"AUTH_OAUTH2_PROVIDER_ENABLED": "true", "AUTH_OAUTH2_PROVIDER_LOGIN_URL": "me"}, []string{"AUTH_OAUTH2_PROVIDER_ENABLED, AUTH_OAUTH2_PROVIDER_LOGIN_URL: known, but without effect: this version does not have being an OAuth2 provider itself yet"}},
-		{"Supabase's", map[string]string{"GOTRUE_SITE_URL": "x", "GOTRUE_EXTERNAL_FIGMA_ENABLED": "true"}, []string{"GOTRUE_EXTERNAL_FIGMA_ENABLED, GOTRUE_SITE_URL: known, but without effect: this version does not have the settings of Supabase Auth yet"}},
+		{"Supabase's", map[string]string{"GOTRUE_API_ENDPOINT": "x", "GOTRUE_SAML_ENABLED": "false"}, []string{"GOTRUE_API_ENDPOINT (environment): without effect: it was for many instances in one process, which GoTrue gave up"}},
 		{"Supabase's, mistyped", map[string]string{"GOTRUE_SITE_URI": "x"}, []string{"GOTRUE_SITE_URI (environment): without effect: there is no such setting; did you mean GOTRUE_SITE_URL?"}},
 	}
 	for _, tt := range tests {

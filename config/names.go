@@ -29,9 +29,6 @@ var waiting = []capability{
 	{"the test door /change-env", "AUTH_ENABLE_CHANGE_ENV"},
 }
 
-// supabaseAuth is the capability that every GOTRUE_ name is for.
-const supabaseAuth = "the settings of Supabase Auth"
-
 // past says what became of settings that an auth service once had.
 var past = map[string]string{
 	"AUTH_LOG_LEVEL":             "Hasura Auth dropped it with its Node generation; AUTH_DEBUG=true shows more",
@@ -129,9 +126,6 @@ func strangers() map[string]verdict {
 			names[name] = verdict{capability: c.what}
 		}
 	}
-	for name := range strings.FieldsSeq(supabaseNames) {
-		names["GOTRUE_"+name] = verdict{capability: supabaseAuth}
-	}
 	for name, became := range past {
 		names[name] = verdict{notice: "without effect: " + became}
 	}
@@ -175,11 +169,6 @@ func judge(t *tree, name string) verdict {
 	if v, ok := known[base]; ok && isFile {
 		return v
 	}
-	for _, p := range supabasePrefixes {
-		if strings.HasPrefix(name, p) {
-			return verdict{capability: supabaseAuth}
-		}
-	}
 	candidates := slices.Collect(maps.Keys(known))
 	for _, s := range t.settings {
 		candidates = append(candidates, s.names...)
@@ -188,6 +177,9 @@ func judge(t *tree, name string) verdict {
 				candidates = append(candidates, n+fileSuffix)
 			}
 		}
+	}
+	if strings.HasPrefix(name, theirPrefix) {
+		return judgeTheirs(name, candidates)
 	}
 	return verdict{notice: "without effect: there is no such setting" + suggestion(name, candidates, "")}
 }

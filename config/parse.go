@@ -54,6 +54,16 @@ func (s *setting) parse(raw string, into reflect.Value) *wrong {
 	return nil
 }
 
+// same tells whether two texts mean the same: 3600 and 1h, say.
+func (s *setting) same(a, b string) bool {
+	if a == b {
+		return true
+	}
+	t := s.fields[0].Type()
+	x, y := reflect.New(t).Elem(), reflect.New(t).Elem()
+	return s.parse(a, x) == nil && s.parse(b, y) == nil && reflect.DeepEqual(x.Interface(), y.Interface())
+}
+
 func (s *setting) parseText(raw string, into reflect.Value) *wrong {
 	fresh := reflect.New(into.Type())
 	u, ok := fresh.Interface().(encoding.TextUnmarshaler)

@@ -287,7 +287,11 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
 		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit}, Engine: h.Engine,
 	}
-	routes := door.Routes(c.Server.Prefix())
+	prefix := c.Server.Prefix()
+	if !c.Hasura.Enabled {
+		prefix = "" // of nothing but what machines ask
+	}
+	routes := door.Routes(prefix)
 	machines, err := management(ctx, c, front, kit)
 	if err != nil {
 		return nil, err
@@ -296,6 +300,9 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 	supabase, err := gotrueDoor(c, door, kit)
 	if err != nil {
 		return nil, err
+	}
+	if !c.Hasura.Enabled && supabase == nil && clients == nil {
+		return nil, errors.New("AUTH_HASURA_API_ENABLED is false, and no other door is open: nobody could sign in; set AUTH_GOTRUE_API_ENABLED or AUTH_PLATFORM_API_ENABLED, or leave it out")
 	}
 	operators, err := h.operatorsDoor(c, o, front, kit)
 	if err != nil {
@@ -315,6 +322,10 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 		}
 		if supabase != nil && gotrue.Has(r.URL.Path) {
 			supabase.ServeHTTP(w, r)
+			return
+		}
+		if !c.Hasura.Enabled && supabase != nil && !hasura.ForMachines(r.URL.Path) && (machines == nil || !auth0.Has(r.URL.Path)) && (clients == nil || !platform.Has(r.URL.Path)) {
+			supabase.ServeHTTP(w, gotrue.Below(r))
 			return
 		}
 		if machines != nil && auth0.Has(r.URL.Path) {

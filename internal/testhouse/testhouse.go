@@ -149,6 +149,19 @@ func open(t testing.TB, database string, out outside, settings map[string]string
 			delete(env, name)
 		}
 	}
+	return enter(t, database, out, env, settings, options)
+}
+
+// Alone opens a house that has these settings and no others.
+func Alone(t testing.TB, settings func(database string, mail *testmail.Server) map[string]string, options ...func(*house.Options)) *House {
+	t.Helper()
+	database, out := testpg.New(t), outside{testmail.New(t), &fakesms.Phones{}}
+	env := settings(database, out.mail)
+	return enter(t, database, out, env, env, options)
+}
+
+func enter(t testing.TB, database string, out outside, env, settings map[string]string, options []func(*house.Options)) *House {
+	t.Helper()
 	c, report := config.Load(config.Source{Env: env})
 	if err := report.Err(); err != nil {
 		t.Fatal(err)

@@ -82,6 +82,18 @@ func (d *Door) signUpBuckets() []server.Bucket {
 // Has tells whether a path is one of this door's.
 func Has(path string) bool { return path == Prefix || strings.HasPrefix(path, Prefix+"/") }
 
+// Below is a request whose path is put below the prefix: GoTrue itself has none.
+func Below(r *http.Request) *http.Request {
+	u := *r.URL
+	u.Path = Prefix + u.Path
+	if u.RawPath != "" {
+		u.RawPath = Prefix + u.RawPath
+	}
+	r = r.WithContext(r.Context())
+	r.URL = &u
+	return r
+}
+
 // Routes gives the door's handler. A slash at the end of a path makes no difference.
 func (d *Door) Routes() http.Handler {
 	byPath := map[string]map[string]server.Handler{}

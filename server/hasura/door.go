@@ -16,6 +16,7 @@ import (
 
 // Settings are what operators may say about this dialect.
 type Settings struct {
+	Enabled          bool   `env:"AUTH_HASURA_API_ENABLED" default:"true" doc:"Serve clients of Hasura Auth. Off, what remains are /healthz, /readyz and /hasura/webhook, and the door for clients of GoTrue is at / too, where GoTrue has it. Unset, it is off where the key of the tokens is GOTRUE_JWT_SECRET or GOTRUE_JWT_KEYS."`
 	ConcealErrors    bool   `env:"AUTH_CONCEAL_ERRORS" default:"false" doc:"Answer errors that tell something about an account as a plain invalid-request."`
 	ConflictError    string `env:"AUTH_EMAIL_CONFLICT_ERROR" default:"email-already-in-use" oneof:"email-already-in-use user-already-exists" doc:"Error id for an address that another user has: Hasura Auth's up to 2025, or its newer one."`
 	LinkConfirmation string `env:"AUTH_LINK_CONFIRMATION" default:"auto" oneof:"auto always off" doc:"Who gets a page with a button before a link of a mail is used up: browsers, everybody, or nobody."`
@@ -43,8 +44,12 @@ type Door struct {
 // Routes gives the door's handler. Everything lies below prefix; the health check and what Hasura asks
 // are outside of it, too.
 func (d *Door) Routes(prefix string) http.Handler {
+	routes := d.routes()
+	if !d.Enabled {
+		routes = slices.DeleteFunc(routes, func(r route) bool { return !r.unlimited })
+	}
 	mux := http.NewServeMux()
-	for _, r := range d.routes() {
+	for _, r := range routes {
 		h := d.within(r.buckets, r.handle)
 		if r.captcha {
 			h = d.proved(h)
@@ -63,6 +68,11 @@ func (d *Door) Routes(prefix string) http.Handler {
 	}
 	mux.Handle("/", d.Front.Limited(func(http.ResponseWriter, *http.Request) error { return auth.NotFound }))
 	return d.Front.Wrap(server.Canonical(mux, d.Front.Handle(func(http.ResponseWriter, *http.Request) error { return auth.NotFound })))
+}
+
+// ForMachines tells whether a path is one that machines ask about the house itself, whichever doors it has.
+func ForMachines(path string) bool {
+	return path == "/healthz" || path == "/readyz" || path == "/hasura/webhook"
 }
 
 // route is one line of the door's table.

@@ -1,0 +1,116 @@
+package config
+
+import "time"
+
+// theirLimits are how often somebody may do something.
+func theirLimits() []theirs {
+	mine := "AUTH_RATE_LIMIT_BRUTE_FORCE_BURST, _SIGNUPS_BURST, _EMAIL_BURST and _GLOBAL_BURST limit requests at every door together"
+	return []theirs{
+		vain("RATE_LIMIT_HEADER", "clients are always told apart, by the address that the proxies of AUTH_TRUSTED_PROXIES name in X-Forwarded-For"),
+		{name: "RATE_LIMIT_EMAIL_SENT", to: []part{
+			{"AUTH_RATE_LIMIT_EMAIL_BURST", budget(true)}, {"AUTH_RATE_LIMIT_EMAIL_INTERVAL", budget(false)}, {"AUTH_RATE_LIMIT_EMAIL_IS_GLOBAL", always("true")},
+		}, doc: "requests that send a mail, of all clients together; none at all is an error"},
+		{name: "RATE_LIMIT_SMS_SENT", to: []part{
+			{"AUTH_RATE_LIMIT_SMS_BURST", budget(true)}, {"AUTH_RATE_LIMIT_SMS_INTERVAL", budget(false)},
+		}, doc: "of each client; none at all is an error"},
+		vain("RATE_LIMIT_VERIFY", mine), vain("RATE_LIMIT_OTP", mine), vain("RATE_LIMIT_TOKEN_REFRESH", mine), vain("RATE_LIMIT_ANONYMOUS_USERS", mine),
+		vain("RATE_LIMIT_PASSKEY", mine), vain("RATE_LIMIT_SSO", "there is no SAML"), vain("RATE_LIMIT_WEB3", "there is no sign-in by wallets"),
+		vain("RATE_LIMIT_O_AUTH_DYNAMIC_CLIENT_REGISTER", "there is no OAuth server"),
+	}
+}
+
+// always is a value that does not depend on theirs.
+func always(value string) meaning { return func(string) meant { return meant{value: value} } }
+
+// theirMail is how mails leave, and what they say.
+func theirMail() []theirs {
+	const sender = "AUTH_SMTP_SENDER"
+	checks := "addresses are checked by their form alone"
+	fetched := "templates cannot be fetched one by one yet"
+	rows := []theirs{
+		is("SMTP_HOST", "AUTH_SMTP_HOST", nil, ""),
+		{name: "SMTP_PORT", to: []part{{"AUTH_SMTP_PORT", nil}, {"AUTH_SMTP_SECURE", whenPort("465", "true")}}, doc: "465 is TLS from the first byte"},
+		is("SMTP_USER", "AUTH_SMTP_USER", nil, ""),
+		is("SMTP_PASS", "AUTH_SMTP_PASS", nil, ""),
+		partOf("SMTP_ADMIN_EMAIL", sender, "the address"),
+		partOf("SMTP_SENDER_NAME", sender, "the name"),
+		vain("SMTP_MAX_FREQUENCY", "how often one user is mailed is AUTH_EMAIL_USER_HOURLY_LIMIT"),
+		vain("SMTP_HEADERS", "mails have no headers of the operator's, but for X-SMTPAPI (AUTH_SMTP_X_SMTPAPI_HEADER)"),
+		absent("SMTP_LOGGING_ENABLED", "mails that could not be sent are logged, without addresses"),
+
+		is("MAILER_AUTOCONFIRM", "AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED", not, ""),
+		absent("MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "an address that a provider does not vouch for is confirmed by a mail first"),
+		judged("MAILER_SECURE_EMAIL_CHANGE_ENABLED", always(""), "a new address is confirmed at itself, and the old one is told"),
+		is("MAILER_OTP_EXP", "AUTH_GOTRUE_MAIL_OTP_EXP", between(time.Minute, 168*time.Hour), "from a minute to a week"),
+		partOf("MAILER_OTP_LENGTH", otpLength, "the longest of the three lengths counts for all"),
+		vain("MAILER_EXTERNAL_HOSTS", "links in mails lead to API_EXTERNAL_URL, whatever a request says of its host"),
+		judged("MAILER_EMAIL_BACKGROUND_SENDING", unlessOn("mails always go through a queue, from which none is lost"), "always on"),
+		absent("MAILER_EMAIL_VALIDATION_EXTENDED", checks), vain("MAILER_EMAIL_VALIDATION_SERVICE_URL", checks),
+		vain("MAILER_EMAIL_VALIDATION_SERVICE_HEADERS", checks), vain("MAILER_EMAIL_VALIDATION_BLOCKED_MX", checks),
+		vain("MAILER_TEMPLATE_MAX_SIZE", fetched), vain("MAILER_TEMPLATE_MAX_AGE", fetched), vain("MAILER_TEMPLATE_RETRY_INTERVAL", fetched),
+		absent("MAILER_TEMPLATE_RELOADING_ENABLED", fetched), vain("MAILER_TEMPLATE_RELOADING_MAX_IDLE", fetched),
+	}
+	for _, kind := range mailTypes {
+		rows = append(rows, vain("MAILER_SUBJECTS_"+kind.theirs, fetched), vain("MAILER_TEMPLATES_"+kind.theirs, fetched), vain("MAILER_URLPATHS_"+kind.theirs, "links lead to /verify below API_EXTERNAL_URL"))
+		if kind.event != "" {
+			rows = append(rows, judged("MAILER_NOTIFICATIONS_"+kind.event+"_ENABLED", unlessOn("users are always told of such a change"), "always on"))
+		}
+	}
+	return rows
+}
+
+// mailTypes are GoTrue's words for mails.
+var mailTypes = []struct {
+	theirs string
+	event  string // of a notice
+}{
+	{"INVITE", ""},
+	{"CONFIRMATION", ""},
+	{"RECOVERY", ""},
+	{"EMAIL_CHANGE", ""},
+	{"MAGIC_LINK", ""},
+	{"REAUTHENTICATION", ""},
+	{"PASSWORD_CHANGED_NOTIFICATION", "PASSWORD_CHANGED"},
+	{"EMAIL_CHANGED_NOTIFICATION", "EMAIL_CHANGED"},
+	{"PHONE_CHANGED_NOTIFICATION", "PHONE_CHANGED"},
+	{"IDENTITY_LINKED_NOTIFICATION", "IDENTITY_LINKED"},
+	{"IDENTITY_UNLINKED_NOTIFICATION", "IDENTITY_UNLINKED"},
+	{"MFA_FACTOR_ENROLLED_NOTIFICATION", "MFA_FACTOR_ENROLLED"},
+	{"MFA_FACTOR_UNENROLLED_NOTIFICATION", "MFA_FACTOR_UNENROLLED"},
+}
+
+// whenPort is a value that one port stands for.
+func whenPort(port, means string) meaning {
+	return func(value string) meant {
+		if value == port {
+			return meant{value: means}
+		}
+		return meant{}
+	}
+}
+
+// theirSMS is how text messages leave.
+func theirSMS() []theirs {
+	other := "the gateways are twilio, modica, generic and dev (AUTH_SMS_PROVIDER)"
+	rows := []theirs{
+		absent("SMS_AUTOCONFIRM", "a telephone number is always confirmed by a code"),
+		vain("SMS_MAX_FREQUENCY", "how often one user is written to is AUTH_SMS_USER_HOURLY_LIMIT"),
+		vain("SMS_OTP_EXP", "codes in text messages are good for five minutes"),
+		partOf("SMS_OTP_LENGTH", otpLength, "the longest of the three lengths counts for all"),
+		is("SMS_PROVIDER", "AUTH_SMS_PROVIDER", nil, ""),
+		vain("SMS_TEMPLATE", "text messages have templates as mails do (signin-passwordless-sms)"),
+		vain("SMS_TEST_OTP", "there are no codes for tests; AUTH_SMS_PROVIDER=dev sends none"),
+		vain("SMS_TEST_OTP_VALID_UNTIL", "there are no codes for tests"),
+		is("SMS_TWILIO_ACCOUNT_SID", "AUTH_SMS_TWILIO_ACCOUNT_SID", nil, ""),
+		is("SMS_TWILIO_AUTH_TOKEN", "AUTH_SMS_TWILIO_AUTH_TOKEN", nil, ""),
+		is("SMS_TWILIO_MESSAGE_SERVICE_SID", "AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID", nil, ""),
+		vain("SMS_TWILIO_CONTENT_SID", "messages go by SMS alone, not by WhatsApp"),
+	}
+	for _, name := range []string{
+		"TWILIO_VERIFY_ACCOUNT_SID", "TWILIO_VERIFY_AUTH_TOKEN", "TWILIO_VERIFY_MESSAGE_SERVICE_SID", "MESSAGEBIRD_ACCESS_KEY", "MESSAGEBIRD_ORIGINATOR",
+		"TEXTLOCAL_API_KEY", "TEXTLOCAL_SENDER", "VONAGE_API_KEY", "VONAGE_API_SECRET", "VONAGE_FROM", "MSG91_AUTH_KEY", "MSG91_TEMPLATE_ID", "MSG91_SENDER_ID",
+	} {
+		rows = append(rows, vain("SMS_"+name, other))
+	}
+	return rows
+}

@@ -1,0 +1,93 @@
+package gotrue_test
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"postern/internal/testhouse"
+	"postern/internal/testmail"
+)
+
+// inTheirNames are settings in GoTrue's names alone.
+func inTheirNames(more map[string]string) func(string, *testmail.Server) map[string]string {
+	return func(database string, mail *testmail.Server) map[string]string {
+		env := map[string]string{
+			"GOTRUE_DB_DRIVER": "postgres", "DATABASE_URL": database, "GOTRUE_JWT_SECRET": "7c1f0a9be2d84c35a6f7918b2e4d0c63", "GOTRUE_JWT_EXP": "1800",
+			"GOTRUE_SITE_URL": "https://app.example.com", "API_EXTERNAL_URL": "https://api.example.com", "PORT": "0",
+			"GOTRUE_SMTP_HOST": mail.Host, "GOTRUE_SMTP_PORT": strconv.Itoa(mail.Port), "GOTRUE_SMTP_ADMIN_EMAIL": "auth@example.com", "GOTRUE_SMTP_SENDER_NAME": "Example",
+		}
+		maps.Copy(env, more)
+		return env
+	}
+}
+
+// visit asks at a path of the server, below no prefix.
+func visit(t testing.TB, h *testhouse.House, method, path, body string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, h.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := h.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(got)}
+}
+
+func TestAProcessConfiguredWithGoTruesNamesAloneServes(t *testing.T) {
+	t.Parallel()
+	h := testhouse.Alone(t, inTheirNames(nil))
+	const person = `{"email":"ada@example.com","password":"correct horse"}`
+	for _, at := range []string{"", "/auth/v1"} { // GoTrue is at /, and a gateway may take off nothing
+		if r := visit(t, h, "GET", at+"/health", ""); r.status != 200 || !strings.Contains(r.body, `"name":"GoTrue"`) {
+			t.Errorf("GET %s/health: %d %s", at, r.status, r.body)
+		}
+		if r := visit(t, h, "GET", at+"/settings", ""); r.status != 200 || !strings.Contains(r.body, `"mailer_autoconfirm":false`) {
+			t.Errorf("GET %s/settings: %d %s", at, r.status, r.body)
+		}
+	}
+	if r := visit(t, h, "POST", "/signup", person); r.status != 200 {
+		t.Fatalf("sign-up: %d %s", r.status, r.body)
+	}
+	mail := h.Mail.Wait(t, "ada@example.com", 1)[0]
+	link, ok := strings.CutPrefix(mail.Link, "https://api.example.com")
+	if !ok || !strings.HasPrefix(link, "/verify?token=") || !strings.Contains(mail.From, "auth@example.com") {
+		t.Errorf("mail from %s with the link %s", mail.From, mail.Link)
+	}
+	if r := visit(t, h, "GET", link, ""); r.status != 303 || !strings.HasPrefix(r.header.Get("Location"), "https://app.example.com#access_token=") {
+		t.Errorf("the link of the mail: %d %s %s", r.status, r.header.Get("Location"), r.body)
+	}
+	if r := visit(t, h, "POST", "/token?grant_type=password", person); r.status != 200 || !strings.Contains(r.body, `"expires_in":1800`) {
+		t.Errorf("sign-in: %d %s", r.status, r.body)
+	}
+	for path, want := range map[string]int{"/healthz": 200, "/v1/signin/email-password": 404, "/signin/email-password": 404, "/nothing": 404} {
+		if r := visit(t, h, "GET", path, ""); r.status != want {
+			t.Errorf("GET %s: %d %s, want %d", path, r.status, r.body, want)
+		}
+	}
+}
+
+// Beside the door of Hasura Auth the one of GoTrue is at its prefix alone.
+func TestGoTrueIsAtTheRootOnlyWithoutHasuraAuth(t *testing.T) {
+	t.Parallel()
+	h := testhouse.Alone(t, inTheirNames(map[string]string{"AUTH_HASURA_API_ENABLED": "true"}))
+	if r := visit(t, h, "GET", "/auth/v1/settings", ""); r.status != 200 {
+		t.Errorf("GET /auth/v1/settings: %d %s", r.status, r.body)
+	}
+	if r := visit(t, h, "GET", "/settings", ""); r.status != 404 {
+		t.Errorf("GET /settings: %d %s, want 404", r.status, r.body)
+	}
+	if r := visit(t, h, "GET", "/version", ""); r.status != 200 {
+		t.Errorf("GET /version of Hasura Auth's door: %d %s", r.status, r.body)
+	}
+}
