@@ -78,7 +78,7 @@ func run(ctx context.Context, length time.Duration, clients int, only string) er
 	}
 	defer func() { _ = pg.Stop(ctx) }()
 	b := &bench{ctx: ctx, length: length, clients: clients, database: pg.URL("postgres"), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
-	h, err := b.open(nil)
+	h, err := b.open(map[string]string{"AUTH_GOTRUE_API_ENABLED": "true"})
 	if err != nil {
 		return err
 	}
@@ -164,6 +164,7 @@ func (b *bench) report(h *house.House) error {
 			return b.getUser(b.bare+"/user?id="+people[i%len(people)].id, people[i%len(people)])
 		}},
 		job{"get user", b.clients, func(i int) error { return b.getUser(b.url+"/user", people[i%len(people)]) }})
+	doors := b.gotrue(people)
 	flood, floodSignIns := b.flood(people)
 	claims, err := b.claims(h, people)
 	if err != nil {
@@ -181,6 +182,9 @@ func (b *bench) report(h *house.House) error {
 	row(signIn, "argon2id alone", ceiling.rate)
 	row(refresh, "bare net/http, same statement", bareRefresh.rate)
 	row(getUser, "bare net/http, same statement", bareUser.rate)
+	for _, d := range doors {
+		row(d.own, d.other.name+" at /v1", d.other.rate)
+	}
 	row(flood, "500/s offered", 500)
 	row(floodSignIns, "argon2id alone", ceiling.rate)
 	for _, c := range claims {
