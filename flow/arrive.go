@@ -294,15 +294,26 @@ func (k *Kit) letIn(ctx context.Context, tx *store.DB, a arrival, o opening) (ou
 	return out, err
 }
 
+// waiting is what waits, sealed, for the application to exchange the code of an arrival.
+type waiting struct {
+	Tokens *providers.Tokens
+}
+
+const waitingSeal = "provider arrival"
+
 // arrivalCode writes a code that the application exchanges, with the ticket that the code spends.
 func (k *Kit) arrivalCode(ctx context.Context, tx *store.DB, a arrival, user auth.User) (string, error) {
 	code := tokens.NewUUID()
+	payload, err := k.sealPayload(waitingSeal, waiting{a.secrets})
+	if err != nil {
+		return "", err
+	}
 	parent := store.Ticket{
 		ID: tokens.NewUUID(), Purpose: auth.ProviderSignIn, SecretHash: tokens.HashSecret(tokens.NewUUID()), UserID: user.ID,
-		Challenge: a.challenge, CreatedAt: a.now, ExpiresAt: a.now.Add(codeLife),
+		Challenge: a.challenge, Payload: payload, CreatedAt: a.now, ExpiresAt: a.now.Add(codeLife),
 	}
 	child := parent
-	child.ID, child.Purpose, child.SecretHash, child.ParentID = tokens.NewUUID(), auth.ExchangeCode, tokens.HashSecret(code), parent.ID
+	child.ID, child.Purpose, child.SecretHash, child.ParentID, child.Payload = tokens.NewUUID(), auth.ExchangeCode, tokens.HashSecret(code), parent.ID, nil
 	for _, t := range []store.Ticket{parent, child} {
 		added, err := tx.AddTicket(ctx, t, maxCodes, a.now.Add(-codeLife))
 		if err != nil {

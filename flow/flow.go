@@ -107,6 +107,8 @@ type Kit struct {
 	SMSReady        bool      // there is a gateway to send text messages through
 	Supabase        bool      // access tokens say what Supabase's say, too, and whoever gets one is told all that is known of the user
 	Mails           Mails     // how mails with links are written
+	Door            string    // marks the states of people whom the door sends to providers; empty for one door, see DoorOf
+	Callback        string    // where providers send people back to; empty means an address for each provider, below ServerURL
 	HandBack        bool      // Hasura Auth may be started again on this database: nothing that it could not read is written
 	HandBackSealed  bool      // and it reads TOTP secrets that are encrypted
 	AdoptedUntil    time.Time // until when tickets of the Hasura Auth that was replaced may still live

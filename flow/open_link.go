@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/providers"
 	"postern/store"
 	"postern/tokens"
 )
@@ -330,27 +331,48 @@ type Exchange struct {
 	Client   auth.Client
 }
 
+// Exchanged is what a code was good for.
+type Exchanged struct {
+	auth.Admission
+	Tokens *providers.Tokens // what a provider that the person came from lets us do for them; nil when there are none
+}
+
 // Exchange redeems a code. The first that is redeemed uses up the ticket and all its other codes; a
 // wrong verifier uses up nothing and is told nothing.
-func (f *Links) Exchange(ctx context.Context, in Exchange) (auth.Admission, error) {
+func (f *Links) Exchange(ctx context.Context, in Exchange) (Exchanged, error) {
 	now := f.Now()
 	found, err := f.Store.FindCode(ctx, tokens.HashSecret(in.Code), tokens.ChallengeOf(in.Verifier), now)
 	if errors.Is(err, store.ErrNotFound) {
-		return auth.Admission{}, fmt.Errorf("%w: unknown, expired or used up, or not this verifier", auth.InvalidExchange)
+		return Exchanged{}, fmt.Errorf("%w: unknown, expired or used up, or not this verifier", auth.InvalidExchange)
 	}
 	if err != nil {
-		return auth.Admission{}, err
+		return Exchanged{}, err
 	}
-	var admission auth.Admission
+	var out Exchanged
 	if err = f.Policy.gateHolder(found, f.Now()); err == nil {
-		admission, err = f.redeem(ctx, found, "", in.Client, now)
+		out.Admission, err = f.redeem(ctx, found, "", in.Client, now)
 	} else {
 		err = f.turnedAway(ctx, ofTicket(found, in.Client), err)
 	}
 	if auth.CodeOf(err) == auth.InvalidTicket { // of which whoever has a code knows nothing
-		return auth.Admission{}, fmt.Errorf("%w: %w", auth.InvalidExchange, err)
+		return Exchanged{}, fmt.Errorf("%w: %w", auth.InvalidExchange, err)
 	}
-	return admission, err
+	if err == nil && out.Grant != nil { // not before a second factor is proved
+		out.Tokens, err = f.tokensIn(found)
+	}
+	return out, err
+}
+
+// tokensIn are the tokens of a provider that wait with a code.
+func (k *Kit) tokensIn(found store.Found) (*providers.Tokens, error) {
+	if found.TicketPurpose != auth.ProviderSignIn || len(found.TicketPayload) == 0 {
+		return nil, nil
+	}
+	var kept waiting
+	if err := k.openPayload(waitingSeal, found.TicketPayload, &kept); err != nil {
+		return nil, err
+	}
+	return kept.Tokens, nil
 }
 
 // findTicket looks for a live ticket by the text that clients hold ("passwordReset:<uuid>").

@@ -32,6 +32,8 @@ type ProviderStart struct {
 	State         string            // the application's own, which comes back with the person
 	CodeChallenge string            // PKCE: the application gets a code instead of a session
 	Params        map[string]string // for the provider
+	Free          map[string]string // for the provider, whatever it makes of them
+	Scopes        []string          // to ask the provider for beside the usual
 	Browser       bool              // who sets out keeps the cookie, and comes back with it
 	DropTokens    bool              // what the provider lets us do for the person is not kept
 	Client        auth.Client
@@ -60,6 +62,7 @@ type providerState struct {
 	Verifier   string
 	Nonce      string
 	Temporary  string
+	Callback   string // the address that the provider was told
 }
 
 const (
@@ -90,9 +93,9 @@ func (k *Kit) toProvider(ctx context.Context, in ProviderStart) (ProviderStarted
 	}
 	state := providerState{
 		Provider: in.Provider, SignUp: in.SignUp, Options: in.Options, State: in.State, Challenge: in.CodeChallenge,
-		DropTokens: in.DropTokens, Verifier: tokens.NewVerifier(), Nonce: tokens.NewUUID(),
+		DropTokens: in.DropTokens, Verifier: tokens.NewVerifier(), Nonce: tokens.NewUUID(), Callback: k.callbackURL(in.Provider),
 	}
-	text := tokens.NewUUID()
+	text := k.newState()
 	switch {
 	case in.Link != nil:
 		state.Session, text = in.Link.SessionID, linkStatePrefix+text
@@ -105,7 +108,7 @@ func (k *Kit) toProvider(ctx context.Context, in ProviderStart) (ProviderStarted
 		state.Cookie = tokens.HashSecret(out.Cookie)
 	}
 	begun, err := p.Begin(ctx, providers.Start{
-		CallbackURL: k.callbackURL(in.Provider), State: text, Verifier: state.Verifier, Nonce: state.Nonce, Params: in.Params,
+		CallbackURL: state.Callback, State: text, Verifier: state.Verifier, Nonce: state.Nonce, Params: in.Params, Free: in.Free, Scopes: in.Scopes,
 	})
 	if err != nil {
 		return ProviderStarted{}, providerRefusal(err)
@@ -137,6 +140,24 @@ func (k *Kit) keepState(ctx context.Context, owner, text string, state providerS
 	return err
 }
 
+// newState draws the text of a state, with the mark of the door.
+func (k *Kit) newState() string {
+	if k.Door == "" {
+		return tokens.NewUUID()
+	}
+	return k.Door + "." + tokens.NewUUID()
+}
+
+// DoorOf reads the mark of the door off a state, which may be that of the door without one. What is no state has none.
+func DoorOf(state string) (door string, ok bool) {
+	state = strings.TrimPrefix(state, linkStatePrefix)
+	door, secret, marked := strings.Cut(state, ".")
+	if !marked {
+		door, secret = "", state
+	}
+	return door, tokens.IsUUID(secret)
+}
+
 func statePurpose(text string) auth.Purpose {
 	if strings.HasPrefix(text, linkStatePrefix) {
 		return auth.ProviderLink
@@ -144,8 +165,14 @@ func statePurpose(text string) auth.Purpose {
 	return auth.ProviderState
 }
 
-// callbackURL is where a provider sends people back to.
+// callbackURL is where a provider sends people back to: the one address that it has been told of, or the door's own.
 func (k *Kit) callbackURL(provider string) string {
+	if registered := k.Providers.CallbackURL(provider); registered != "" {
+		return registered
+	}
+	if k.Callback != "" {
+		return k.Callback
+	}
 	return k.Policy.ServerURL + "/signin/provider/" + url.PathEscape(provider) + "/callback"
 }
 
@@ -181,7 +208,7 @@ func providerRefusal(err error) error {
 
 // ProviderReturn is a person who comes back from a provider.
 type ProviderReturn struct {
-	Provider string // of the address they come to
+	Provider string // of the address they come to; empty where all come to one
 	State    string
 	Cookie   string     // what their browser kept; empty when it kept nothing
 	Values   url.Values // what the provider says
@@ -194,6 +221,8 @@ type ProviderReturn struct {
 type ProviderReturned struct {
 	auth.Admission
 	Code       string
+	Provider   string
+	Tokens     *providers.Tokens // what the provider lets us do for the person; nil when it is not to be kept, or comes with the code
 	RedirectTo string
 	State      string             // the application's own
 	Refused    *providers.Refused // in the provider's words
@@ -208,7 +237,7 @@ func (f *SignIn) FromProvider(ctx context.Context, in ProviderReturn) (ProviderR
 	if err != nil {
 		return out, err
 	}
-	out.State = state.State
+	out.State, out.Provider = state.State, state.Provider
 	redirectTo, err := f.Policy.Redirect(state.Options.RedirectTo)
 	if err != nil {
 		return out, err
@@ -221,16 +250,12 @@ func (f *SignIn) FromProvider(ctx context.Context, in ProviderReturn) (ProviderR
 	if out.RedirectTo, err = redirectTo, f.returnRequested(ctx, in, state, owner); err != nil {
 		return out, err
 	}
-	out.RedirectTo = f.Policy.ClientURL
 	profile, secrets, err := p.Finish(ctx, providers.Callback{
-		CallbackURL: f.callbackURL(state.Provider), Values: in.Values,
+		CallbackURL: cmp.Or(state.Callback, f.callbackURL(state.Provider)), Values: in.Values,
 		Verifier: state.Verifier, Nonce: state.Nonce, Temporary: state.Temporary,
 	})
-	if errors.As(err, &out.Refused) {
-		return out, providerRefusal(err) // to the client URL, as Hasura Auth does
-	}
-	out.RedirectTo = redirectTo
 	if err != nil {
+		errors.As(err, &out.Refused)
 		return out, providerRefusal(err)
 	}
 	who := arrival{
@@ -245,6 +270,9 @@ func (f *SignIn) FromProvider(ctx context.Context, in ProviderReturn) (ProviderR
 	}
 	ended, err := f.arrive(ctx, who)
 	out.Admission, out.Code = ended.Admission, ended.code
+	if out.Code == "" {
+		out.Tokens = who.secrets
+	}
 	return out, err
 }
 
@@ -263,7 +291,7 @@ func (f *SignIn) saidOf(in ProviderReturn, state providerState) Said {
 		Code        string `json:"code,omitempty"`
 		RedirectURI string `json:"redirect_uri"`
 		State       string `json:"state,omitempty"`
-	}{cmp.Or(in.Values.Get("code"), in.Values.Get("oauth_verifier")), f.callbackURL(state.Provider), state.State})
+	}{cmp.Or(in.Values.Get("code"), in.Values.Get("oauth_verifier")), cmp.Or(state.Callback, f.callbackURL(state.Provider)), state.State})
 	if err != nil {
 		return Said{} // three texts can always be written
 	}
@@ -284,7 +312,7 @@ func (k *Kit) takeState(ctx context.Context, in ProviderReturn, now time.Time) (
 		return state, "", fmt.Errorf("%w: %w", auth.InvalidState, err)
 	}
 	switch {
-	case state.Provider != in.Provider:
+	case in.Provider != "" && state.Provider != in.Provider:
 		return state, "", fmt.Errorf("%w: it is of a sign-in at %s, not %s", auth.InvalidState, state.Provider, in.Provider)
 	case state.Cookie != nil && subtle.ConstantTimeCompare(state.Cookie, tokens.HashSecret(in.Cookie)) != 1:
 		return state, "", fmt.Errorf("%w: another browser set out with it, or this one keeps no cookies", auth.InvalidState)

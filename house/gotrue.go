@@ -38,7 +38,9 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 	if base == "" {
 		base = strings.TrimSuffix(strings.TrimRight(c.Flow.ServerURL, "/"), c.Server.Prefix()) + gotrue.Prefix
 	}
-	kit.Mails = flow.Mails{Address: gotrue.Address(strings.TrimRight(base, "/")), Codes: true, Life: c.GoTrue.MailLife}
+	base = strings.TrimRight(base, "/")
+	kit.Door, kit.Callback = gotrue.Mark, base+"/callback"
+	kit.Mails = flow.Mails{Address: gotrue.Address(base), Codes: true, Life: c.GoTrue.MailLife}
 
 	front := beside.Front.Beside(gotrue.Refusing(theirs.Passwords.MinLength))
 	front.Methods, front.Exposed = "GET, POST, PUT, PATCH, DELETE", "X-Total-Count, Link, X-Supabase-Api-Version, X-Request-Id, Retry-After"
@@ -46,8 +48,9 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha}, Health: beside.Health,
 		Policy: policy, Signer: kit.Signer, Offered: offered(policy, kit), LinkConfirmation: beside.LinkConfirmation,
 		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
-		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit},
+		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit}, Returns: beside.Returns,
 	}
+	beside.Returns[gotrue.Mark] = door.Return
 	return door.Routes(), nil
 }
 

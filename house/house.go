@@ -286,7 +286,9 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 		Health: &server.Health{Version: o.Version, JWKS: kit.Signer.JWKS(), OpenAPI: openapi.Hasura(), Ready: h.ready},
 		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
 		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit}, Engine: h.Engine,
+		Returns: server.Returns{},
 	}
+	door.Returns[""] = door.Return // its states have no mark
 	prefix := c.Server.Prefix()
 	if !c.Hasura.Enabled {
 		prefix = "" // of nothing but what machines ask

@@ -92,6 +92,15 @@ func (o *oauth) expectsIDToken() bool {
 	return o.row.nonce && (o.row.kind == kindApple || slices.Contains(o.scopes(), "openid"))
 }
 
+// isReserved tells of the parameters by which we and a provider find one another, and by which it knows where to send its answer
+// and in which form: clients leave these alone, in whatever letters. A request object (RFC 9101) has them all in it.
+func isReserved(name string) bool {
+	return slices.Contains([]string{
+		"client_id", "client_secret", "client_assertion", "client_assertion_type", "redirect_uri", "response_type", "response_mode", "state", "nonce", "scope",
+		"code_challenge", "code_challenge_method", "code_verifier", "request", "request_uri", "registration", "oauth_token", "oauth_callback",
+	}, strings.ToLower(name))
+}
+
 // Begin makes the address of the provider's page.
 func (o *oauth) Begin(ctx context.Context, s Start) (Begun, error) {
 	e, err := o.endpoints(ctx)
@@ -110,17 +119,28 @@ func (o *oauth) Begin(ctx context.Context, s Start) (Begun, error) {
 			params[name] = value
 		}
 	}
+	for name, value := range s.Free {
+		if !isReserved(name) {
+			params[name] = value
+		}
+	}
 	if o.row.kind == kindWorkOS {
 		if params, err = workosParams(params, o.settings); err != nil {
 			return Begun{}, err
+		}
+	}
+	scopes := o.scopes()
+	for _, scope := range s.Scopes {
+		if !slices.Contains(scopes, scope) {
+			scopes = append(slices.Clip(scopes), scope)
 		}
 	}
 	var options []oauth2.AuthCodeOption
 	for name, value := range params {
 		options = append(options, oauth2.SetAuthURLParam(name, value))
 	}
-	if o.row.comma && len(o.scopes()) > 0 {
-		options = append(options, oauth2.SetAuthURLParam("scope", strings.Join(o.scopes(), ",")))
+	if o.row.comma && len(scopes) > 0 {
+		options = append(options, oauth2.SetAuthURLParam("scope", strings.Join(scopes, ",")))
 	}
 	if o.row.pkce {
 		options = append(options, oauth2.S256ChallengeOption(s.Verifier))
@@ -128,7 +148,7 @@ func (o *oauth) Begin(ctx context.Context, s Start) (Begun, error) {
 	if o.expectsIDToken() {
 		options = append(options, oauth2.SetAuthURLParam("nonce", s.Nonce))
 	}
-	c := &oauth2.Config{ClientID: o.settings.ID, RedirectURL: s.CallbackURL, Scopes: o.scopes(), Endpoint: oauth2.Endpoint{AuthURL: e.authorize}}
+	c := &oauth2.Config{ClientID: o.settings.ID, RedirectURL: s.CallbackURL, Scopes: scopes, Endpoint: oauth2.Endpoint{AuthURL: e.authorize}}
 	return Begun{URL: c.AuthCodeURL(s.State, options...)}, nil
 }
 

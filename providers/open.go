@@ -13,13 +13,15 @@ type Table struct {
 	known    map[string]bool
 	enabled  map[string]Provider
 	idTokens map[string]IDTokenVerifier
+
+	callbacks map[string]string
 }
 
 // Open makes the providers of the settings ready. It asks nobody anything: a provider that is down
 // stops no start. A nil client means one of our own; of a given one the transport is used, and its
 // time limit where that is shorter than ours.
 func Open(s Settings, client *http.Client, now func() time.Time) (*Table, error) {
-	t := &Table{known: map[string]bool{}, enabled: map[string]Provider{}, idTokens: map[string]IDTokenVerifier{}}
+	t := &Table{known: map[string]bool{}, enabled: map[string]Provider{}, idTokens: map[string]IDTokenVerifier{}, callbacks: map[string]string{}}
 	for _, r := range rows() {
 		t.known[r.name] = true
 	}
@@ -38,7 +40,7 @@ func Open(s Settings, client *http.Client, now func() time.Time) (*Table, error)
 		t.known[name] = true
 		o := &oauth{row: r, settings: *c, http: outside, now: now, issuer: r.openIssuer(*c, outside, now)}
 		if c.Enabled {
-			t.enabled[name] = o.provider()
+			t.enabled[name], t.callbacks[name] = o.provider(), c.CallbackURL
 		}
 		audiences := slices.DeleteFunc(slices.Clone(c.Audiences), func(s string) bool { return s == "" })
 		if c.Enabled {
@@ -80,6 +82,10 @@ func (r row) openIssuer(c Client, client *http.Client, now func() time.Time) *is
 
 // readsIDTokens says whether an id token alone says who somebody is.
 func (r row) readsIDTokens() bool { return r.issuer != issuerNone }
+
+// CallbackURL is the address that is registered at a provider for people to come back to, where it is not the one of the
+// door that they set out from.
+func (t *Table) CallbackURL(name string) string { return t.callbacks[name] }
 
 // Find finds a provider by its name. One that is known and not enabled is nil.
 func (t *Table) Find(name string) (p Provider, known, enabled bool) {

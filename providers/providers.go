@@ -36,6 +36,8 @@ type Start struct {
 	Verifier    string            // PKCE verifier; its challenge goes to providers that take one
 	Nonce       string            // comes back inside the id token of providers that have one
 	Params      map[string]string // what the client adds: connection and organization for WorkOS
+	Scopes      []string          // what the client asks for beside the usual
+	Free        map[string]string // further parameters for the provider's page, taken where they change nothing of how it answers
 }
 
 // Begun says where to send the browser.

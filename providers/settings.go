@@ -25,6 +25,10 @@ type Client struct {
 	Scopes     []string // empty means those of the provider's row
 	Audiences  []string // further client ids that id tokens may be made for
 
+	// CallbackURL is what is registered there for people to come back to; empty means the address of the door that they set
+	// out from.
+	CallbackURL string
+
 	URL    string // base URL: of a GitLab, of a Keycloak realm
 	Issuer string // of a provider that is not in the table
 	Tenant string // Microsoft's
@@ -78,6 +82,7 @@ func (r row) declare(c *Client, add func(tags reflect.StructTag, into any)) {
 	if r.secretVariable() != "" {
 		text(r.secretVariable(), "What proves to "+r.label()+" that it is us.", `secret:"true"`, &c.Secret)
 	}
+	text("REDIRECT_URI", "Where "+r.label()+" sends people back to, as it is registered there. Unset, it is the callback of the API that they set out from; either takes everybody.", `format:"url"`, &c.CallbackURL)
 	if r.scopes != nil || r.takesScopes {
 		text("SCOPE", "What to ask "+r.label()+" for, instead of the default.", fmt.Sprintf("default:%q", strings.Join(r.scopes, ",")), &c.Scopes)
 	}
@@ -154,6 +159,7 @@ func (r row) check(c *Client, report func(env, problem string)) {
 		missing("URL")
 	}
 	for _, u := range []struct{ ending, value string }{
+		{"REDIRECT_URI", c.CallbackURL},
 		{"ISSUER", c.Issuer},
 		{"URL", c.URL},
 		{"AUTHORIZATION_URL", c.AuthorizeURL},

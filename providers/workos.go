@@ -8,6 +8,7 @@ func workosParams(asked map[string]string, c Client) (map[string]string, error) 
 	for _, choice := range []struct{ name, value string }{
 		{"connection", asked["connection"]},
 		{"organization", asked["organization"]},
+		{"provider", asked["workos_provider"]},
 		{"connection", c.DefaultConnection},
 		{"organization", c.DefaultOrganization},
 		{"domain", c.DefaultDomain},

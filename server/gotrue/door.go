@@ -40,6 +40,7 @@ type Door struct {
 	Sessions *flow.Sessions
 	Account  *flow.Account
 	Links    *flow.Links
+	Returns  server.Returns
 }
 
 // route is one line of the door's table.
@@ -65,6 +66,10 @@ func (d *Door) routes() []route {
 		{method: "POST", path: "/resend", handle: d.resend, buckets: mails, captcha: true},
 		{method: "GET", path: "/verify", handle: d.openLink},
 		{method: "POST", path: "/verify", handle: d.verify},
+
+		{method: "GET", path: "/authorize", handle: d.authorize},
+		{method: "GET", path: "/callback", handle: d.callback},
+		{method: "POST", path: "/callback", handle: d.callback},
 
 		{method: "GET", path: "/user", handle: d.user},
 		{method: "PUT", path: "/user", handle: d.updateUser},

@@ -87,9 +87,9 @@ func (d *Door) pkceGrant(w http.ResponseWriter, r *http.Request) error {
 	case !tokens.ValidVerifier(in.Verifier):
 		return refusal{http.StatusBadRequest, "bad_code_verifier", "code challenge does not match previously saved code verifier"}
 	}
-	admission, err := d.Links.Exchange(r.Context(), flow.Exchange{Code: in.Code, Verifier: in.Verifier, Client: server.Client(w)})
+	out, err := d.Links.Exchange(r.Context(), flow.Exchange{Code: in.Code, Verifier: in.Verifier, Client: server.Client(w)})
 	if err != nil {
 		return err
 	}
-	return d.admit(w, admission, func(s session) any { return s })
+	return d.admit(w, out.Admission, func(s session) any { return vouchedSession{s, toProviderTokens(out.Tokens)} })
 }

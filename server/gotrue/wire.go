@@ -7,6 +7,7 @@ import (
 
 	"postern/auth"
 	"postern/flow"
+	"postern/providers"
 	"postern/server"
 	"postern/tokens"
 	"postern/userobject"
@@ -32,6 +33,24 @@ type passwordSession struct {
 type typedSession struct {
 	session
 	Type string `json:"type,omitempty"`
+}
+
+// vouchedSession says, too, what the provider that vouched for somebody lets the application do for them.
+type vouchedSession struct {
+	session
+	providerTokens
+}
+
+type providerTokens struct {
+	Access  string `json:"provider_token,omitempty"`
+	Refresh string `json:"provider_refresh_token,omitempty"`
+}
+
+func toProviderTokens(t *providers.Tokens) providerTokens {
+	if t == nil {
+		return providerTokens{}
+	}
+	return providerTokens{t.Access, t.Refresh}
 }
 
 func (d *Door) toSession(g *auth.Grant) session {

@@ -102,11 +102,11 @@ func (d *Door) exchange(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	admission, err := d.Links.Exchange(r.Context(), flow.Exchange{Code: in.Code, Verifier: in.CodeVerifier, Client: server.Client(w)})
+	out, err := d.Links.Exchange(r.Context(), flow.Exchange{Code: in.Code, Verifier: in.CodeVerifier, Client: server.Client(w)})
 	if err != nil {
 		return err
 	}
-	return server.JSON(w, http.StatusOK, toAdmission(admission))
+	return server.JSON(w, http.StatusOK, toAdmission(out.Admission))
 }
 
 func (d *Door) signOut(w http.ResponseWriter, r *http.Request) error {

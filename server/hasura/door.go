@@ -36,6 +36,7 @@ type Door struct {
 	Account  *flow.Account
 	Links    *flow.Links
 	Engine   *flow.Engine
+	Returns  server.Returns
 
 	Limits  limits.Settings
 	Captcha *captcha.Checker // nil when the operator has set up none

@@ -127,7 +127,7 @@ func (d *Door) linkProvider(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d.setStateCookie(w, started)
+	d.cookies().Set(w, started)
 	return server.JSON(w, http.StatusOK, map[string]string{"url": started.URL})
 }
 

@@ -2,18 +2,13 @@ package hasura
 
 import (
 	"cmp"
-	"encoding/hex"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode/utf8"
 
 	"postern/auth"
 	"postern/flow"
 	"postern/server"
-	"postern/tokens"
 )
 
 // providerRoutes are the way to other people's doors and back.
@@ -70,7 +65,7 @@ func (d *Door) startProvider(w http.ResponseWriter, r *http.Request, signUp bool
 	if err != nil {
 		return d.refuseGoing(w, http.StatusFound, redirectTo, start.State, err)
 	}
-	d.setStateCookie(w, started)
+	d.cookies().Set(w, started)
 	w.Header().Set("Location", started.URL)
 	w.WriteHeader(http.StatusFound)
 	return nil
@@ -108,9 +103,9 @@ func (d *Door) connecting(r *http.Request, token string) (actor *auth.Actor, dro
 	a := claims.Actor()
 	from := r.Header.Get("Referer")
 	switch site := r.Header.Get("Sec-Fetch-Site"); {
-	case !navigates(r):
+	case !server.Navigates(r):
 		return nil, false, auth.Invalid{Field: "connect", Problem: "is for browsers that go to this address; programs ask POST /link/provider/{provider}"}
-	case site == "same-origin" || site == "same-site" || from != "" && d.Policy.TrustsOrigin(pageOrigin(from)):
+	case site == "same-origin" || site == "same-site" || from != "" && d.Policy.TrustsOrigin(server.PageOrigin(from)):
 		return &a, false, nil
 	case site != "" || from != "": // also a link in a mail, which comes from nowhere
 		return nil, false, auth.Invalid{Field: "connect", Problem: "must be opened from a page of the application, which must not hide its origin (Referrer-Policy)"}
@@ -118,27 +113,9 @@ func (d *Door) connecting(r *http.Request, token string) (actor *auth.Actor, dro
 	return &a, true, nil
 }
 
-func pageOrigin(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme == "" || u.Host == "" {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
-}
-
-// navigates tells whether a browser goes to the address itself, and so keeps the cookie and comes back
-// with it, or whether a program asks for it. Browsers say so; those that are too old to are known by
-// their wish for a page.
-func navigates(r *http.Request) bool {
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
-		return mode == "navigate"
-	}
-	return strings.Contains(r.Header.Get("Accept"), "text/html")
-}
-
 // startIn reads the query of a start. What is not known is left to the providers that it is for.
 func startIn(r *http.Request) (start flow.ProviderStart, connect string, err error) {
-	q, err := values(r.URL.RawQuery, "query", "allowedRoles", "defaultRole", "displayName", "locale", "metadata", "redirectTo",
+	q, err := server.Values(r.URL.RawQuery, "query", "allowedRoles", "defaultRole", "displayName", "locale", "metadata", "redirectTo",
 		"connect", "state", "codeChallenge", "connection", "organization")
 	if err != nil {
 		return start, "", err
@@ -164,7 +141,7 @@ func startIn(r *http.Request) (start flow.ProviderStart, connect string, err err
 	params, err := paramsIn("", q.Get)
 	return flow.ProviderStart{
 		Provider: r.PathValue("provider"), Options: options.toFlow(), State: q.Get("state"), CodeChallenge: q.Get("codeChallenge"),
-		Params: params, Browser: navigates(r),
+		Params: params, Browser: server.Navigates(r),
 	}, q.Get("connect"), err
 }
 
@@ -183,35 +160,13 @@ func paramsIn(at string, get func(string) string) (map[string]string, error) {
 	return params, nil
 }
 
-const (
-	maxParam = 200
-	maxState = 1024
-)
+const maxParam = 200
 
 func stateIn(s string) error {
-	if len(s) > maxState {
+	if len(s) > server.MaxState {
 		return auth.Invalid{Field: "state", Problem: "must not be longer than 1024 bytes"}
 	}
 	return nil
-}
-
-// values reads a query or a form in which none of the names may appear twice.
-func values(encoded, field string, names ...string) (url.Values, error) {
-	q, err := url.ParseQuery(encoded)
-	if err != nil {
-		return nil, auth.Invalid{Field: field, Problem: "must be percent-encoded"}
-	}
-	for _, name := range names {
-		switch v := q.Get(name); {
-		case len(q[name]) > 1:
-			return nil, auth.Invalid{Field: name, Problem: "must not appear twice"}
-		case strings.ContainsRune(v, 0):
-			return nil, auth.Invalid{Field: name, Problem: "must not hold a NUL character"}
-		case !utf8.ValidString(v):
-			return nil, auth.Invalid{Field: name, Problem: "must be valid UTF-8"}
-		}
-	}
-	return q, nil
 }
 
 // providerCallback is where a provider sends people back to.
@@ -221,19 +176,24 @@ func (d *Door) providerCallback(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
+	q, err := server.ProviderCallback(r)
+	if err != nil {
+		return err
+	}
+	return d.Returns.To(q.Get("state"), d.Return)(w, r, r.PathValue("provider"), q)
+}
+
+// Return answers those who set out from this door and come back, to whichever door.
+func (d *Door) Return(w http.ResponseWriter, r *http.Request, provider string, q url.Values) error {
 	status := http.StatusFound
 	if r.Method == http.MethodPost {
 		status = http.StatusSeeOther
 	}
-	q, err := callbackIn(r)
-	if err != nil {
-		return err
-	}
 	state := q.Get("state")
 	out, err := d.SignIn.FromProvider(r.Context(), flow.ProviderReturn{
-		Provider: r.PathValue("provider"), State: state, Cookie: d.stateCookie(r, state), Values: q, Client: server.Client(w),
+		Provider: provider, State: state, Cookie: d.cookies().Of(r, state), Values: q, Client: server.Client(w),
 	})
-	d.dropStateCookie(w, state)
+	d.cookies().Drop(w, state)
 	if err != nil {
 		return d.refuseReturn(w, status, out, state, err)
 	}
@@ -260,99 +220,20 @@ func (d *Door) refuseReturn(w http.ResponseWriter, status int, out flow.Provider
 	}
 	q := withState(refused(no), out.State)
 	if code == auth.InvalidState {
-		q.Set("provider_state", short(state))
+		q.Set("provider_state", server.Repeated(state))
+	}
+	if out.Refused != nil {
+		out.RedirectTo = d.Policy.ClientURL // as Hasura Auth does
 	}
 	if p := out.Refused; p != nil && no.id == refusals[auth.ProviderRefused].id {
-		q.Set("provider_error", short(p.Code))
-		q.Set("provider_error_description", short(p.Description))
-		q.Set("provider_error_url", short(p.URI))
+		q.Set("provider_error", server.Repeated(p.Code))
+		q.Set("provider_error_description", server.Repeated(p.Description))
+		q.Set("provider_error_url", server.Repeated(p.URI))
 	}
 	server.Note(w, err)
 	return d.redirect(w, status, out.RedirectTo, q)
 }
 
-// short bounds what is repeated of what came from outside.
-func short(s string) string {
-	const most = 500
-	if len(s) > most {
-		s = s[:most]
-	}
-	return strings.ToValidUTF8(s, "")
-}
-
-// callbackIn reads what a provider says: of the query, or of the form that its page posts.
-func callbackIn(r *http.Request) (url.Values, error) {
-	encoded, field := r.URL.RawQuery, "query"
-	if r.Method == http.MethodPost {
-		media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		if err != nil || media != "application/x-www-form-urlencoded" {
-			return nil, auth.Invalid{Field: "Content-Type", Problem: "must be application/x-www-form-urlencoded"}
-		}
-		raw, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
-		if err != nil {
-			return nil, auth.Invalid{Field: "body", Problem: "broke off"}
-		}
-		if len(raw) > maxForm {
-			_, _ = io.CopyN(io.Discard, r.Body, 8<<20) // who is still sending reads no answer
-			return nil, auth.Invalid{Field: "body", Problem: "must not be longer than 64 KiB"}
-		}
-		encoded, field = string(raw), "body"
-	}
-	q, err := values(encoded, field, "state", "code", "id_token", "oauth_token", "oauth_verifier", "error", "error_description", "error_uri", "user", "iss", "denied")
-	if err != nil {
-		return nil, err
-	}
-	if s := q.Get("state"); s == "" || len(s) > maxState {
-		return nil, auth.Invalid{Field: "state", Problem: "must be the state that the sign-in began with"}
-	}
-	return q, nil
-}
-
-const maxForm = 64 << 10
-
-// The cookie binds a state to the browser that set out with it. Each trip has its own, so that
-// several tabs may be at providers at once.
-
-func (d *Door) secure() bool { return strings.HasPrefix(d.Policy.ServerURL, "https://") }
-
-// cookieName names the cookie of a state. Where there is TLS, no other host can set one of this name.
-func (d *Door) cookieName(state string) string {
-	name := "postern-" + hex.EncodeToString(tokens.HashSecret(state)[:8])
-	if d.secure() {
-		return "__Host-" + name
-	}
-	return name
-}
-
-// setStateCookie gives the browser what it must come back with. A page of the provider that posts
-// the form, or a page of the application on another site that asks for the link, has the cookie come
-// along only if it is told to; browsers take that over TLS alone, or on this machine.
-func (d *Door) setStateCookie(w http.ResponseWriter, s flow.ProviderStarted) {
-	if s.Cookie == "" {
-		return
-	}
-	sameSite := http.SameSiteLaxMode
-	if s.PostBack || s.Link && d.secure() {
-		sameSite = http.SameSiteNoneMode
-	}
-	d.writeStateCookie(w, s.State, s.Cookie, int(flow.StateLife.Seconds()), sameSite)
-}
-
-func (d *Door) dropStateCookie(w http.ResponseWriter, state string) {
-	d.writeStateCookie(w, state, "", -1, http.SameSiteLaxMode)
-}
-
-func (d *Door) writeStateCookie(w http.ResponseWriter, state, value string, maxAge int, sameSite http.SameSite) {
-	http.SetCookie(w, &http.Cookie{ // #nosec G124 -- without TLS, on a developer's machine, a Secure cookie would not come back
-		Name: d.cookieName(state), Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,
-		Secure: d.secure() || sameSite == http.SameSiteNoneMode, SameSite: sameSite,
-	})
-}
-
-// stateCookie is what the browser kept. Two of one name are none: somebody else set one of them.
-func (d *Door) stateCookie(r *http.Request, state string) string {
-	if kept := r.CookiesNamed(d.cookieName(state)); len(kept) == 1 {
-		return kept[0].Value
-	}
-	return ""
+func (d *Door) cookies() server.StateCookies {
+	return server.StateCookies{Secure: strings.HasPrefix(d.Policy.ServerURL, "https://")}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"postern/server"
 )
 
 // FuzzProviderQueries reads what strangers put into the addresses of starts and callbacks.
@@ -21,7 +23,7 @@ func FuzzProviderQueries(f *testing.F) {
 		r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/x", RawQuery: query}, Header: http.Header{}, Body: http.NoBody}
 		if start, _, err := startIn(r); err == nil {
 			for name, v := range map[string]string{"state": start.State, "role": start.Options.DefaultRole, "name": start.Options.DisplayName, "locale": start.Options.Locale, "challenge": start.CodeChallenge} {
-				if !utf8.ValidString(v) || strings.ContainsRune(v, 0) || len(v) > maxState {
+				if !utf8.ValidString(v) || strings.ContainsRune(v, 0) || len(v) > server.MaxState {
 					t.Errorf("the start takes %s %q", name, v)
 				}
 			}
@@ -37,7 +39,7 @@ func FuzzProviderQueries(f *testing.F) {
 				r.Body = readCloser{strings.NewReader(query)}
 			}
 		}
-		q, err := callbackIn(r)
+		q, err := server.ProviderCallback(r)
 		if err != nil {
 			return
 		}
@@ -46,7 +48,7 @@ func FuzzProviderQueries(f *testing.F) {
 				t.Errorf("the callback takes %s %q", name, q[name])
 			}
 		}
-		if s := q.Get("state"); s == "" || len(s) > maxState {
+		if s := q.Get("state"); s == "" || len(s) > server.MaxState {
 			t.Errorf("the callback takes the state %q", s)
 		}
 	})
