@@ -9,16 +9,19 @@ import (
 
 	"postern/auth"
 	"postern/store"
+	"postern/userobject"
 )
 
 // AdminSettings say which users are operators.
 type AdminSettings struct {
-	Enabled    bool   `env:"AUTH_GRAPHQL_ENABLED" default:"true" doc:"Serve the GraphQL API for operators at /graphql. It is closed to everybody without the admin secret (HASURA_GRAPHQL_ADMIN_SECRET) or one of the two roles below."`
-	Role       string `env:"AUTH_ADMIN_ROLE" doc:"Role whose holders may use the GraphQL API for operators with their access tokens. Empty means that the admin secret alone opens it."`
-	ReaderRole string `env:"AUTH_ADMIN_READER_ROLE" doc:"Role whose holders may read through the GraphQL API for operators, and change nothing."`
-	MustChange bool   `env:"AUTH_ADMIN_PASSWORD_MUST_CHANGE" default:"true" doc:"A password that an operator gives a new user lets nobody in: whoever signs in with it is refused and mailed a link to choose another one."`
+	Enabled    bool     `env:"AUTH_GRAPHQL_ENABLED" default:"true" doc:"Serve the GraphQL API for operators at /graphql. It is closed to everybody without the admin secret (HASURA_GRAPHQL_ADMIN_SECRET) or one of the two roles below."`
+	Role       string   `env:"AUTH_ADMIN_ROLE" doc:"Role whose holders may use the APIs for operators, the GraphQL one and that of GoTrue, with their access tokens. Empty means that the admin secret alone opens them, and the second service keys, too."`
+	ReaderRole string   `env:"AUTH_ADMIN_READER_ROLE" doc:"Role whose holders may read through the APIs for operators, and change nothing."`
+	MustChange bool     `env:"AUTH_ADMIN_PASSWORD_MUST_CHANGE" default:"true" gotrue:"false" doc:"A password that an operator gives a new user lets nobody in: whoever signs in with it is refused and mailed a link to choose another one."`
+	Passwords  bool     `env:"AUTH_ADMIN_PASSWORDS" default:"false" gotrue:"true" doc:"Let whoever has a service key or the admin secret give existing users another password. All sessions of the user end, and the user is told by mail. Only the API of GoTrue has this."`
+	KeyRoles   []string `env:"AUTH_JWT_ADMIN_ROLES" default:"service_role,supabase_admin" doc:"Roles in the claim role of keys that belong to no user which make their holders operators at the API of GoTrue, with all rights. Tokens of users never count, whatever role they name."`
 
-	Links             bool          `env:"AUTH_ADMIN_LINKS" default:"false" doc:"Let operators generate links that sign a user in, to hand them over where mails do not arrive. Whoever holds such a link gets in as the user (a second factor is asked for all the same), so it is off unless the service needs it."`
+	Links             bool          `env:"AUTH_ADMIN_LINKS" default:"false" gotrue:"true" doc:"Let operators generate links that sign a user in, to hand them over where mails do not arrive. Whoever holds such a link gets in as the user (a second factor is asked for all the same), so it is off unless the service needs it."`
 	ImpersonationLife time.Duration `env:"AUTH_ADMIN_IMPERSONATION_LIFE" default:"10m" min:"0s" max:"1h" doc:"Longest life of an access token by which an operator sees what a user sees; 0 turns impersonation off. Such a token says so in its claim act, is never refreshed and changes nothing of the account."`
 }
 
@@ -26,6 +29,11 @@ type AdminSettings struct {
 func (s AdminSettings) Check(report func(env, problem string)) {
 	if s.Role != "" && s.Role == s.ReaderRole {
 		report("AUTH_ADMIN_READER_ROLE", "must be another role than AUTH_ADMIN_ROLE: leave it out, or name a role for those who only read")
+	}
+	for _, role := range s.KeyRoles {
+		if role == "anon" || role == userobject.Authenticated {
+			report("AUTH_JWT_ADMIN_ROLES", "must not have "+role+" among them, which everybody's keys name")
+		}
 	}
 	for name, role := range map[string]string{"AUTH_ADMIN_ROLE": s.Role, "AUTH_ADMIN_READER_ROLE": s.ReaderRole} {
 		if role == GuestRole || role == "me" || role == "user" {
@@ -97,6 +105,8 @@ type OperatorClaim struct {
 	// Bearer is who an access token speaks of, and Roles what roles it allows; nil without a token.
 	Bearer *auth.Actor
 	Roles  []string
+	// KeyRole is what a key says that we signed and that belongs to no user.
+	KeyRole string
 }
 
 // Operator finds out what somebody may do: everything with the admin secret, or what their role allows. A
@@ -107,6 +117,9 @@ func (f *Admin) Operator(ctx context.Context, c OperatorClaim) (auth.Actor, erro
 	}
 	if c.Bearer != nil && c.Bearer.Impersonator != "" {
 		return auth.Actor{}, fmt.Errorf("%w: whoever acts as a user is no operator", auth.Forbidden)
+	}
+	if c.Bearer == nil && c.KeyRole != "" {
+		return f.withKey(c.KeyRole)
 	}
 	if c.Bearer == nil {
 		return auth.Actor{}, fmt.Errorf("%w: neither the admin secret nor an access token", auth.Unauthorized)
@@ -120,6 +133,14 @@ func (f *Admin) Operator(ctx context.Context, c OperatorClaim) (auth.Actor, erro
 		return auth.Actor{}, err
 	}
 	return f.withRights(ctx, *c.Bearer, user, rights)
+}
+
+// withKey is who comes with a key of a role.
+func (f *Admin) withKey(role string) (auth.Actor, error) {
+	if !slices.Contains(f.Settings.KeyRoles, role) {
+		return auth.Actor{}, fmt.Errorf("%w: a key of a role that is no operator's", auth.Forbidden)
+	}
+	return auth.Actor{Rights: auth.AllRights}, nil
 }
 
 // withRights is a user with the rights that a role gives them, as far as they hold it now.

@@ -39,6 +39,8 @@ func (in UserChange) checkNulls() error {
 		{"defaultRole", in.DefaultRole.Given, in.DefaultRole.Null},
 		{"roles", in.Roles.Given, in.Roles.Null},
 		{"metadataPatch", in.MetadataPatch.Given, in.MetadataPatch.Null},
+		{"appMetadataPatch", in.AppMetadataPatch.Given, in.AppMetadataPatch.Null},
+		{"password", in.Password.Given, in.Password.Null},
 		{"disabled", in.Disabled.Given, in.Disabled.Null},
 	} {
 		if f.null {
@@ -154,14 +156,38 @@ func (f *Admin) setMetadata(in UserChange, u *auth.User) error {
 		}
 		return err
 	}
-	if !in.MetadataPatch.Given {
+	if in.MetadataPatch.Given {
+		patch, err := givenMetadata("metadataPatch", in.MetadataPatch.Value)
+		if err != nil {
+			return err
+		}
+		if u.Metadata, err = patched(u.Metadata, patch); err != nil {
+			return err
+		}
+	}
+	if !in.AppMetadataPatch.Given {
 		return nil
 	}
-	patch, err := givenMetadata("metadataPatch", in.MetadataPatch.Value)
+	patch, err := givenMetadata("appMetadataPatch", in.AppMetadataPatch.Value)
 	if err != nil {
 		return err
 	}
-	u.Metadata, err = patched(u.Metadata, patch)
+	return setAppMetadata(u, patch)
+}
+
+// setAppMetadata puts members into what belongs to the application.
+func setAppMetadata(u *auth.User, patch map[string]json.RawMessage) error {
+	var all map[string]json.RawMessage
+	_ = json.Unmarshal(u.Metadata, &all) // what is no object has no member
+	apps := all[auth.AppMetadata]
+	if json.Unmarshal(apps, &map[string]json.RawMessage{}) != nil {
+		apps = nil
+	}
+	apps, err := patched(apps, patch)
+	if err != nil {
+		return err
+	}
+	u.Metadata, err = patched(u.Metadata, map[string]json.RawMessage{auth.AppMetadata: apps})
 	return err
 }
 

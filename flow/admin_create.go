@@ -30,6 +30,7 @@ type UserCreation struct {
 	RolesGiven          bool // otherwise they are those of new users
 	Metadata            json.RawMessage
 	Disabled            bool
+	BannedUntil         time.Time // zero for no ban
 
 	// What lets them in, one at most. Without any they come in by a link, a code or a provider.
 	Password     *string
@@ -113,7 +114,7 @@ func (f *Admin) addDrafted(ctx context.Context, tx *store.DB, u store.NewUser, e
 // drafted is the user that an operator describes, if there can be one.
 func (f *Admin) drafted(in UserCreation, now time.Time) (auth.User, error) {
 	u := auth.User{
-		ID: in.ID, CreatedAt: now, Disabled: in.Disabled, EmailVerified: in.EmailVerified, PhoneNumberVerified: in.PhoneNumberVerified,
+		ID: in.ID, CreatedAt: now, Disabled: in.Disabled, BannedUntil: in.BannedUntil, EmailVerified: in.EmailVerified, PhoneNumberVerified: in.PhoneNumberVerified,
 		Locale: f.Policy.DefaultLocale, DefaultRole: f.Policy.DefaultRole, Roles: f.Policy.AllowedRoles,
 	}
 	switch {

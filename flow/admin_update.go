@@ -38,8 +38,10 @@ type UserChange struct {
 	Roles               Field[[]string] // all of them
 	Metadata            Field[json.RawMessage]
 	MetadataPatch       Field[json.RawMessage] // members that take the place of those of their names; null removes one
+	AppMetadataPatch    Field[json.RawMessage] // the same of what belongs to the application alone
 	Disabled            Field[bool]
 	BannedUntil         Field[time.Time]
+	Password            Field[string]
 }
 
 // changeTries is how often a change is looked at again that met another one of the same user.
@@ -54,8 +56,12 @@ func (f *Admin) UpdateUser(ctx context.Context, by Operator, in UserChange) (sto
 	if err := in.checkNulls(); err != nil {
 		return store.UserRecord{}, err
 	}
+	hash, err := f.chosenPassword(ctx, by, in)
+	if err != nil {
+		return store.UserRecord{}, err
+	}
 	for range changeTries {
-		changed, err := f.updateOnce(ctx, by, in)
+		changed, err := f.updateOnce(ctx, by, in, hash)
 		var met again
 		if !errors.As(err, &met) {
 			return changed, unkept(err)
@@ -64,7 +70,7 @@ func (f *Admin) UpdateUser(ctx context.Context, by Operator, in UserChange) (sto
 	return store.UserRecord{}, auth.TooSoon{Code: auth.Overloaded, RetryAfter: time.Second}
 }
 
-func (f *Admin) updateOnce(ctx context.Context, by Operator, in UserChange) (changed store.UserRecord, err error) {
+func (f *Admin) updateOnce(ctx context.Context, by Operator, in UserChange, hash string) (changed store.UserRecord, err error) {
 	now := f.Now()
 	was, err := f.Store.UserRecord(ctx, in.ID)
 	if err != nil {
@@ -81,6 +87,12 @@ func (f *Admin) updateOnce(ctx context.Context, by Operator, in UserChange) (cha
 		return changed, err
 	}
 	d := difference(was.User, is, now)
+	if hash != "" {
+		if was.IsAnonymous {
+			return changed, auth.Invalid{Field: "password", Problem: "cannot be given to a guest, who signs up to have one"}
+		}
+		d.password, d.fields = true, append(d.fields, "password")
+	}
 	if err := by.mayGrant(d.added); err != nil {
 		return changed, err
 	}
@@ -89,6 +101,7 @@ func (f *Admin) updateOnce(ctx context.Context, by Operator, in UserChange) (cha
 			return changed, err
 		}
 	}
+	told := hooks.PasswordChanged{Event: event(by.Client, now), User: is}
 	err = f.inTx(ctx, func(tx *store.DB) error {
 		held, err := tx.HoldUserRecord(ctx, in.ID)
 		if err != nil {
@@ -103,9 +116,14 @@ func (f *Admin) updateOnce(ctx context.Context, by Operator, in UserChange) (cha
 		if err := f.rolesThere(ctx, tx, is, d); err != nil {
 			return err
 		}
-		c := store.UserChange{User: is, Banned: in.BannedUntil.Given, WithRoles: d.roles, DropTickets: d.email || d.phone, EndSessions: d.endsSessions()}
+		c := store.UserChange{User: is, Banned: in.BannedUntil.Given, WithRoles: d.roles, DropTickets: d.email || d.phone || d.password, EndSessions: d.endsSessions(), PasswordHash: hash, LockoutKey: f.lockoutKey(is.Email)}
 		if err := tx.ChangeUser(ctx, c, f.entry(by, "user.updated", is.ID, d.detail())); err != nil {
 			return err
+		}
+		if d.password {
+			if err := f.tellOfChosen(ctx, tx, told); err != nil {
+				return err
+			}
 		}
 		if err := f.tellOfAddresses(ctx, tx, by, was.User, is, d); err != nil {
 			return err
@@ -113,6 +131,9 @@ func (f *Admin) updateOnce(ctx context.Context, by Operator, in UserChange) (cha
 		changed, err = tx.UserRecord(ctx, is.ID)
 		return err
 	})
+	if err == nil && d.password {
+		f.passwordChanged(ctx, told)
+	}
 	return changed, err
 }
 
@@ -189,6 +210,7 @@ type userDifference struct {
 	roles        bool
 	added, taken []string // roles
 	locked       bool     // they may not come in
+	password     bool     // another one
 	is           auth.User
 }
 
@@ -229,12 +251,12 @@ func without(a, b []string) []string {
 
 // endsSessions tells whether the user's sessions end: what they were opened with is no longer so, or nobody may
 // use them.
-func (d userDifference) endsSessions() bool { return d.locked || len(d.taken) > 0 }
+func (d userDifference) endsSessions() bool { return d.locked || d.password || len(d.taken) > 0 }
 
 // reaches tells whether a change opens or closes a way in, or lifts a lock: by it somebody else might come in.
 func (d userDifference) reaches(was auth.User, now time.Time) bool {
 	return slices.ContainsFunc(d.fields, func(name string) bool {
-		return slices.Contains([]string{emailField, "emailVerified", phoneField, "phoneNumberVerified"}, name)
+		return slices.Contains([]string{emailField, "emailVerified", phoneField, "phoneNumberVerified", "password"}, name)
 	}) || was.Disabled && !d.is.Disabled || was.BannedUntil.After(now) && d.is.BannedUntil.Before(was.BannedUntil)
 }
 

@@ -5,11 +5,7 @@ package graph
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -21,7 +17,6 @@ import (
 	"postern/auth"
 	"postern/flow"
 	"postern/graph/wire"
-	"postern/limits"
 	"postern/server"
 	"postern/tokens"
 )
@@ -37,8 +32,7 @@ type Door struct {
 	Machines *flow.Machines
 	Service  *flow.Service
 	Signer   *tokens.Signer
-	Secret   string // the admin secret; empty opens nothing
-	Limits   limits.Settings
+	Secret   server.AdminSecret
 	Log      *slog.Logger
 
 	executor *executor.Executor
@@ -77,7 +71,7 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := d.take(by); err != nil {
+	if err := d.Secret.TakeTurn(by); err != nil {
 		return err
 	}
 	params, err := readParams(r)
@@ -117,22 +111,10 @@ func (d *Door) execute(ctx context.Context, params *graphql.RawParams) (*graphql
 	return response, nil
 }
 
-// take counts the requests of an operator, as often as a machine may ask.
-func (d *Door) take(by flow.Operator) error {
-	key := by.UserID
-	if key == "" {
-		key = by.Client.Bucket()
-	}
-	if wait, ok := d.Front.Limits.Take("operator", key, d.Limits.Management(), d.Front.Now()); !ok {
-		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
-	}
-	return nil
-}
-
 // operator finds out who asks.
 func (d *Door) operator(ctx context.Context, w http.ResponseWriter, r *http.Request) (flow.Operator, error) {
 	by := flow.Operator{Client: server.Client(w)}
-	claim, err := d.claim(ctx, r, by.Client)
+	claim, err := d.claim(r, by.Client)
 	if err != nil {
 		return by, err
 	}
@@ -140,31 +122,10 @@ func (d *Door) operator(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return by, err
 }
 
-// The headers that Hasura's engine sends to a remote schema, and that others send to be operators.
-const (
-	secretHeader = "X-Hasura-Admin-Secret"
-	roleHeader   = "X-Hasura-Role"
-	userHeader   = "X-Hasura-User-Id"
-	proofHeader  = "X-Hasura-Auth-Elevated" // the id of a user who proved themselves lately
-)
-
-// claim is what the request shows of who sends it. What the headers say of a role and a user counts beside
-// the admin secret alone: anybody can write them.
-func (d *Door) claim(ctx context.Context, r *http.Request, c auth.Client) (flow.OperatorClaim, error) {
-	for _, h := range []string{secretHeader, roleHeader, userHeader, proofHeader, "Authorization"} {
-		if len(r.Header.Values(h)) > 1 {
-			return flow.OperatorClaim{}, fmt.Errorf("%w: several headers %s", auth.Unauthorized, h)
-		}
-	}
-	if secret := r.Header.Get(secretHeader); secret != "" {
-		if err := d.isSecret(ctx, secret, c); err != nil {
-			return flow.OperatorClaim{}, err
-		}
-		user := r.Header.Get(userHeader)
-		if user != "" && !tokens.IsUUID(user) {
-			return flow.OperatorClaim{}, auth.Invalid{Field: userHeader, Problem: "must be a UUID"}
-		}
-		return flow.OperatorClaim{Secret: true, Role: r.Header.Get(roleHeader), UserID: user, Elevated: user != "" && r.Header.Get(proofHeader) == user}, nil
+// claim is what the request shows of who sends it.
+func (d *Door) claim(r *http.Request, c auth.Client) (flow.OperatorClaim, error) {
+	if claim, shown, err := d.Secret.Claim(r, c); shown || err != nil {
+		return claim, err
 	}
 	token, err := server.Bearer(r.Header.Values("Authorization"))
 	if err != nil {
@@ -176,29 +137,6 @@ func (d *Door) claim(ctx context.Context, r *http.Request, c auth.Client) (flow.
 	}
 	actor := said.Actor()
 	return flow.OperatorClaim{Bearer: &actor, Roles: said.Roles}, nil
-}
-
-// isSecret compares the admin secret. Wrong ones are counted for each client, who is heard no more when
-// there were too many, even with the right one. Each that is counted leaves an entry in the audit log.
-func (d *Door) isSecret(ctx context.Context, secret string, c auth.Client) error {
-	now, limit := d.Front.Now(), d.Limits.BruteForce()
-	if wait, spent := d.Front.Limits.Spent("admin-secret", c.Bucket(), limit, now); spent {
-		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
-	}
-	ours, theirs := sha256.Sum256([]byte(d.Secret)), sha256.Sum256([]byte(secret))
-	if d.Secret != "" && subtle.ConstantTimeCompare(ours[:], theirs[:]) == 1 {
-		return nil
-	}
-	if wait, ok := d.Front.Limits.Take("admin-secret", c.Bucket(), limit, now); !ok {
-		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
-	}
-	refused := fmt.Errorf("%w: not the admin secret", auth.Unauthorized)
-	if limit.Unlimited() {
-		if _, ok := d.Front.Limits.Take("admin-secret entries", c.Bucket(), d.Limits.Entries(), now); !ok {
-			return refused
-		}
-	}
-	return errors.Join(refused, d.Admin.NoteRefused(ctx, "graphql", c))
 }
 
 // asking is what resolvers know of a request: gqlgen hands them a context alone. Flows take the operator

@@ -44,11 +44,16 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 
 	front := beside.Front.Beside(gotrue.Refusing(theirs.Passwords.MinLength))
 	front.Methods, front.Exposed = "GET, POST, PUT, PATCH, DELETE", "X-Total-Count, Link, X-Supabase-Api-Version, X-Request-Id, Retry-After"
+	if err := theirs.Admin.OfEverybody(policy); err != nil {
+		return nil, err
+	}
+	admin := &flow.Admin{Kit: kit, Settings: theirs.Admin}
 	door := &gotrue.Door{
 		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha}, Health: beside.Health,
 		Policy: policy, Signer: kit.Signer, Offered: offered(policy, kit), LinkConfirmation: beside.LinkConfirmation,
 		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
 		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit}, Returns: beside.Returns,
+		Admin: admin, Secret: secretOf(c, front, admin, "gotrue"),
 	}
 	beside.Returns[gotrue.Mark] = door.Return
 	return door.Routes(), nil

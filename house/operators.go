@@ -1,10 +1,12 @@
 package house
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"regexp"
 
+	"postern/auth"
 	"postern/config"
 	"postern/flow"
 	"postern/graph"
@@ -32,9 +34,17 @@ func (h *House) operatorsDoor(c *config.Config, o Options, front *server.Front, 
 	door := &graph.Door{
 		Front: front.Beside(graph.Refuse),
 		Admin: admin, Scripts: &flow.Scripts{Kit: kit, Asked: c.Management.On()}, Machines: flow.NewMachines(kit, c.Management), Service: service,
-		Signer: kit.Signer, Secret: c.Engine.AdminSecret, Limits: c.Limits, Log: o.Log,
+		Signer: kit.Signer, Secret: secretOf(c, front, admin, "graphql"), Log: o.Log,
 	}
 	return door.Handler(), nil
+}
+
+// secretOf is the admin secret at a door.
+func secretOf(c *config.Config, front *server.Front, admin *flow.Admin, door string) server.AdminSecret {
+	return server.AdminSecret{
+		Front: front, Limits: c.Limits, Value: c.Engine.AdminSecret,
+		Refused: func(ctx context.Context, client auth.Client) error { return admin.NoteRefused(ctx, door, client) },
+	}
 }
 
 // service opens the desk for those who look after the service.

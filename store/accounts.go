@@ -68,6 +68,8 @@ type UserChange struct {
 	WithRoles   bool // the roles are others
 	DropTickets bool // one-time secrets were sent to an address that is no longer theirs
 	EndSessions bool
+	// PasswordHash is that of another password; empty leaves theirs. LockoutKey counts the wrong ones, which count no more.
+	PasswordHash, LockoutKey string
 }
 
 // ChangeUser writes a user as an operator wants them. Personal access tokens are left: while the user is
@@ -75,13 +77,16 @@ type UserChange struct {
 func (db *DB) ChangeUser(ctx context.Context, c UserChange, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(changeUserSQL, c.ID, nullable(c.Email), c.EmailVerified, nullable(c.NewEmail), nullable(c.PhoneNumber), c.PhoneNumberVerified,
-		c.DisplayName, c.AvatarURL, c.Locale, c.DefaultRole, jsonOrNull(c.Metadata), c.Disabled, c.Banned, nullableTime(c.BannedUntil), c.DropTickets)
+		c.DisplayName, c.AvatarURL, c.Locale, c.DefaultRole, jsonOrNull(c.Metadata), c.Disabled, c.Banned, nullableTime(c.BannedUntil), c.DropTickets, nullable(c.PasswordHash))
 	if c.WithRoles {
 		b.Queue(dropOtherRolesSQL, c.ID, c.Roles)
 		b.Queue(addMoreRolesSQL, c.ID, c.Roles, e.At)
 	}
 	if c.DropTickets {
 		b.Queue(dropTicketsSQL, c.ID)
+	}
+	if c.PasswordHash != "" {
+		b.Queue(dropCounterSQL, c.LockoutKey)
 	}
 	if c.EndSessions {
 		b.Queue(endOtherSessionsSQL, c.ID, nil)
@@ -94,7 +99,8 @@ func (db *DB) ChangeUser(ctx context.Context, c UserChange, e Entry) error {
 const (
 	changeUserSQL = `update auth.users set email = $2, email_verified = $3, new_email = $4, phone_number = $5, phone_number_verified = $6,
 			display_name = $7, avatar_url = $8, locale = $9, default_role = $10, metadata = $11, disabled = $12,
-			banned_until = case when $13::boolean then $14::timestamptz else banned_until end, ticket = case when $15::boolean then null else ticket end
+			banned_until = case when $13::boolean then $14::timestamptz else banned_until end, ticket = case when $15::boolean then null else ticket end,
+			password_hash = coalesce($16, password_hash), password_must_change = password_must_change and $16::text is null
 		where id = $1 and deleted_at is null`
 	dropOtherRolesSQL = `delete from auth.user_roles where user_id = $1 and role <> all($2::text[])`
 )

@@ -23,6 +23,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		"sharesSealedSecretsSQL": "asked once at the start",
 		"noteActiveSQL":          "once in ten minutes; an index on last_seen would cost every refresh",
 		"auditPartitionsSQL":     "once in ten minutes, of the catalogue",
+		"countListedSQL":         "operators ask how many users there are, or look for a part of a name",
 		"countScriptsSQL":        "an operator has a handful of scripts",
 		"listScriptsSQL":         "an operator has a handful of scripts",
 		"scriptSliceSQL":         "an operator has a handful of scripts",

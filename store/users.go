@@ -119,7 +119,7 @@ func (db *DB) AddUser(ctx context.Context, u NewUser, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(addUserSQL, u.ID, u.CreatedAt, u.Disabled, u.DisplayName, u.AvatarURL, u.Locale,
 		nullable(u.Email), u.EmailVerified, nullable(u.PasswordHash), u.DefaultRole, u.IsAnonymous, jsonOrNull(u.Metadata),
-		nullable(u.PhoneNumber), u.PhoneNumberVerified, u.PasswordMustChange)
+		nullable(u.PhoneNumber), u.PhoneNumberVerified, u.PasswordMustChange, nullableTime(u.BannedUntil))
 	b.Queue(addRolesSQL, u.ID, u.Roles, u.CreatedAt)
 	queueEntry(b, e)
 	_, err := changed(ctx, db, b)
@@ -128,8 +128,8 @@ func (db *DB) AddUser(ctx context.Context, u NewUser, e Entry) error {
 
 const (
 	addUserSQL = `insert into auth.users (id, created_at, updated_at, disabled, display_name, avatar_url, locale, email,
-			email_verified, password_hash, default_role, is_anonymous, metadata, phone_number, phone_number_verified, password_must_change, ticket_expires_at, otp_hash_expires_at)
-		values ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $2, $2)`
+			email_verified, password_hash, default_role, is_anonymous, metadata, phone_number, phone_number_verified, password_must_change, banned_until, ticket_expires_at, otp_hash_expires_at)
+		values ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $2, $2)`
 	addRolesSQL = `insert into auth.user_roles (user_id, role, created_at) select $1, unnest($2::text[]), $3`
 )
 

@@ -93,7 +93,7 @@ func Whole(u auth.User, known *auth.Details) User {
 	if p := o.PhoneConfirmed; p != nil && (o.Confirmed == nil || p.Before(*o.Confirmed)) {
 		o.Confirmed = p
 	}
-	o.Email = strings.ToLower(u.Email)
+	o.Email, o.DeletedAt = strings.ToLower(u.Email), moment(u.DeletedAt)
 	return o
 }
 

@@ -23,6 +23,7 @@ type User struct {
 	Role             string         `json:"role"`
 	Email            string         `json:"email"`
 	EmailConfirmed   *time.Time     `json:"email_confirmed_at,omitempty"`
+	InvitedAt        *time.Time     `json:"invited_at,omitempty"`
 	Phone            string         `json:"phone"`
 	PhoneConfirmed   *time.Time     `json:"phone_confirmed_at,omitempty"`
 	Confirmed        *time.Time     `json:"confirmed_at,omitempty"`
@@ -36,6 +37,7 @@ type User struct {
 	CreatedAt        time.Time      `json:"created_at"`
 	UpdatedAt        time.Time      `json:"updated_at"`
 	BannedUntil      *time.Time     `json:"banned_until,omitempty"`
+	DeletedAt        *time.Time     `json:"deleted_at,omitempty"` // of whom nothing but the row is left
 	IsAnonymous      bool           `json:"is_anonymous"`
 }
 

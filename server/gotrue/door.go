@@ -41,6 +41,8 @@ type Door struct {
 	Account  *flow.Account
 	Links    *flow.Links
 	Returns  server.Returns
+	Admin    *flow.Admin
+	Secret   server.AdminSecret
 }
 
 // route is one line of the door's table.
@@ -74,6 +76,12 @@ func (d *Door) routes() []route {
 		{method: "GET", path: "/user", handle: d.user},
 		{method: "PUT", path: "/user", handle: d.updateUser},
 		{method: "POST", path: "/logout", handle: d.logout},
+
+		{method: "GET", path: "/admin/users", handle: d.forOperators(d.listUsers)},
+		{method: "POST", path: "/admin/users", handle: d.forOperators(d.createUser)},
+		{method: "GET", path: "/admin/users/{user_id}", handle: d.forOperators(d.getUser)},
+		{method: "PUT", path: "/admin/users/{user_id}", handle: d.forOperators(d.changeUser)},
+		{method: "DELETE", path: "/admin/users/{user_id}", handle: d.forOperators(d.deleteUser)},
 	}
 }
 
