@@ -34,6 +34,9 @@ func joins() []join {
 			return sender(said["SMTP_ADMIN_EMAIL"], said["SMTP_SENDER_NAME"]), "", nil
 		}},
 		{otpLength, []string{"MAILER_OTP_LENGTH", "SMS_OTP_LENGTH", "MFA_PHONE_OTP_LENGTH"}, longest},
+		{"AUTH_SMS_TWILIO_ACCOUNT_SID", []string{"SMS_TWILIO_ACCOUNT_SID", "SMS_TWILIO_VERIFY_ACCOUNT_SID", "SMS_PROVIDER"}, ofTwilio("ACCOUNT_SID")},
+		{"AUTH_SMS_TWILIO_AUTH_TOKEN", []string{"SMS_TWILIO_AUTH_TOKEN", "SMS_TWILIO_VERIFY_AUTH_TOKEN", "SMS_PROVIDER"}, ofTwilio("AUTH_TOKEN")},
+		{"AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID", []string{"SMS_TWILIO_MESSAGE_SERVICE_SID", "SMS_TWILIO_VERIFY_MESSAGE_SERVICE_SID", "SMS_PROVIDER"}, ofTwilio("MESSAGE_SERVICE_SID")},
 		{"AUTH_CAPTCHA_PROVIDER", []string{"SECURITY_CAPTCHA_ENABLED", "SECURITY_CAPTCHA_PROVIDER"}, func(said map[string]string) (string, string, error) {
 			return captchaOf(said, said["SECURITY_CAPTCHA_PROVIDER"], "hcaptcha")
 		}},

@@ -91,26 +91,50 @@ func whenPort(port, means string) meaning {
 
 // theirSMS is how text messages leave.
 func theirSMS() []theirs {
-	other := "the gateways are twilio, modica, generic and dev (AUTH_SMS_PROVIDER)"
-	rows := []theirs{
+	const verify = "counts where GOTRUE_SMS_PROVIDER is twilio_verify"
+	return []theirs{
 		absent("SMS_AUTOCONFIRM", "a telephone number is always confirmed by a code"),
 		vain("SMS_MAX_FREQUENCY", "how often one user is written to is AUTH_SMS_USER_HOURLY_LIMIT"),
 		vain("SMS_OTP_EXP", "codes in text messages are good for five minutes"),
 		partOf("SMS_OTP_LENGTH", otpLength, "the longest of the three lengths counts for all"),
-		is("SMS_PROVIDER", "AUTH_SMS_PROVIDER", nil, ""),
+		is("SMS_PROVIDER", "AUTH_SMS_PROVIDER", gateway, "twilio_verify is twilio with a Verify service"),
 		vain("SMS_TEMPLATE", "text messages have templates as mails do (signin-passwordless-sms)"),
 		vain("SMS_TEST_OTP", "there are no codes for tests; AUTH_SMS_PROVIDER=dev sends none"),
 		vain("SMS_TEST_OTP_VALID_UNTIL", "there are no codes for tests"),
-		is("SMS_TWILIO_ACCOUNT_SID", "AUTH_SMS_TWILIO_ACCOUNT_SID", nil, ""),
-		is("SMS_TWILIO_AUTH_TOKEN", "AUTH_SMS_TWILIO_AUTH_TOKEN", nil, ""),
-		is("SMS_TWILIO_MESSAGE_SERVICE_SID", "AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID", nil, ""),
+		partOf("SMS_TWILIO_ACCOUNT_SID", "AUTH_SMS_TWILIO_ACCOUNT_SID", ""),
+		partOf("SMS_TWILIO_AUTH_TOKEN", "AUTH_SMS_TWILIO_AUTH_TOKEN", ""),
+		partOf("SMS_TWILIO_MESSAGE_SERVICE_SID", "AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID", ""),
 		vain("SMS_TWILIO_CONTENT_SID", "messages go by SMS alone, not by WhatsApp"),
+		partOf("SMS_TWILIO_VERIFY_ACCOUNT_SID", "AUTH_SMS_TWILIO_ACCOUNT_SID", verify),
+		partOf("SMS_TWILIO_VERIFY_AUTH_TOKEN", "AUTH_SMS_TWILIO_AUTH_TOKEN", verify),
+		partOf("SMS_TWILIO_VERIFY_MESSAGE_SERVICE_SID", "AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID", verify),
+		is("SMS_MESSAGEBIRD_ACCESS_KEY", "AUTH_SMS_MESSAGEBIRD_ACCESS_KEY", nil, ""),
+		is("SMS_MESSAGEBIRD_ORIGINATOR", "AUTH_SMS_MESSAGEBIRD_ORIGINATOR", nil, ""),
+		is("SMS_TEXTLOCAL_API_KEY", "AUTH_SMS_TEXTLOCAL_API_KEY", nil, ""),
+		is("SMS_TEXTLOCAL_SENDER", "AUTH_SMS_TEXTLOCAL_SENDER", nil, ""),
+		is("SMS_VONAGE_API_KEY", "AUTH_SMS_VONAGE_API_KEY", nil, ""),
+		is("SMS_VONAGE_API_SECRET", "AUTH_SMS_VONAGE_API_SECRET", nil, ""),
+		is("SMS_VONAGE_FROM", "AUTH_SMS_VONAGE_FROM", nil, ""),
+		is("SMS_MSG91_AUTH_KEY", "AUTH_SMS_MSG91_AUTH_KEY", nil, ""),
+		is("SMS_MSG91_SENDER_ID", "AUTH_SMS_MSG91_SENDER_ID", nil, ""),
+		vain("SMS_MSG91_TEMPLATE_ID", "messages are sent as text, which has a template of Postern's"),
 	}
-	for _, name := range []string{
-		"TWILIO_VERIFY_ACCOUNT_SID", "TWILIO_VERIFY_AUTH_TOKEN", "TWILIO_VERIFY_MESSAGE_SERVICE_SID", "MESSAGEBIRD_ACCESS_KEY", "MESSAGEBIRD_ORIGINATOR",
-		"TEXTLOCAL_API_KEY", "TEXTLOCAL_SENDER", "VONAGE_API_KEY", "VONAGE_API_SECRET", "VONAGE_FROM", "MSG91_AUTH_KEY", "MSG91_TEMPLATE_ID", "MSG91_SENDER_ID",
-	} {
-		rows = append(rows, vain("SMS_"+name, other))
+}
+
+// gateway is the word for one.
+func gateway(value string) meant {
+	if value == "twilio_verify" {
+		value = "twilio"
 	}
-	return rows
+	return meant{value: value}
+}
+
+// ofTwilio is one setting of Twilio, of the two sets that GoTrue has.
+func ofTwilio(name string) func(map[string]string) (string, string, error) {
+	return func(said map[string]string) (string, string, error) {
+		if said["SMS_PROVIDER"] == "twilio_verify" {
+			return said["SMS_TWILIO_VERIFY_"+name], "", nil
+		}
+		return said["SMS_TWILIO_"+name], "", nil
+	}
 }

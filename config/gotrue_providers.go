@@ -48,7 +48,7 @@ var theirStems = []struct {
 func theirProviders() []theirs {
 	web3, own := "there is no sign-in by wallets", "providers are set up by settings alone"
 	rows := []theirs{
-		absent("EXTERNAL_EMAIL_ENABLED", "signing in by e-mail is always there"),
+		is("EXTERNAL_EMAIL_ENABLED", "AUTH_GOTRUE_EMAIL_ENABLED", nil, "of this door"),
 		is("EXTERNAL_EMAIL_MAGIC_LINK_ENABLED", "AUTH_EMAIL_PASSWORDLESS_ENABLED", nil, ""),
 		is("EXTERNAL_EMAIL_AUTHORIZED_ADDRESSES", "AUTH_ACCESS_CONTROL_ALLOWED_EMAILS", nil, "others may not only get no mail: they may not sign up or in"),
 		is("EXTERNAL_PHONE_ENABLED", "AUTH_SMS_PASSWORDLESS_ENABLED", nil, ""),

@@ -56,7 +56,7 @@ func theirTokens() []theirs {
 		is("JWT_EXP", "AUTH_ACCESS_TOKEN_EXPIRES_IN", unlessZero, ""),
 		judged("JWT_DEFAULT_GROUP_NAME", unless("without effect: the role in the tokens of users is authenticated", "authenticated"), "the role is always `authenticated`"),
 		vain("JWT_ADMIN_GROUP_NAME", "no command makes users with another role"),
-		judged("JWT_ADMIN_ROLES", adminRoles, "only `service_role` counts; a list without it is an error"),
+		is("JWT_ADMIN_ROLES", "AUTH_JWT_ADMIN_ROLES", nil, ""),
 
 		is("SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY", "AUTH_ENCRYPTION_KEY", hexKey, "secrets are always sealed"),
 		is("SECURITY_DB_ENCRYPTION_DECRYPTION_KEYS", "AUTH_ENCRYPTION_KEY_PREVIOUS", hexKeys, "their ids do not count"),
@@ -97,18 +97,4 @@ func theirSessions() []theirs {
 		partOf("SECURITY_CAPTCHA_SECRET", "AUTH_CAPTCHA_SECRET", ""),
 		is("SECURITY_CAPTCHA_TIMEOUT", "AUTH_CAPTCHA_TIMEOUT", seconds, ""),
 	}
-}
-
-// adminRoles are the roles of operators, of which there is one.
-func adminRoles(value string) meant {
-	list := splitList(value)
-	if !slices.Contains(list, "service_role") {
-		return bad(value, "leaves out service_role, the one role that administers", "a list with service_role in it, or nothing")
-	}
-	for _, role := range list {
-		if role != "service_role" && role != "supabase_admin" {
-			return meant{note: "only service_role counts here: the other roles administer nothing"}
-		}
-	}
-	return meant{}
 }

@@ -211,7 +211,6 @@ func TestValuesOfGoTrueThatCannotBe(t *testing.T) {
 		`GOTRUE_JWT_KEYS=[{"kty":"RSA","key_ops":["sign"],"aws:kms:arn":"arn:x"}]`: `has a key that is kept by AWS KMS (aws:kms:arn), which cannot sign here`,
 		`GOTRUE_JWT_KEYS=[{"kty":"EC","crv":"P-256","key_ops":["sign"]}]`:          `has a key that signs and cannot be read: its private members are missing, or are not base64url`,
 		"GOTRUE_JWT_VALID_METHODS=RS256":                                           `signs by HS256, which GOTRUE_JWT_VALID_METHODS leaves out`,
-		"GOTRUE_JWT_ADMIN_ROLES=boss":                                              `"boss" leaves out service_role, the one role that administers; right: a list with service_role in it, or nothing`,
 		"GOTRUE_RATE_LIMIT_EMAIL_SENT=0":                                           `"0" lets nothing out at all; right: at least 1; leave the server or the gateway out to send nothing`,
 		"GOTRUE_SECURITY_DB_ENCRYPTION_ENCRYPTION_KEY=s3cret":                      `the value is no key of 256 bits in base64url; right: 43 letters, as GoTrue has it`,
 		"GOTRUE_MAILER_AUTOCONFIRM=maybe":                                          `"maybe" is neither true nor false; right: true or false`,
@@ -279,5 +278,19 @@ func TestKeysOfGoTrueSign(t *testing.T) {
 				t.Errorf("warnings: %q", got)
 			}
 		})
+	}
+}
+
+// GoTrue has two sets of settings for Twilio; the word for the gateway says which counts.
+func TestTwilioVerifyOfGoTrue(t *testing.T) {
+	t.Parallel()
+	for provider, want := range map[string]string{"twilio": "MG0123456789abcdef", "twilio_verify": "VA0123456789abcdef"} {
+		env := gotrueAlone()
+		env["GOTRUE_SMS_PROVIDER"] = provider
+		env["GOTRUE_SMS_TWILIO_MESSAGE_SERVICE_SID"], env["GOTRUE_SMS_TWILIO_VERIFY_MESSAGE_SERVICE_SID"] = "MG0123456789abcdef", "VA0123456789abcdef"
+		c, report := Load(Source{Env: env, ReadFile: files{}.read})
+		if c.SMS.Provider != "twilio" || c.SMS.TwilioService != want || !report.OK() {
+			t.Errorf("%s: %s, %s; report:\n%s", provider, c.SMS.Provider, c.SMS.TwilioService, report)
+		}
 	}
 }

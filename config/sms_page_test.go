@@ -27,7 +27,7 @@ func TestGatewaysOnThePageOfTextMessages(t *testing.T) {
 		}
 		providers = append(providers, c.SMS.Provider)
 	}
-	if diff := cmp.Diff([]string{"twilio", "twilio", "modica", "generic", "generic", "generic"}, providers); diff != "" {
+	if diff := cmp.Diff([]string{"twilio", "twilio", "messagebird", "textlocal", "vonage", "msg91", "modica", "generic", "generic", "generic"}, providers); diff != "" {
 		t.Errorf("gateways on the page (-want +got):\n%s", diff)
 	}
 }

@@ -50,7 +50,7 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 	admin := &flow.Admin{Kit: kit, Settings: theirs.Admin}
 	door := &gotrue.Door{
 		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha}, Health: beside.Health,
-		Policy: policy, Signer: kit.Signer, Offered: offered(policy, kit), LinkConfirmation: beside.LinkConfirmation,
+		Policy: policy, Signer: kit.Signer, Offered: offered(policy, kit, c.GoTrue.Email), LinkConfirmation: beside.LinkConfirmation,
 		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
 		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit}, Returns: beside.Returns,
 		Admin: admin, Secret: secretOf(c, front, admin, "gotrue"),
@@ -60,9 +60,9 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 }
 
 // offered are the ways in, as the door tells of them.
-func offered(p *flow.Policy, kit flow.Kit) gotrue.Offered {
+func offered(p *flow.Policy, kit flow.Kit, email bool) gotrue.Offered {
 	o := gotrue.Offered{
-		Providers: map[string]bool{}, Email: true, Guests: p.Guests, DisableSignUp: p.DisableSignUp, ConfirmsEmails: p.RequireVerifiedEmail,
+		Providers: map[string]bool{}, Email: email, Guests: p.Guests, DisableSignUp: p.DisableSignUp, ConfirmsEmails: p.RequireVerifiedEmail,
 		ConfirmsPhones: true, Passkeys: false,
 	}
 	for _, name := range inUse(kit.Providers) {

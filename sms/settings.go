@@ -1,8 +1,10 @@
 package sms
 
 import (
+	"maps"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,7 +20,7 @@ const (
 // Settings say how text messages leave the house.
 type Settings struct {
 	Enabled  bool   `env:"AUTH_SMS_PASSWORDLESS_ENABLED" default:"false" doc:"Let users sign in by a code in a text message."`
-	Provider string `env:"AUTH_SMS_PROVIDER" default:"twilio" oneof:"twilio modica generic dev" doc:"Gateway for text messages. dev sends nothing: it logs that there was a message, without its text. The settings of the others are looked at only where text messages are on."`
+	Provider string `env:"AUTH_SMS_PROVIDER" default:"twilio" oneof:"twilio modica messagebird textlocal vonage msg91 generic dev" doc:"Gateway for text messages. dev sends nothing: it logs that there was a message, without its text. The settings of the others are looked at only where text messages are on."`
 
 	TwilioAccount string `env:"AUTH_SMS_TWILIO_ACCOUNT_SID" doc:"Account at Twilio; begins with AC."`
 	TwilioToken   string `env:"AUTH_SMS_TWILIO_AUTH_TOKEN" secret:"true" doc:"Auth token of the account at Twilio."`
@@ -28,6 +30,20 @@ type Settings struct {
 	ModicaUser     string `env:"AUTH_SMS_MODICA_USERNAME" doc:"Application name at Modica's Mobile Gateway."`
 	ModicaPassword string `env:"AUTH_SMS_MODICA_PASSWORD" secret:"true" doc:"Password of the application at Modica's Mobile Gateway."`
 	ModicaURL      string `env:"AUTH_SMS_MODICA_URL" format:"url" doc:"Address to ask instead of https://api.modicagroup.com/rest/sms/v2, such as that of a stand-in for tests."`
+
+	MessageBirdKey        string `env:"AUTH_SMS_MESSAGEBIRD_ACCESS_KEY" secret:"true" doc:"Access key at MessageBird."`
+	MessageBirdOriginator string `env:"AUTH_SMS_MESSAGEBIRD_ORIGINATOR" doc:"Number or name that MessageBird sends from."`
+	MessageBirdURL        string `env:"AUTH_SMS_MESSAGEBIRD_URL" format:"url" doc:"Address to ask instead of https://rest.messagebird.com, such as that of a stand-in for tests."`
+	TextlocalKey          string `env:"AUTH_SMS_TEXTLOCAL_API_KEY" secret:"true" doc:"API key at Textlocal."`
+	TextlocalSender       string `env:"AUTH_SMS_TEXTLOCAL_SENDER" doc:"Name that Textlocal sends from."`
+	TextlocalURL          string `env:"AUTH_SMS_TEXTLOCAL_URL" format:"url" doc:"Address to ask instead of https://api.textlocal.in, such as that of a stand-in for tests."`
+	VonageKey             string `env:"AUTH_SMS_VONAGE_API_KEY" doc:"API key at Vonage."`
+	VonageSecret          string `env:"AUTH_SMS_VONAGE_API_SECRET" secret:"true" doc:"API secret at Vonage."`
+	VonageFrom            string `env:"AUTH_SMS_VONAGE_FROM" doc:"Number or name that Vonage sends from."`
+	VonageURL             string `env:"AUTH_SMS_VONAGE_URL" format:"url" doc:"Address to ask instead of https://rest.nexmo.com, such as that of a stand-in for tests."`
+	MSG91Key              string `env:"AUTH_SMS_MSG91_AUTH_KEY" secret:"true" doc:"Auth key at MSG91."`
+	MSG91Sender           string `env:"AUTH_SMS_MSG91_SENDER_ID" doc:"Name that MSG91 sends from."`
+	MSG91URL              string `env:"AUTH_SMS_MSG91_URL" format:"url" doc:"Address to ask instead of https://api.msg91.com, such as that of a stand-in for tests."`
 
 	GenericURL         string        `env:"AUTH_SMS_GENERIC_URL" format:"url" secret:"true" doc:"Where the gateway generic posts to. Counts as a secret, since some gateways have a key in it."`
 	GenericContentType string        `env:"AUTH_SMS_GENERIC_CONTENT_TYPE" default:"application/json" doc:"Media type of the body that is posted. With application/x-www-form-urlencoded the template is a flat JSON object, whose members become the fields."`
@@ -66,6 +82,13 @@ func (s Settings) problems(report func(env, problem string)) {
 		carriesPassword(report, "AUTH_SMS_MODICA_URL", s.ModicaURL)
 	case Generic:
 		s.genericProblems(report)
+	}
+	if r, ok := rowOf(s.Provider); ok {
+		needs := r.needs(s)
+		for _, env := range slices.Sorted(maps.Keys(needs)) {
+			missing(report, env, needs[env], "AUTH_SMS_PROVIDER="+r.name)
+		}
+		carriesPassword(report, "AUTH_SMS_"+strings.ToUpper(r.name)+"_URL", r.address(s))
 	}
 }
 

@@ -82,6 +82,9 @@ func Open(s Settings, o Options) (*Gateway, error) {
 		}
 		return &Gateway{transport: &devSink{dir: s.DevOutputDir, caught: o.Caught}}, nil
 	}
+	if r, ok := rowOf(s.Provider); ok {
+		return &Gateway{transport: &listed{client: c, row: r, settings: s}}, nil
+	}
 	return nil, fmt.Errorf("AUTH_SMS_PROVIDER: there is no gateway %q", s.Provider)
 }
 

@@ -33,6 +33,10 @@ func settingsOf(env map[string]string) sms.Settings {
 		TwilioAccount: env["AUTH_SMS_TWILIO_ACCOUNT_SID"], TwilioToken: env["AUTH_SMS_TWILIO_AUTH_TOKEN"],
 		TwilioService: env["AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID"], TwilioURL: env["AUTH_SMS_TWILIO_URL"],
 		ModicaUser: env["AUTH_SMS_MODICA_USERNAME"], ModicaPassword: env["AUTH_SMS_MODICA_PASSWORD"], ModicaURL: env["AUTH_SMS_MODICA_URL"],
+		MessageBirdKey: env["AUTH_SMS_MESSAGEBIRD_ACCESS_KEY"], MessageBirdOriginator: env["AUTH_SMS_MESSAGEBIRD_ORIGINATOR"], MessageBirdURL: env["AUTH_SMS_MESSAGEBIRD_URL"],
+		TextlocalKey: env["AUTH_SMS_TEXTLOCAL_API_KEY"], TextlocalSender: env["AUTH_SMS_TEXTLOCAL_SENDER"], TextlocalURL: env["AUTH_SMS_TEXTLOCAL_URL"],
+		VonageKey: env["AUTH_SMS_VONAGE_API_KEY"], VonageSecret: env["AUTH_SMS_VONAGE_API_SECRET"], VonageFrom: env["AUTH_SMS_VONAGE_FROM"], VonageURL: env["AUTH_SMS_VONAGE_URL"],
+		MSG91Key: env["AUTH_SMS_MSG91_AUTH_KEY"], MSG91Sender: env["AUTH_SMS_MSG91_SENDER_ID"], MSG91URL: env["AUTH_SMS_MSG91_URL"],
 		GenericURL: env["AUTH_SMS_GENERIC_URL"], GenericHeaders: env["AUTH_SMS_GENERIC_HEADERS"], GenericSecret: env["AUTH_SMS_GENERIC_SECRET"],
 		GenericContentType: "application/json", GenericTimeout: 10 * time.Second,
 	}
@@ -50,6 +54,7 @@ func open(t *testing.T, s sms.Settings) *sms.Gateway {
 // gateways are those that take texts.
 var gateways = map[string]func(*fakesms.Server) map[string]string{
 	"twilio": (*fakesms.Server).TwilioMessaging, "modica": (*fakesms.Server).Modica, "generic": (*fakesms.Server).Generic,
+	"messagebird": (*fakesms.Server).MessageBird, "textlocal": (*fakesms.Server).Textlocal, "vonage": (*fakesms.Server).Vonage, "msg91": (*fakesms.Server).MSG91,
 }
 
 func TestMessagesArriveAsTheyAre(t *testing.T) {

@@ -49,6 +49,10 @@ func New(t testing.TB) *Server {
 	mux.HandleFunc("POST /v2/Services/{service}/VerificationCheck", s.twilioCheck)
 	mux.HandleFunc("POST /rest/sms/v2/messages", s.modica)
 	mux.HandleFunc("POST /gateway", s.generic)
+	mux.HandleFunc("POST /messagebird/messages", s.messagebird)
+	mux.HandleFunc("POST /textlocal/send", s.textlocal)
+	mux.HandleFunc("POST /vonage/sms/json", s.vonage)
+	mux.HandleFunc("POST /msg91/api/v2/sendsms", s.msg91)
 	inner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fault := s.note(r)
 		if fault.before(s, w) {

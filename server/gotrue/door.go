@@ -21,6 +21,7 @@ const Prefix = "/auth/v1"
 type Settings struct {
 	Enabled  bool          `env:"AUTH_GOTRUE_API_ENABLED" default:"false" doc:"Serve clients of Supabase Auth and GoTrue, at /auth/v1."`
 	URL      string        `env:"AUTH_GOTRUE_URL" format:"url" doc:"Public address of this API, its path included; links in its mails start with it. Unset, it is AUTH_SERVER_URL with the path /auth/v1 in the place of AUTH_API_PREFIX."`
+	Email    bool          `env:"AUTH_GOTRUE_EMAIL_ENABLED" default:"true" doc:"Let users of this API sign up and in with an e-mail address."`
 	MailLife time.Duration `env:"AUTH_GOTRUE_MAIL_OTP_EXP" unit:"s" default:"86400" min:"1m" max:"168h" doc:"How long links and codes in mails of this API are good for."`
 }
 

@@ -60,6 +60,9 @@ func (d *Door) magicLink(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Door) mailSignIn(w http.ResponseWriter, r *http.Request, in otpRequest) error {
+	if !d.Offered.Email {
+		return noEmail(http.StatusUnprocessableEntity, "logins")
+	}
 	err := d.SignIn.WithLink(r.Context(), flow.LinkSignIn{
 		Email: string(in.Email), Options: d.options(r, in.Data), CodeChallenge: in.Challenge, OnlyKnown: in.CreateUser != nil && !*in.CreateUser, Said: said(in.Verbatim), Client: server.Client(w),
 	})
@@ -93,6 +96,9 @@ func (d *Door) recover(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !d.Offered.Email {
+		return noEmail(http.StatusUnprocessableEntity, "logins")
+	}
 	if err := d.Account.ResetPassword(r.Context(), d.ask(w, r, in)); err != nil {
 		return err
 	}
@@ -106,6 +112,9 @@ func (d *Door) resend(w http.ResponseWriter, r *http.Request) error {
 	}
 	if in.Type != "signup" {
 		return auth.Invalid{Field: "type", Problem: "must be signup"}
+	}
+	if !d.Offered.Email {
+		return noEmail(http.StatusBadRequest, "signups")
 	}
 	if err := d.Account.Resend(r.Context(), d.ask(w, r, in)); err != nil {
 		return err

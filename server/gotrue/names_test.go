@@ -91,3 +91,18 @@ func TestGoTrueIsAtTheRootOnlyWithoutHasuraAuth(t *testing.T) {
 		t.Errorf("GET /version of Hasura Auth's door: %d %s", r.status, r.body)
 	}
 }
+
+// An operator who closed the way in by e-mail (GOTRUE_EXTERNAL_EMAIL_ENABLED) finds it closed everywhere.
+func TestWithoutEmailNobodyComesInByOne(t *testing.T) {
+	t.Parallel()
+	d := door{testhouse.Alone(t, inTheirNames(map[string]string{"GOTRUE_EXTERNAL_EMAIL_ENABLED": "false"}))}
+	for path, status := range map[string]int{"/signup": 400, "/token?grant_type=password": 422, "/otp": 422, "/magiclink": 422, "/recover": 422, "/resend": 400} {
+		a := d.ask(t, "POST", path, `{"email":"ada@example.com","password":"correct horse","type":"signup"}`)
+		if a.status != status || a.code(t) != "email_provider_disabled" {
+			t.Errorf("%s: %d %s, want %d", path, a.status, a.body, status)
+		}
+	}
+	if external := d.ok(t, "GET", "/settings", "")["external"].(map[string]any); external["email"] != false {
+		t.Errorf("settings say %v", external["email"])
+	}
+}

@@ -85,6 +85,9 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
 	case in.Phone != "":
 		return refusal{http.StatusBadRequest, "phone_provider_disabled", "Phone signups are disabled"}
 	}
+	if !d.Offered.Email {
+		return noEmail(http.StatusBadRequest, "signups")
+	}
 	if err := in.Email.check(); err != nil {
 		return err
 	}

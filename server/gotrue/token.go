@@ -22,6 +22,11 @@ func (d *Door) token(w http.ResponseWriter, r *http.Request) error {
 	return refusal{http.StatusBadRequest, "invalid_credentials", "unsupported_grant_type"}
 }
 
+// noEmail refuses who comes with an address, where the operator lets nobody in by one.
+func noEmail(status int, what string) refusal {
+	return refusal{status, "email_provider_disabled", "Email " + what + " are disabled"}
+}
+
 type passwordRequest struct {
 	server.Verbatim `json:"-"`
 
@@ -41,6 +46,8 @@ func (d *Door) passwordGrant(w http.ResponseWriter, r *http.Request) error {
 		return refusal{http.StatusUnprocessableEntity, "phone_provider_disabled", "Phone logins are disabled"}
 	case in.Email == "":
 		return auth.Invalid{Field: "email", Problem: "or phone is missing"}
+	case !d.Offered.Email:
+		return noEmail(http.StatusUnprocessableEntity, "logins")
 	case in.Password == "" || len(in.Password) > 1024 || !flow.ValidEmail(string(in.Email)):
 		return auth.InvalidCredentials // nobody's
 	}
