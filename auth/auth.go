@@ -76,6 +76,7 @@ type Session struct {
 	ExpiresAt time.Time // moves forward with each refresh
 	AAL       int       // authenticator assurance level, 1 or 2
 	AMR       []Method  // how the user proved who they are, latest last
+	FactorDue bool      // the user has a second factor and has not proved it: only doors that can ask for it take such a session
 }
 
 // Method is one proof of identity (RFC 8176 calls the list amr).
@@ -165,6 +166,7 @@ type Actor struct {
 	UserID    string // empty for an operator who is no user: one who has the admin secret
 	SessionID string // empty in tokens that an older server issued
 	Elevated  bool   // proved again lately, see AUTH_REQUIRE_ELEVATED_CLAIM
+	FactorDue bool   // the session has not proved the second factor that its user has
 	Rights    Rights // what the actor may do with other people's accounts
 	// Impersonator is the operator who holds the token in the place of the user: their id, or "operator" for
 	// one who is no user. Such an actor sees what the user sees, and changes nothing of the account.
@@ -194,8 +196,9 @@ const (
 	ConfirmEmailChange Purpose = "emailConfirmChange"
 	SignInByEmail      Purpose = "passwordlessEmail"
 	ResetPassword      Purpose = "passwordReset"
-	Invitation         Purpose = "invitation" // an operator asks somebody in who has an account and never came
-	SecondFactor       Purpose = "mfaTotp"    // the first factor is proved, the second is due
+	Invitation         Purpose = "invitation"       // an operator asks somebody in who has an account and never came
+	SecondFactor       Purpose = "mfaTotp"          // the first factor is proved, the second is due
+	FactorChallenge    Purpose = "factor-challenge" // a session is about to prove the second factor
 
 	ExchangeCode      Purpose = "code" // a PKCE authorization code (RFC 7636)
 	SignInByEmailCode Purpose = "email-code"

@@ -135,7 +135,7 @@ export const hasuraAuthForms = {
 }
 
 const providers = later('providers at the door of GoTrue')
-const factors = later('second factors at the door of GoTrue')
+const totpFactors = 'a second factor: enrol, verify, sign in with one and raise the session, unenrol'
 const passkeys = later('passkeys at the door of GoTrue')
 const admin = later('operators at the door of GoTrue')
 const oauthServer = later('the OAuth2 server')
@@ -175,7 +175,7 @@ export const supabaseAuth = {
   unlinkIdentity: providers,
   signInWithPasskey: passkeys,
   registerPasskey: passkeys,
-  ...Object.fromEntries(['enroll', 'challenge', 'verify', 'unenroll', 'challengeAndVerify'].map((m) => [`mfa.${m}`, factors])),
+  ...Object.fromEntries(['enroll', 'challenge', 'verify', 'unenroll', 'challengeAndVerify'].map((m) => [`mfa.${m}`, totpFactors])),
   ...Object.fromEntries(['startRegistration', 'verifyRegistration', 'startAuthentication', 'verifyAuthentication', 'list', 'update', 'delete'].map((m) => [`passkey.${m}`, passkeys])),
   ...Object.fromEntries(['getAuthorizationDetails', 'approveAuthorization', 'denyAuthorization', 'listGrants', 'revokeGrant'].map((m) => [`oauth.${m}`, oauthServer])),
   ...Object.fromEntries(

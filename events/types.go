@@ -53,6 +53,7 @@ func Types() []Type {
 			"sessions":      {"integer", "How many sessions ended.", false},
 		}},
 		{"factor.staged", "A second factor was begun to be set up.", map[string]Field{"sessionId": asking}},
+		{"factor.unstaged", "A second factor that was begun to be set up was given up.", map[string]Field{"sessionId": asking}},
 		{"identity.linked", "An account at a provider was linked.", map[string]Field{
 			"provider": provider, "identityId": {"uuid", "The link.", false}, "sessionId": asking,
 		}},
@@ -93,6 +94,7 @@ func Types() []Type {
 			"pats":      {"integer", "How many personal access tokens were revoked with them.", true},
 			"before":    {"time", "Only sessions that began before ended.", true},
 		}},
+		{"session.raised", "A second factor was proved within a session. The user's other sessions that have not proved one ended.", map[string]Field{"sessionId": session("The session."), "method": {"string", "How: totp or recovery-code.", false}}},
 		{"session.replayed", "A session was ended since two parties held its refresh token.", map[string]Field{"sessionId": session("The session.")}},
 		{"session.started", "A user signed in.", map[string]Field{"sessionId": session("The session."), "method": method}},
 		{"sms.failed", "A text message was given up: it is among the dead letters.", map[string]Field{"messageId": message, "template": template}},

@@ -86,6 +86,9 @@ func (k *Kit) memberElevated(ctx context.Context, a auth.Actor, rule string) (au
 	if err != nil {
 		return auth.User{}, err
 	}
+	if a.FactorDue {
+		return auth.User{}, fmt.Errorf("%w: the session of user %s has not proved it", auth.FactorRequired, u.ID)
+	}
 	if err := k.Policy.gateMember(u, k.Now()); err != nil {
 		return auth.User{}, err
 	}

@@ -16,7 +16,7 @@ import (
 
 // ask computes the custom claims of a sign-in and asks the hooks of sessions and tokens, before it is
 // committed: a sign-in that is refused then uses nothing up. Who has a second factor to prove gets no
-// token yet, so nothing is asked for them.
+// token yet, or one without custom claims, so those are not asked for.
 //
 // o.user is the user as the commit will leave them, was as they are: what the commit changes is not yet
 // to be read anywhere else.
@@ -32,7 +32,7 @@ func (k *Kit) ask(ctx context.Context, o opening, was auth.User) (opening, error
 }
 
 func (k *Kit) askClaims(ctx context.Context, o opening, was auth.User) (opening, error) {
-	if k.Claims.None() || k.Policy.wantsFactor(o) {
+	if k.Claims.None() || k.Policy.wantsFactor(o) || k.Policy.leavesFactor(o) {
 		return o, nil
 	}
 	var err error

@@ -38,6 +38,7 @@ type typed struct {
 	user     auth.User
 	code     string
 	ticketID string // that it is typed for, and that counts the tries; empty when there is none
+	factorID string // that it is said to be of; empty when there is only one
 	client   auth.Client
 	now      time.Time
 }
@@ -137,7 +138,7 @@ func (k *Kit) useProof(ctx context.Context, tx *store.DB, p proof) error {
 		}
 	} else {
 		if p.factor.ID == "" {
-			p.factor.ID = tokens.NewUUID()
+			p.factor.ID = p.user.ID // as which it was told of, see auth.Details
 		}
 		err = tx.AcceptStep(ctx, p.user.ID, p.factor, p.step, p.sealed, p.now)
 		if err == nil {

@@ -122,6 +122,9 @@ type Policy struct {
 	// ResetsProve has whoever opens the mail to reset a password confirm their address, who then need not
 	// have done so before.
 	ResetsProve bool
+	// FactorLater has who has a second factor get a session at once, which is good for little until they prove it there.
+	// Doors where it is not set ask for the second factor before there is a session, and take no such session.
+	FactorLater bool
 	redirects   redirects
 	access      access
 	limits      sessionLimits

@@ -58,9 +58,14 @@ func (k *Kit) enter(ctx context.Context, db *store.DB, o opening) (auth.Admissio
 	return auth.Admission{Grant: grant}, err
 }
 
-// wantsFactor tells whether a second factor is due.
+// wantsFactor tells whether a second factor must be proved before there is a session.
 func (p *Policy) wantsFactor(o opening) bool {
-	return o.user.ActiveMFAType != "" && p.asksFactor(o)
+	return o.user.ActiveMFAType != "" && p.asksFactor(o) && !p.FactorLater
+}
+
+// leavesFactor tells whether the session begins without the second factor, which stays due.
+func (p *Policy) leavesFactor(o opening) bool {
+	return o.user.ActiveMFAType != "" && p.asksFactor(o) && p.FactorLater
 }
 
 // asksFactor tells whether users who have a second factor must prove it.
@@ -109,7 +114,7 @@ func (o opening) refusal(err error) error {
 // open writes the session with its audit row and event, and signs the
 // access token. Sign-ins come to it through enter.
 func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, error) {
-	if (o.claims == nil && !k.Claims.None()) || (o.session.ID == "" && k.asksOfSessions()) {
+	if (o.claims == nil && !k.Claims.None() && !k.Policy.leavesFactor(o)) || (o.session.ID == "" && k.asksOfSessions()) {
 		return nil, errNotAsked
 	}
 	session, token := o.session, tokens.NewUUID()
@@ -143,7 +148,7 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 func (k *Kit) newSession(o opening) auth.Session {
 	return auth.Session{
 		ID: tokens.NewUUID(), UserID: o.user.ID, CreatedAt: o.now, ExpiresAt: o.now.Add(k.Policy.sessionLife()),
-		AAL: max(o.aal, 1), AMR: o.methods(),
+		AAL: max(o.aal, 1), AMR: o.methods(), FactorDue: k.Policy.leavesFactor(o),
 	}
 }
 
@@ -177,7 +182,7 @@ func (k *Kit) access(u auth.User, s auth.Session, say speech) tokens.Access {
 	}
 	return tokens.Access{
 		UserID: u.ID, Actor: say.actor, SessionID: s.ID, Roles: u.AllowedRoles(), DefaultRole: u.DefaultRole,
-		IsAnonymous: u.IsAnonymous, Elevated: say.elevated, Extra: say.claims, Others: others, Audience: audience, Life: life,
+		IsAnonymous: u.IsAnonymous, Elevated: say.elevated, FactorDue: s.FactorDue, Extra: say.claims, Others: others, Audience: audience, Life: life,
 	}
 }
 

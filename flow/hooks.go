@@ -284,23 +284,28 @@ func (k *Kit) passwordUnknown(ctx context.Context, a attempt, u *auth.User, refu
 	return *v, nil
 }
 
-// factorChecked has hooks asked about a code of a second factor that was compared.
+// factorChecked has hooks asked about a code of a second factor that was compared and counted.
 func (k *Kit) factorChecked(ctx context.Context, t typed, p proof, check error) error {
-	if k.Hooks == nil || !k.Hooks.FactorChecked.Bound() || check != nil && auth.CodeOf(check) != auth.InvalidTOTP {
-		return check
+	if p.factor.ID != "" {
+		t.factorID = p.factor.ID
 	}
-	e := hooks.FactorChecked{Event: event(t.client, t.now), User: t.user, FactorID: p.factor.ID, Type: byTOTP, Valid: check == nil}
-	if tokens.IsRecoveryCode(t.code) {
-		e.Type = byRecoveryCode
-	}
-	err := k.endedBy(ctx, t.user, t.client, k.Hooks.FactorChecked.Ask(ctx, &e))
-	switch {
-	case err == nil:
-		return check
-	case check == nil:
+	err := k.factorJudged(ctx, t, check)
+	if check == nil && err != nil {
 		return k.returnProof(ctx, p, err)
 	}
 	return err
+}
+
+// factorJudged has hooks asked about a code of a second factor; check is what comparing it came to.
+func (k *Kit) factorJudged(ctx context.Context, t typed, check error) error {
+	if k.Hooks == nil || !k.Hooks.FactorChecked.Bound() || check != nil && auth.CodeOf(check) != auth.InvalidTOTP {
+		return check
+	}
+	e := hooks.FactorChecked{Event: event(t.client, t.now), User: t.user, FactorID: t.factorID, Type: factorMethod(t.code), Valid: check == nil}
+	if err := k.endedBy(ctx, t.user, t.client, k.Hooks.FactorChecked.Ask(ctx, &e)); err != nil {
+		return err
+	}
+	return check
 }
 
 // endedBy ends all sessions of a user where the hook that refuses says so.

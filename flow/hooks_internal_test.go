@@ -37,6 +37,7 @@ var decided = map[string]string{
 	"WithFactor":       "FactorChecked, ask",
 	"WithPAT":          "ask",
 	"ElevateByFactor":  "FactorChecked, ask",
+	"grantRaised":      "Raise: FactorChecked before; askClaims, mint",
 	"ElevateByCode":    "ask",
 	"ElevateByPasskey": "ask",
 

@@ -90,11 +90,13 @@ func (f *Sessions) askAgain(ctx context.Context, in Refresh, related func() kin,
 		return say, "", fmt.Errorf("%w: unknown", auth.InvalidRefreshToken)
 	case err != nil:
 		return say, "", err
-	case s.User.IsLocked(now):
+	case s.User.IsLocked(now), s.FactorDue && !f.Policy.FactorLater:
 		return say, "", nil // the judgement of the token says so, or what is wrong with the token itself
 	}
-	if say.claims, err = f.Claims.Of(ctx, s.User.ID, nil); err != nil {
-		return say, "", err
+	if !s.FactorDue {
+		if say.claims, err = f.Claims.Of(ctx, s.User.ID, nil); err != nil {
+			return say, "", err
+		}
 	}
 	if f.Supabase {
 		if say.details, err = f.detailsOf(ctx, s.User); err != nil {
@@ -108,7 +110,7 @@ func (f *Sessions) askAgain(ctx context.Context, in Refresh, related func() kin,
 func (f *Sessions) rotation(in Refresh, next string, now time.Time) store.Rotation {
 	return store.Rotation{
 		Hash: tokens.HashRefresh(in.Token), NextHash: tokens.HashRefresh(next), ExpiresAt: now.Add(f.Policy.sessionLife()),
-		MaxLife: f.Policy.SessionMaxLife, RequireEmail: f.Policy.RequireVerifiedEmail, Vouching: f.Policy.vouching(), Client: in.Client, Alive: f.Policy.alive(now),
+		MaxLife: f.Policy.SessionMaxLife, RequireEmail: f.Policy.RequireVerifiedEmail, Vouching: f.Policy.vouching(), TakesDue: f.Policy.FactorLater, Client: in.Client, Alive: f.Policy.alive(now),
 	}
 }
 
@@ -220,6 +222,8 @@ func (p *Policy) weigh(h store.Held, k kin, c auth.Client, now time.Time) weighe
 		return weighed{reason: fmt.Errorf("%w: session %s is over", auth.InvalidRefreshToken, h.SessionID)}
 	case h.CurrentHash != k.self && !isPredecessor: // an ancestor, or a tripwire
 		return weighed{verdict: endReplayed, reason: errReplayed}
+	case h.FactorDue && !p.FactorLater:
+		return weighed{reason: fmt.Errorf("%w: the second factor of session %s is due, and cannot be proved at this door", auth.InvalidRefreshToken, h.SessionID)}
 	}
 	// The access lists do not stop a refresh, as in Hasura Auth: they are about coming in.
 	if err := p.gate(h.User, now); err != nil && auth.CodeOf(err) != auth.EmailNotAllowed {
@@ -243,7 +247,7 @@ func sameDevice(h store.Held, c auth.Client) bool {
 
 func sessionOf(s store.Refreshed) auth.Session {
 	return auth.Session{
-		ID: s.SessionID, UserID: s.User.ID, CreatedAt: s.SessionCreatedAt, ExpiresAt: s.SessionExpiresAt, AAL: s.AAL, AMR: s.AMR,
+		ID: s.SessionID, UserID: s.User.ID, CreatedAt: s.SessionCreatedAt, ExpiresAt: s.SessionExpiresAt, AAL: s.AAL, AMR: s.AMR, FactorDue: s.FactorDue,
 	}
 }
 

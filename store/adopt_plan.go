@@ -265,7 +265,7 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 		union all
 		select 'auth.' || relname || '.' || attname from pg_attribute join pg_class on pg_class.oid = attrelid
 		where relnamespace = 'auth'::regnamespace and not attisdropped and (
-			relname = 'refresh_tokens' and attname in ('aal', 'amr', 'factor_id', 'user_agent', 'address_prefix', 'rotated_at', 'ends_at')
+			relname = 'refresh_tokens' and attname in ('aal', 'amr', 'factor_id', 'user_agent', 'address_prefix', 'rotated_at', 'ends_at', 'factor_due')
 			or relname = 'user_security_keys' and attname in ('added_at', 'used_at', 'aaguid', 'backup_eligible', 'backed_up')
 			or relname = 'user_providers' and attname in ('profile', 'email', 'email_verified', 'signed_in_at')
 			or relname = 'users' and attname in ('banned_until', 'deleted_at', 'password_must_change'))
@@ -287,7 +287,7 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 	p.Changes = []string{
 		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.audit_pending, auth.audit_seals, auth.audit_head, auth.audit_counts, auth.active_users, auth.active_counts, auth.event_heads, auth.events, auth.event_endpoints, auth.event_lanes, auth.event_letters, auth.factors, auth.recovery_codes, auth.hook_scripts, auth.hook_script_secrets, auth.machine_clients, auth.deleted_users, auth.impersonations, auth.postern_state and auth.postern_migrations",
-		"add columns to auth.refresh_tokens, each empty or with a default: aal, amr, factor_id, user_agent, address_prefix, rotated_at, ends_at; with two indexes there, and one on the tickets of auth.users",
+		"add columns to auth.refresh_tokens, each empty or with a default: aal, amr, factor_id, user_agent, address_prefix, rotated_at, ends_at, factor_due; with two indexes there, and one on the tickets of auth.users",
 		"add columns to auth.user_security_keys (added_at, used_at, aaguid, backup_eligible, backed_up) and to auth.user_providers (profile, email, email_verified, signed_in_at), each empty, and an index on the user of each",
 		"add columns to auth.users, each empty or with a default: banned_until, deleted_at, password_must_change; with ten indexes there and one on auth.user_roles, to find users by",
 		"add schema " + jobSchema + " for background work",

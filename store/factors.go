@@ -13,6 +13,7 @@ import (
 // Factor is a TOTP factor with its secret. It never leaves a flow.
 type Factor struct {
 	ID       string    // empty when Hasura Auth enrolled it and no code was accepted since
+	Name     string    // that the user gave it; may be empty
 	Sealed   []byte    // the secret, sealed by us; empty when Shared has it
 	Shared   string    // auth.users.totp_secret: the secret as Hasura Auth keeps it
 	LastStep int64     // the latest step whose code was accepted; 0 when none was
@@ -25,7 +26,7 @@ func (db *DB) ActiveFactor(ctx context.Context, userID string) (Factor, error) {
 }
 
 // What the user's row says counts: operators turn a lost factor off there.
-const activeFactorSQL = `select coalesce(f.id::text, '') as id, coalesce(f.secret, '') as sealed, coalesce(u.totp_secret, '') as shared,
+const activeFactorSQL = `select coalesce(f.id::text, '') as id, coalesce(f.name, '') as name, coalesce(f.secret, '') as sealed, coalesce(u.totp_secret, '') as shared,
 		coalesce(f.last_step, 0) as last_step, coalesce(f.created_at, u.created_at) as since
 	from auth.users u left join auth.factors f on f.user_id = u.id and f.kind = 'totp' and f.status = 'active'
 	where u.id = $1 and u.active_mfa_type = 'totp'`
@@ -35,7 +36,7 @@ func (db *DB) PendingFactor(ctx context.Context, userID string, after time.Time)
 	return one[Factor](ctx, db, pendingFactorSQL, userID, after)
 }
 
-const pendingFactorSQL = `select f.id::text as id, coalesce(f.secret, '') as sealed, '' as shared, 0::bigint as last_step, f.created_at as since
+const pendingFactorSQL = `select f.id::text as id, coalesce(f.name, '') as name, coalesce(f.secret, '') as sealed, '' as shared, 0::bigint as last_step, f.created_at as since
 	from auth.factors f where f.user_id = $1 and f.kind = 'totp' and f.status = 'pending' and f.created_at > $2`
 
 // StageFactor writes a factor that proves nothing yet, in the place of one that was never confirmed. An
@@ -44,14 +45,14 @@ func (db *DB) StageFactor(ctx context.Context, f Factor, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(holdEnabledUserSQL, e.UserID, e.At)
 	b.Queue(keepSessionSQL, e.UserID, nullable(e.SessionID))
-	b.Queue(stageFactorSQL, f.ID, e.UserID, f.Sealed, e.At)
+	b.Queue(stageFactorSQL, f.ID, e.UserID, f.Sealed, e.At, nullable(f.Name))
 	queueEntry(b, e)
 	return guardedBatch(ctx, db, b, 3)
 }
 
 const (
-	stageFactorSQL = `insert into auth.factors (id, user_id, kind, status, secret, created_at) values ($1, $2, 'totp', 'pending', $3, $4)
-		on conflict (user_id, kind, status) do update set id = excluded.id, secret = excluded.secret, created_at = excluded.created_at`
+	stageFactorSQL = `insert into auth.factors (id, user_id, kind, status, secret, created_at, name) values ($1, $2, 'totp', 'pending', $3, $4, $5)
+		on conflict (user_id, kind, status) do update set id = excluded.id, name = excluded.name, secret = excluded.secret, created_at = excluded.created_at`
 )
 
 // Activation turns a staged factor on.
@@ -129,7 +130,7 @@ func (db *DB) DeactivateFactor(ctx context.Context, userID string, e Entry) erro
 const (
 	turnFactorOffSQL = `update auth.users set active_mfa_type = null, totp_secret = null
 		where id = $1 and` + isOpen + `$2) and active_mfa_type = 'totp'`
-	dropFactorTicketsSQL = `delete from auth.tickets where user_id = $1 and purpose = 'mfaTotp'`
+	dropFactorTicketsSQL = `delete from auth.tickets where user_id = $1 and purpose in ('mfaTotp', 'factor-challenge')`
 	lowerSessionSQL      = `update auth.refresh_tokens
 		set aal = 1, amr = jsonb_path_query_array(amr, '$[*] ? (@.method != "totp" && @.method != "recovery-code")')
 		where user_id = $1 and type = 'regular' and amr @? '$[*] ? (@.method == "totp" || @.method == "recovery-code")'`

@@ -27,7 +27,7 @@ func (db *DB) SessionsOf(ctx context.Context, userID string, alive Alive, most i
 	return pgx.CollectRows(rows, pgx.RowToStructByName[SeenSession])
 }
 
-const sessionsOfSQL = `select t.id, t.user_id, t.created_at, least(t.expires_at, t.ends_at) as expires_at, t.aal, t.amr,
+const sessionsOfSQL = `select t.id, t.user_id, t.created_at, least(t.expires_at, t.ends_at) as expires_at, t.aal, t.amr, t.factor_due,
 		coalesce(t.rotated_at, t.created_at) as last_used_at, coalesce(t.user_agent, '') as user_agent, coalesce(t.address_prefix, '') as address_prefix
 	from auth.refresh_tokens t where t.user_id = $4 and` + isAlive + `
 	order by last_used_at desc, t.id limit $5`

@@ -56,6 +56,7 @@ func (db *DB) OpenSession(ctx context.Context, s NewSession) error {
 		nullable(s.CheckedHash), nullable(s.NewHash), keys, most, // 13-16
 		s.Entry.Event, s.Entry.detail(), s.Entry.payload(), s.Clears, // 17-20
 		limit, nullable(s.Beside), nullable(s.PAT), s.NoFactor, jsonOrNull(s.Metadata), nullable(s.Client.Logged()), // 21-26
+		s.FactorDue, // 27
 	}
 	if limit == nil {
 		return db.guarded(ctx, openSessionSQL, args...)
@@ -86,8 +87,8 @@ const (
 			order by t.created_at desc, t.id desc offset greatest($21::int - 1, 0))
 		returning id
 	), session as (
-		insert into auth.refresh_tokens (id, user_id, refresh_token_hash, created_at, expires_at, ends_at, aal, amr, user_agent, address_prefix, rotated_at, type, factor_id)
-		select $4, id, $6, $1, least($7::timestamptz, $8::timestamptz), $8, $9, $10::jsonb, $11, $12, $1, 'regular', $23::uuid from owner
+		insert into auth.refresh_tokens (id, user_id, refresh_token_hash, created_at, expires_at, ends_at, aal, amr, user_agent, address_prefix, rotated_at, type, factor_id, factor_due)
+		select $4, id, $6, $1, least($7::timestamptz, $8::timestamptz), $8, $9, $10::jsonb, $11, $12, $1, 'regular', $23::uuid, $27::boolean from owner
 		where (select count(*) from ended) >= 0 -- after they have gone
 		returning id, user_id
 	), cleared as (
@@ -129,6 +130,7 @@ type Rotation struct {
 	MaxLife        time.Duration // how long a session may last in all; 0 means any time
 	RequireEmail   bool          // an unverified e-mail address stops the refresh
 	Vouching       bool          // though not where a provider knows the user
+	TakesDue       bool          // a session whose second factor is due may go on
 	Client         auth.Client
 	Alive          Alive
 }
@@ -141,6 +143,7 @@ type Refreshed struct {
 	SessionExpiresAt time.Time
 	AAL              int
 	AMR              []auth.Method
+	FactorDue        bool
 }
 
 // RotateWhole is Rotate, with what is known of the user beside their row, in the same round trip.
@@ -174,7 +177,7 @@ func (db *DB) Rotate(ctx context.Context, r Rotation) (Refreshed, error) {
 func (r Rotation) args() []any {
 	return []any{
 		r.Alive.Now, r.Alive.UsedAfter, r.Alive.OpenedAfter, r.Hash, r.NextHash, r.ExpiresAt,
-		nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()), r.RequireEmail, nullableDuration(r.MaxLife), r.Vouching,
+		nullable(UserAgent(r.Client)), nullable(r.Client.Prefix()), r.RequireEmail, nullableDuration(r.MaxLife), r.Vouching, r.TakesDue,
 	}
 }
 
@@ -188,7 +191,9 @@ const (
 		where t.refresh_token_hash = $4 and` + isAlive + `
 			and u.id = t.user_id and` + isOpen + `$1) and (not $9 or u.email_verified or u.email is null or u.is_anonymous
 				or $11 and exists (select from auth.user_providers i where i.user_id = u.id))
-		returning t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr, t.user_id
+			and ($12 or not t.factor_due or u.active_mfa_type is null)
+		returning t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr, t.user_id,
+			t.factor_due and u.active_mfa_type is not null as factor_due
 	), seen as (
 		update auth.users s set last_seen = $1 from (
 			select u.id from turned t join auth.users u on u.id = t.user_id
@@ -196,7 +201,7 @@ const (
 			for no key update of u skip locked) due
 		where s.id = due.id
 	)
-	select` + userColumns + `, t.session_id, t.session_created_at, t.session_expires_at, t.aal, t.amr
+	select` + userColumns + `, t.session_id, t.session_created_at, t.session_expires_at, t.aal, t.amr, t.factor_due
 	from turned t join auth.users u on u.id = t.user_id`
 )
 
@@ -223,7 +228,7 @@ func (db *DB) HoldSession(ctx context.Context, hashes []string) (Held, error) {
 
 const holdSessionSQL = `select` + userColumns + `,
 		t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr,
-		t.refresh_token_hash as current_hash, t.rotated_at, t.ends_at,
+		t.factor_due and u.active_mfa_type is not null as factor_due, t.refresh_token_hash as current_hash, t.rotated_at, t.ends_at,
 		coalesce(t.user_agent, '') as user_agent, coalesce(t.address_prefix, '') as address_prefix
 	from auth.refresh_tokens t join auth.users u on u.id = t.user_id
 	where t.type = 'regular' and t.id in (
@@ -240,7 +245,8 @@ func (db *DB) SessionOfTokens(ctx context.Context, hashes []string) (Refreshed, 
 }
 
 const sessionOfTokensSQL = `select` + userColumns + `,
-		t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr
+		t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr,
+		t.factor_due and u.active_mfa_type is not null as factor_due
 	from auth.refresh_tokens t join auth.users u on u.id = t.user_id
 	where t.type = 'regular' and t.id in (
 			select f.id from auth.refresh_tokens f where f.refresh_token_hash = any($1::text[])

@@ -25,6 +25,7 @@ const (
 	sessionClaim     = "session_id"
 	actorClaim       = "act"      // who acts for the user (RFC 8693, 4.1)
 	elevatedClaim    = "elevated" // what claimElevated says, where there are no claims of Hasura
+	factorClaim      = "factor_due"
 )
 
 // everybody is the audience of tokens that say what Supabase's say, where the secret names none.
@@ -33,7 +34,7 @@ const everybody = "authenticated"
 var builtIn = []string{claimUserID, claimRoles, claimDefaultRole, claimAnonymous, claimElevated, claimActor}
 
 // registered are the members of a payload that mean the same in every token.
-var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", sessionClaim, actorClaim}
+var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", sessionClaim, actorClaim, factorClaim}
 
 // Access is what an access token says.
 type Access struct {
@@ -43,6 +44,7 @@ type Access struct {
 	DefaultRole string
 	IsAnonymous bool
 	Elevated    bool              // proved again just now
+	FactorDue   bool              // the second factor is not proved: the token says nothing to Hasura, and Verify refuses it
 	Extra       map[string]string // custom claims by name, with or without x-hasura-; built-in ones are left alone
 	Others      map[string]any    // members of the payload that are nobody's claims here; see Signer.Override
 	Audience    string            // where the secret names none; may be empty
@@ -173,6 +175,10 @@ func (s *Signer) payload(a Access, now time.Time, stringified bool) (map[string]
 	}
 	if a.Actor != "" {
 		payload[actorClaim] = map[string]any{"sub": a.Actor}
+	}
+	if a.FactorDue {
+		payload[factorClaim] = true
+		return payload, nil
 	}
 	if !s.bare {
 		return payload, s.s.place(payload, s.hasuraClaims(a), stringified)

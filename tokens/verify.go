@@ -32,6 +32,7 @@ type Claims struct {
 	Roles        []string
 	IsAnonymous  bool
 	Elevated     bool
+	FactorDue    bool // the second factor is not proved; see VerifyAny
 	IssuedAt     time.Time
 	ExpiresAt    time.Time
 	Impersonator string // who acts in the place of the user; empty for the user
@@ -39,12 +40,25 @@ type Claims struct {
 
 // Actor is the bearer of the token.
 func (c Claims) Actor() auth.Actor {
-	return auth.Actor{UserID: c.UserID, SessionID: c.SessionID, Elevated: c.Elevated, Impersonator: c.Impersonator, Ends: c.ExpiresAt}
+	return auth.Actor{UserID: c.UserID, SessionID: c.SessionID, Elevated: c.Elevated, FactorDue: c.FactorDue, Impersonator: c.Impersonator, Ends: c.ExpiresAt}
 }
 
-// Verify reads an access token. Every refusal unwraps to auth.Unauthorized; the text says why and
+// errFactorDue refuses a token where the second factor cannot be proved.
+var errFactorDue = errors.New("the second factor is due")
+
+// Verify reads an access token of somebody who has proved all that they have. Every refusal unwraps to auth.Unauthorized; the text says why and
 // is for the log, it repeats nothing of the token.
 func (s *Signer) Verify(token string, now time.Time) (Claims, error) {
+	claims, _, err := s.verify(token, now)
+	if err == nil && claims.FactorDue {
+		return Claims{}, fmt.Errorf("%w: access token: %w", auth.Unauthorized, errFactorDue)
+	}
+	return claims, err
+}
+
+// VerifyAny is Verify for whoever can ask for a second factor: it takes tokens, too, whose bearer has one and has not
+// proved it. Claims.FactorDue says so.
+func (s *Signer) VerifyAny(token string, now time.Time) (Claims, error) {
 	claims, _, err := s.verify(token, now)
 	return claims, err
 }
@@ -53,6 +67,9 @@ func (s *Signer) Verify(token string, now time.Time) (Claims, error) {
 // value is no string is left out: to Hasura it would be none either.
 func (s *Signer) VerifyCustom(token string, now time.Time) (Claims, map[string]string, error) {
 	claims, all, err := s.verify(token, now)
+	if err == nil && claims.FactorDue {
+		err = fmt.Errorf("%w: access token: %w", auth.Unauthorized, errFactorDue)
+	}
 	if err != nil {
 		return Claims{}, nil, err
 	}
@@ -105,6 +122,13 @@ func (s *Signer) read(token string, now time.Time) (c Claims, claims members, er
 	}
 	if c.Impersonator, err = payload.actor(); err != nil {
 		return c, nil, err
+	}
+	if raw, ok := payload[factorClaim]; ok {
+		if string(raw) != "true" || c.SessionID == "" {
+			return c, nil, errors.New("factor_due is not true, or of no session")
+		}
+		c.FactorDue = true
+		return c, nil, nil
 	}
 	if s.bare {
 		return c, nil, payload.bare(&c)

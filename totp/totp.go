@@ -46,14 +46,22 @@ type Settings struct {
 
 // Check reports an issuer that apps would misread.
 func (s Settings) Check(report func(env, problem string)) {
+	if problem := s.Problem(); problem != "" {
+		report("AUTH_MFA_TOTP_ISSUER", problem)
+	}
+}
+
+// Problem is what apps would misread of the issuer; empty when nothing.
+func (s Settings) Problem() string {
 	switch {
 	case strings.TrimSpace(s.Issuer) == "" || !printable(s.Issuer):
-		report("AUTH_MFA_TOTP_ISSUER", "must be a name that people can read")
+		return "must be a name that people can read"
 	case strings.Contains(s.Issuer, ":"):
-		report("AUTH_MFA_TOTP_ISSUER", "must not have a colon: authenticator apps take what follows it for the user")
+		return "must not have a colon: authenticator apps take what follows it for the user"
 	case len(s.Issuer) > 100:
-		report("AUTH_MFA_TOTP_ISSUER", "must not be longer than 100 bytes")
+		return "must not be longer than 100 bytes"
 	}
+	return ""
 }
 
 func printable(s string) bool {
@@ -96,7 +104,11 @@ func wholeBytes(letters int) bool {
 type Enrolment struct {
 	Secret   Secret
 	ImageURL string // the QR code to scan: a PNG in a data URL
+	uri      Secret // what the code says
 }
+
+// URI is what the QR code says. It has the secret in it.
+func (e Enrolment) URI() string { return e.uri.text }
 
 // Enrol makes a secret for an account, which the app shows under its name.
 func (s Settings) Enrol(account string) (Enrolment, error) {
@@ -120,6 +132,7 @@ func (s Settings) Enrol(account string) (Enrolment, error) {
 	return Enrolment{
 		Secret:   Secret{encoding.EncodeToString(raw)},
 		ImageURL: "data:image/png;base64," + base64.StdEncoding.EncodeToString(file.Bytes()),
+		uri:      Secret{key.URL()},
 	}, nil
 }
 

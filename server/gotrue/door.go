@@ -83,6 +83,11 @@ func (d *Door) routes() []route {
 		{method: "GET", path: "/admin/users/{user_id}", handle: d.forOperators(d.getUser)},
 		{method: "PUT", path: "/admin/users/{user_id}", handle: d.forOperators(d.changeUser)},
 		{method: "DELETE", path: "/admin/users/{user_id}", handle: d.forOperators(d.deleteUser)},
+
+		{method: "POST", path: "/factors", handle: d.enrolFactor},
+		{method: "DELETE", path: "/factors/{id}", handle: d.removeFactor},
+		{method: "POST", path: "/factors/{id}/challenge", handle: d.challengeFactor},
+		{method: "POST", path: "/factors/{id}/verify", handle: d.verifyFactor},
 	}
 }
 

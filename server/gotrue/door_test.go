@@ -435,26 +435,6 @@ func TestLinksAreForOnePurpose(t *testing.T) {
 	}
 }
 
-// TestNoSessionWithoutTheSecondFactor gives nobody in who has turned a second factor on and proves one.
-func TestNoSessionWithoutTheSecondFactor(t *testing.T) {
-	t.Parallel()
-	d := open(t, nil)
-	email := newAddress()
-	d.confirmed(t, email)
-	if _, err := d.Store.Pool().Exec(t.Context(), `update auth.users set totp_secret = 'JBSWY3DPEHPK3PXP', active_mfa_type = 'totp' where email = $1`, email); err != nil {
-		t.Fatal(err)
-	}
-	a := d.ask(t, "POST", "/token?grant_type=password", credentials(email, password))
-	if a.status != 403 || a.code(t) != "insufficient_aal" || strings.Contains(a.body, "access_token") {
-		t.Errorf("%+v", a)
-	}
-	d.ok(t, "POST", "/otp", `{"email":"`+email+`"}`)
-	code, _ := d.mailed(t, email, 2)
-	if a := d.ask(t, "POST", "/verify", `{"type":"email","email":"`+email+`","token":"`+code+`"}`); a.status != 403 {
-		t.Errorf("%+v", a)
-	}
-}
-
 // TestMetadataOfTheApplicationIsNobodyElses keeps users from writing app_metadata, whichever way they try.
 func TestMetadataOfTheApplicationIsNobodyElses(t *testing.T) {
 	t.Parallel()

@@ -70,7 +70,7 @@ func (d *Door) updateUser(w http.ResponseWriter, r *http.Request) error {
 		RedirectTo: d.redirectTo(r), CodeChallenge: in.Challenge, Client: server.Client(w),
 	})
 	if err != nil {
-		return err
+		return here(err, map[auth.Code]refusal{auth.FactorRequired: refusals[auth.NotElevated]})
 	}
 	return server.JSON(w, http.StatusOK, userobject.Whole(u, &details))
 }

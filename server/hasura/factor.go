@@ -36,7 +36,7 @@ func (d *Door) enrolTOTP(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, err := d.Account.EnrolTOTP(r.Context(), actor, server.Client(w))
+	e, err := d.Account.EnrolTOTP(r.Context(), flow.TOTPEnrolment{Actor: actor, Replaces: true, Client: server.Client(w)})
 	if err != nil {
 		return err
 	}
