@@ -1,9 +1,8 @@
 // Second factors and telephones of @supabase/auth-js, unmodified, against the door of its dialect.
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { AuthClient } from '@supabase/auth-js'
-import { API, newEmail, newPassword, secret, takeMail } from './lib/world.mjs'
+import { API, newEmail, newNumber, newPassword, secret, takeMail, takeSMSCode, totp } from './lib/world.mjs'
 
 const SUPABASE = `${new URL(API).origin}/auth/v1`
 
@@ -39,17 +38,6 @@ async function somebody(auth = client()) {
   return { auth, email, password, user }
 }
 
-/** The code that an authenticator app shows (RFC 6238), some steps from now. */
-function totp(base32, ahead = 0) {
-  const bits = [...base32].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('')
-  const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)))
-  const counter = Buffer.alloc(8)
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000) + ahead))
-  const mac = createHmac('sha1', key).update(counter).digest()
-  const at = mac[19] & 15
-  return secret(String((mac.readUInt32BE(at) & 0x7fffffff) % 1e6).padStart(6, '0'))
-}
-
 test('a second factor: enrol, verify, sign in with one and raise the session, unenrol', async () => {
   const { auth, email, password } = await somebody()
   const enrolled = good(await auth.mfa.enroll({ factorType: 'totp', friendlyName: 'my phone', issuer: 'Example' }))
@@ -83,4 +71,24 @@ test('a second factor: enrol, verify, sign in with one and raise the session, un
   good(await again.mfa.unenroll({ factorId: enrolled.id }))
   good(await again.refreshSession())
   assert.equal(good(await again.mfa.listFactors()).all.length, 0)
+})
+
+test('a code in a text message signs up, is sent again, and signs in', async () => {
+  const auth = client()
+  const phone = newNumber().slice(1)
+  assert.equal((await auth.signInWithOtp({ phone, options: { shouldCreateUser: false } })).error.code, 'otp_disabled')
+  good(await auth.signInWithOtp({ phone, options: { data: { theme: 'dark' } } }))
+  const first = await takeSMSCode(`+${phone}`)
+  assert.equal((await auth.verifyOtp({ phone, token: '000000', type: 'sms' })).error.code, 'otp_expired')
+  const { session, user } = good(await auth.verifyOtp({ phone, token: first, type: 'sms' }))
+  assert.equal(user.phone, phone)
+  assert.equal(user.user_metadata.theme, 'dark')
+  assert.equal(session.user.id, user.id)
+
+  const again = client()
+  good(await again.signInWithOtp({ phone, options: { channel: 'sms' } }))
+  await takeSMSCode(`+${phone}`)
+  good(await again.resend({ phone, type: 'sms' }))
+  const { user: same } = good(await again.verifyOtp({ phone, token: await takeSMSCode(`+${phone}`), type: 'sms' }))
+  assert.equal(same.id, user.id)
 })

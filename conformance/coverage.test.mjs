@@ -12,7 +12,9 @@ const source = (name) => fs.readFileSync(new URL(name, import.meta.url), 'utf8')
 
 /** The tests of a client's files: title → source. */
 function testsOf(file) {
-  const parts = [file, file.replace('.test', '.ways.test')].filter((f) => fs.existsSync(new URL(f, import.meta.url))).flatMap((f) => source(f).split(/^ *test\(/m).slice(1))
+  const client = file.replace('.test.mjs', '')
+  const files = fs.readdirSync(new URL('.', import.meta.url)).filter((f) => f === file || (f.startsWith(`${client}.`) && f.endsWith('.test.mjs')))
+  const parts = files.flatMap((f) => source(f).split(/^ *test\(/m).slice(1))
   return new Map(parts.map((p) => [/^(['"`])(.*?)\1/.exec(p)?.[2], p]))
 }
 

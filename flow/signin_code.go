@@ -19,6 +19,7 @@ type CodeSignIn struct {
 	PhoneNumber   string
 	Options       Options // of the user that a first sign-in creates; otherwise only RedirectTo counts
 	CodeChallenge string  // of the link that comes in the same mail
+	OnlyKnown     bool    // who is unknown gets no account, and is told so
 	Said          Said
 	Client        auth.Client
 }
@@ -43,6 +44,8 @@ func (f *SignIn) SendCode(ctx context.Context, in CodeSignIn) error {
 	switch {
 	case known:
 		return f.codeFor(ctx, ask, user)
+	case in.OnlyKnown:
+		return fmt.Errorf("%w: unknown address or number", auth.InvalidCredentials)
 	case f.Policy.DisableAutoSignUp:
 		return f.noCodeFor(ctx, ask, ask.account)
 	case f.Policy.DisableSignUp:
@@ -54,6 +57,23 @@ func (f *SignIn) SendCode(ctx context.Context, in CodeSignIn) error {
 	}
 	// Somebody signed up at this moment: it was this person, with another click.
 	if user, err = f.ownerOf(ctx, ask); err != nil {
+		return err
+	}
+	return f.codeFor(ctx, ask, user)
+}
+
+// ResendCode sends another code to somebody who is known. To somebody who is not, nothing is sent, and the answer is the same.
+func (f *SignIn) ResendCode(ctx context.Context, in CodeSignIn) error {
+	ask, err := f.askCode(in)
+	if err != nil {
+		return err
+	}
+	ask.quiet = true
+	user, err := f.ownerOf(ctx, ask)
+	if errors.Is(err, store.ErrNotFound) {
+		return f.noCodeFor(ctx, ask, ask.account)
+	}
+	if err != nil {
 		return err
 	}
 	return f.codeFor(ctx, ask, user)

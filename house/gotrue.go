@@ -64,7 +64,7 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 func offered(p *flow.Policy, kit flow.Kit, email bool) gotrue.Offered {
 	o := gotrue.Offered{
 		Providers: map[string]bool{}, Email: email, Guests: p.Guests, DisableSignUp: p.DisableSignUp, ConfirmsEmails: p.RequireVerifiedEmail,
-		ConfirmsPhones: true, Passkeys: false,
+		ConfirmsPhones: true, Passkeys: false, Phone: p.SignInBySMS && kit.SMSReady,
 	}
 	for _, name := range inUse(kit.Providers) {
 		o.Providers[name] = true

@@ -27,9 +27,7 @@ func (in *otpRequest) Check() error {
 		return auth.Invalid{Field: "email", Problem: "and phone: only one of the two can be sent something"}
 	case in.Email == "" && in.Phone == "":
 		return auth.Invalid{Field: "email", Problem: "or phone is missing"}
-	case in.Phone != "":
-		return refusal{http.StatusBadRequest, "phone_provider_disabled", "Unsupported phone provider"}
-	case in.Channel != "":
+	case in.Email != "" && in.Channel != "":
 		return auth.Invalid{Field: "channel", Problem: "is for phone numbers alone"}
 	}
 	if err := in.pkce.check(); err != nil {
@@ -37,6 +35,9 @@ func (in *otpRequest) Check() error {
 	}
 	if err := dataIn(in.Data); err != nil {
 		return err
+	}
+	if in.Phone != "" {
+		return textable(in.Phone, in.Channel)
 	}
 	return in.Email.check()
 }
@@ -46,6 +47,9 @@ func (d *Door) otp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if in.Phone != "" {
+		return d.textSignIn(w, r, in)
+	}
 	return d.mailSignIn(w, r, in)
 }
 
@@ -54,6 +58,9 @@ func (d *Door) magicLink(w http.ResponseWriter, r *http.Request) error {
 	in, err := server.Decode[otpRequest](r, d.heard(body))
 	if err != nil {
 		return err
+	}
+	if in.Phone != "" {
+		return auth.Invalid{Field: "phone", Problem: "cannot be sent a link: ask for a code at /otp"}
 	}
 	in.CreateUser = nil
 	return d.mailSignIn(w, r, in)
@@ -88,6 +95,9 @@ func (in *mailRequest) Check() error {
 	if err := in.pkce.check(); err != nil {
 		return err
 	}
+	if in.Type == typeSMS {
+		return textable(in.Phone, "")
+	}
 	return in.Email.check()
 }
 
@@ -110,8 +120,12 @@ func (d *Door) resend(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if in.Type != "signup" {
-		return auth.Invalid{Field: "type", Problem: "must be signup"}
+	switch in.Type {
+	case "signup":
+	case typeSMS:
+		return d.textAgain(w, r, in)
+	default:
+		return auth.Invalid{Field: "type", Problem: "must be signup or sms"}
 	}
 	if !d.Offered.Email {
 		return noEmail(http.StatusBadRequest, "signups")

@@ -154,14 +154,16 @@ func (in *verifyRequest) Check() error {
 	switch {
 	case in.Type == "":
 		return auth.Invalid{Field: "type", Problem: "is missing"}
+	case in.Type == typeSMS:
+		return in.checkText()
 	case purposesOf(in.Type) == nil:
-		return auth.Invalid{Field: "type", Problem: "must be signup, invite, magiclink, recovery, email_change or email"}
+		return auth.Invalid{Field: "type", Problem: "must be signup, invite, magiclink, recovery, email_change, email or sms"}
 	case in.Token == "" && in.TokenHash == "":
 		return auth.Invalid{Field: "token", Problem: "or token_hash is missing"}
 	case in.TokenHash != "" && (in.Email != "" || in.Phone != "" || in.Token != ""):
 		return auth.Invalid{Field: "token_hash", Problem: "must come alone, with type"}
 	case in.Phone != "":
-		return auth.Invalid{Field: "phone", Problem: "belongs to the types sms and phone_change"}
+		return auth.Invalid{Field: "phone", Problem: "belongs to the type sms"}
 	case in.Email != "":
 		return in.Email.check()
 	}
@@ -176,6 +178,9 @@ func (d *Door) verify(w http.ResponseWriter, r *http.Request) error {
 	in, err := server.Decode[verifyRequest](r, body)
 	if err != nil {
 		return err
+	}
+	if in.Type == typeSMS {
+		return d.verifyText(w, r, in)
 	}
 	var visited flow.Visited
 	if in.Email != "" {

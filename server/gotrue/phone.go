@@ -1,0 +1,86 @@
+package gotrue
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"postern/auth"
+	"postern/flow"
+	"postern/server"
+)
+
+// typeSMS is the type of codes in text messages.
+const typeSMS = "sms"
+
+// numberIn is a telephone number with its plus sign, which this dialect leaves out; empty when it is none.
+func numberIn(given string) string {
+	digits := strings.TrimPrefix(strings.ReplaceAll(given, " ", ""), "+")
+	if len(digits) < 2 || len(digits) > 15 || digits[0] == '0' || strings.Trim(digits, "0123456789") != "" {
+		return ""
+	}
+	return "+" + digits
+}
+
+// textable refuses what no text message can be sent to, and other messages.
+func textable(phone, channel string) error {
+	switch {
+	case numberIn(phone) == "":
+		return auth.Invalid{Field: "phone", Problem: "must be a telephone number with the country's code, such as 15551234567"}
+	case channel != "" && channel != "sms":
+		return auth.Invalid{Field: "channel", Problem: "must be sms: nothing else can be sent here"}
+	}
+	return nil
+}
+
+// noTexts are the words where text messages are off, and for numbers that are nobody's.
+var noTexts = map[auth.Code]refusal{
+	auth.EndpointDisabled:   {http.StatusBadRequest, "phone_provider_disabled", "Unsupported phone provider"},
+	auth.InvalidCredentials: {http.StatusUnprocessableEntity, "otp_disabled", "Signups not allowed for otp"},
+}
+
+// text has a flow send a text message, which a client may have only so often.
+func (d *Door) text(w http.ResponseWriter, r *http.Request, send func(context.Context, flow.CodeSignIn) error, in flow.CodeSignIn) error {
+	if err := d.Guards.Take(server.Texts, server.Client(w).Bucket()); err != nil {
+		return err
+	}
+	if err := send(r.Context(), in); err != nil {
+		return here(err, noTexts)
+	}
+	return nothing(w)
+}
+
+// textSignIn sends a code that signs in, and up who is new.
+func (d *Door) textSignIn(w http.ResponseWriter, r *http.Request, in otpRequest) error {
+	return d.text(w, r, d.SignIn.SendCode, flow.CodeSignIn{
+		PhoneNumber: numberIn(in.Phone), Options: d.options(r, in.Data), OnlyKnown: in.CreateUser != nil && !*in.CreateUser,
+		Said: said(in.Verbatim), Client: server.Client(w),
+	})
+}
+
+// textAgain sends another code.
+func (d *Door) textAgain(w http.ResponseWriter, r *http.Request, in mailRequest) error {
+	return d.text(w, r, d.SignIn.ResendCode, flow.CodeSignIn{PhoneNumber: numberIn(in.Phone), Client: server.Client(w)})
+}
+
+// verifyText takes the code of a text message.
+func (d *Door) verifyText(w http.ResponseWriter, r *http.Request, in verifyRequest) error {
+	admission, err := d.SignIn.WithCode(r.Context(), flow.TypedCode{PhoneNumber: numberIn(in.Phone), Code: in.Token, Client: server.Client(w)})
+	if err != nil {
+		return here(err, map[auth.Code]refusal{auth.EndpointDisabled: noTexts[auth.EndpointDisabled]})
+	}
+	return d.admit(w, admission, func(s session) any { return typedSession{s, typeSMS} })
+}
+
+// checkText tells what is wrong with a request to verify the code of a text message.
+func (in *verifyRequest) checkText() error {
+	switch {
+	case in.TokenHash != "":
+		return auth.Invalid{Field: "token_hash", Problem: "belongs to codes in mails: send phone and token"}
+	case in.Email != "":
+		return auth.Invalid{Field: "email", Problem: "belongs to codes in mails: send phone and token"}
+	case in.Token == "" || len(in.Token) > 64:
+		return auth.Invalid{Field: "token", Problem: "must be the code of the text message"}
+	}
+	return textable(in.Phone, "")
+}
