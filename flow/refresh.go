@@ -211,7 +211,8 @@ type weighed struct {
 	reason  error
 }
 
-var errReplayed = errors.New("two parties hold the session, so it has ended")
+// ErrReplayed is in the error of a refresh by whose token it was seen that two parties hold the session. It has ended.
+var ErrReplayed = errors.New("two parties hold the session, so it has ended")
 
 // weigh is the table of the refresh rules, row by row. It is pure: the session's row is held and
 // nothing else counts.
@@ -221,7 +222,7 @@ func (p *Policy) weigh(h store.Held, k kin, c auth.Client, now time.Time) weighe
 	case p.isOver(h, now):
 		return weighed{reason: fmt.Errorf("%w: session %s is over", auth.InvalidRefreshToken, h.SessionID)}
 	case h.CurrentHash != k.self && !isPredecessor: // an ancestor, or a tripwire
-		return weighed{verdict: endReplayed, reason: errReplayed}
+		return weighed{verdict: endReplayed, reason: ErrReplayed}
 	case h.FactorDue && !p.FactorLater:
 		return weighed{reason: fmt.Errorf("%w: the second factor of session %s is due, and cannot be proved at this door", auth.InvalidRefreshToken, h.SessionID)}
 	}
@@ -235,7 +236,7 @@ func (p *Policy) weigh(h store.Held, k kin, c auth.Client, now time.Time) weighe
 	case h.RotatedAt != nil && now.Sub(*h.RotatedAt) <= p.RefreshWindow || sameDevice(h, c):
 		return weighed{verdict: repeat, next: next.token}
 	case next.branch+1 == branches:
-		return weighed{verdict: endReplayed, reason: errReplayed}
+		return weighed{verdict: endReplayed, reason: ErrReplayed}
 	}
 	return weighed{verdict: branchOff, next: tokens.NextRefresh(next.pepper, k.token, next.branch+1)}
 }

@@ -126,7 +126,7 @@ func TestWeigh(t *testing.T) {
 				t.Errorf("reason %v", got.reason)
 			}
 			// The refusal of a replay gets its code where the session ends.
-			if got.verdict == refuse && auth.CodeOf(got.reason) != test.code || got.verdict == endReplayed && !errors.Is(got.reason, errReplayed) {
+			if got.verdict == refuse && auth.CodeOf(got.reason) != test.code || got.verdict == endReplayed && !errors.Is(got.reason, ErrReplayed) {
 				t.Errorf("reason %v, want %s", got.reason, test.code)
 			}
 		})

@@ -1,6 +1,8 @@
 package gotrue
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 
 	"postern/auth"
@@ -72,6 +74,9 @@ func (d *Door) refreshGrant(w http.ResponseWriter, r *http.Request) error {
 		return refusal{http.StatusBadRequest, "validation_failed", "Invalid Refresh Token: it is none of this server"}
 	}
 	grant, err := d.Sessions.Refresh(r.Context(), flow.Refresh{Token: in.Token, Client: server.Client(w)})
+	if errors.Is(err, flow.ErrReplayed) {
+		return fmt.Errorf("%w: %w", refusal{http.StatusBadRequest, "refresh_token_already_used", "Invalid Refresh Token: Already Used"}, err)
+	}
 	if err != nil {
 		banned := refusal{http.StatusBadRequest, "user_banned", "Invalid Refresh Token: User Banned"}
 		return here(err, map[auth.Code]refusal{auth.UserBanned: banned, auth.UserDisabled: banned})
