@@ -212,6 +212,7 @@ const (
 	PasskeyElevate    Purpose = "passkey-elevate"
 	ProviderState     Purpose = "provider-state"  // a person is at another provider and will come back
 	ProviderLink      Purpose = "provider-link"   // the same, to link the identity to their account
+	ProviderSetOut    Purpose = "provider-setout" // a browser will go to a provider to link an identity
 	ProviderSignIn    Purpose = "provider-signin" // the person came back, and the application has a code to exchange
 )
 

@@ -101,7 +101,7 @@ func rowsOfProvider(stem, ours, past string, base []part, instead []string) []th
 	}
 	return append(
 		rows,
-		vain(name("REDIRECT_URI"), "providers send people back to /callback below API_EXTERNAL_URL"),
+		is(name("REDIRECT_URI"), variable("REDIRECT_URI"), nil, ""),
 		vain(name("API_URL"), "GoTrue hardly reads it either"),
 		absent(name("SKIP_NONCE_CHECK"), "a nonce in an ID token is always checked"),
 		absent(name("EMAIL_OPTIONAL"), "whether an account needs an address does not depend on the provider"),

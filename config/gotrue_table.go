@@ -82,7 +82,7 @@ func theirSessions() []theirs {
 		absent("SECURITY_REFRESH_TOKEN_ALLOW_REUSE", "a refresh token that two parties hold always ends the session"),
 		absent("SECURITY_UPDATE_PASSWORD_REQUIRE_REAUTHENTICATION", "AUTH_REQUIRE_ELEVATED_CLAIM asks for a fresh proof before credentials change"),
 		absent("SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD", "AUTH_REQUIRE_ELEVATED_CLAIM asks for a fresh proof before credentials change"),
-		absent("SECURITY_MANUAL_LINKING_ENABLED", "identities cannot be linked at this door yet"),
+		is("SECURITY_MANUAL_LINKING_ENABLED", "AUTH_GOTRUE_MANUAL_LINKING_ENABLED", nil, ""),
 		absent("SECURITY_SB_FORWARDED_FOR_ENABLED", "the address of a client is what the proxies of AUTH_TRUSTED_PROXIES say, and nobody else"),
 
 		is("PASSWORD_MIN_LENGTH", "AUTH_PASSWORD_MIN_LENGTH", atLeast(6), ""),

@@ -297,19 +297,28 @@ func (k *Kit) letIn(ctx context.Context, tx *store.DB, a arrival, o opening) (ou
 // waiting is what waits, sealed, for the application to exchange the code of an arrival.
 type waiting struct {
 	Tokens *providers.Tokens
+	// Of an identity that is to be linked:
+	Session  string // that asked for it
+	Provider string
+	Profile  providers.Profile
 }
 
 const waitingSeal = "provider arrival"
 
 // arrivalCode writes a code that the application exchanges, with the ticket that the code spends.
 func (k *Kit) arrivalCode(ctx context.Context, tx *store.DB, a arrival, user auth.User) (string, error) {
+	return k.waitingCode(ctx, tx, a, user, auth.ProviderSignIn, waiting{Tokens: a.secrets})
+}
+
+// waitingCode writes a code that the application exchanges for what waits.
+func (k *Kit) waitingCode(ctx context.Context, tx *store.DB, a arrival, user auth.User, purpose auth.Purpose, kept waiting) (string, error) {
 	code := tokens.NewUUID()
-	payload, err := k.sealPayload(waitingSeal, waiting{a.secrets})
+	payload, err := k.sealPayload(waitingSeal, kept)
 	if err != nil {
 		return "", err
 	}
 	parent := store.Ticket{
-		ID: tokens.NewUUID(), Purpose: auth.ProviderSignIn, SecretHash: tokens.HashSecret(tokens.NewUUID()), UserID: user.ID,
+		ID: tokens.NewUUID(), Purpose: purpose, SecretHash: tokens.HashSecret(tokens.NewUUID()), UserID: user.ID,
 		Challenge: a.challenge, Payload: payload, CreatedAt: a.now, ExpiresAt: a.now.Add(codeLife),
 	}
 	child := parent
@@ -343,15 +352,19 @@ func (k *Kit) linkArrival(ctx context.Context, actor auth.Actor, a arrival) erro
 		return err
 	}
 	identity.Session = actor.SessionID
-	err = k.inTx(ctx, func(tx *store.DB) error {
+	return notLinked(k.inTx(ctx, func(tx *store.DB) error {
 		if err := k.addIdentity(ctx, tx, a, identity); err != nil {
 			return err
 		}
 		return k.notify(ctx, tx, a.linked(user))
-	})
+	}))
+}
+
+// notLinked is why an identity was not linked: another look would not cure it.
+func notLinked(err error) error {
 	var met again
 	switch {
-	case errors.As(err, &met) && auth.CodeOf(err) == auth.IdentityTaken:
+	case errors.As(err, &met) && (auth.CodeOf(err) == auth.IdentityTaken || auth.CodeOf(err) == auth.EmailTaken):
 		return met.error
 	case errors.As(err, &met):
 		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)

@@ -125,9 +125,11 @@ type Policy struct {
 	// FactorLater has who has a second factor get a session at once, which is good for little until they prove it there.
 	// Doors where it is not set ask for the second factor before there is a session, and take no such session.
 	FactorLater bool
-	redirects   redirects
-	access      access
-	limits      sessionLimits
+	// GuestsLink has guests become users by linking an identity.
+	GuestsLink bool
+	redirects  redirects
+	access     access
+	limits     sessionLimits
 }
 
 // NewPolicy makes settings ready. The errors are those that Settings.Check reports.

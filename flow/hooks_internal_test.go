@@ -31,6 +31,7 @@ var decided = map[string]string{
 	"open":             "opens; refuses what was not asked about",
 	"grant":            "signs what open and Refresh asked about",
 	"Refresh":          "askAgain",
+	"linkAndEnter":     "ask",
 	"letIn":            "opens what askArrival asked about",
 	"redeemBy":         "ask",
 	"WithCode":         "ask",

@@ -13,9 +13,11 @@ type IDTokenSignIn struct {
 	Provider string
 	IDToken  string
 	Nonce    string // the one that the application chose, as it is
-	Options  Options
-	Said     Said
-	Client   auth.Client
+	// AccessToken came with the token, if the application tells: then it is checked that it did.
+	AccessToken string
+	Options     Options
+	Said        Said
+	Client      auth.Client
 }
 
 // WithIDToken signs a person in by the ID token of a provider. Whoever is new gets an account, unless
@@ -38,7 +40,7 @@ func (k *Kit) arriveByIDToken(ctx context.Context, in IDTokenSignIn, signUp bool
 	if in.Options.granted, err = k.eitherRequested(ctx, signUp, asked); err != nil {
 		return auth.Admission{}, err
 	}
-	profile, err := k.readIDToken(ctx, in.Provider, in.IDToken, in.Nonce)
+	profile, err := k.readIDToken(ctx, in.Provider, in.IDToken, in.Nonce, in.AccessToken)
 	if err != nil {
 		return auth.Admission{}, err
 	}
@@ -50,7 +52,7 @@ func (k *Kit) arriveByIDToken(ctx context.Context, in IDTokenSignIn, signUp bool
 }
 
 // readIDToken gives the profile of a token that the provider made for this application.
-func (k *Kit) readIDToken(ctx context.Context, provider, raw, nonce string) (providers.Profile, error) {
+func (k *Kit) readIDToken(ctx context.Context, provider, raw, nonce, accessToken string) (providers.Profile, error) {
 	verifier, ok := k.Providers.IDTokens(provider)
 	if !ok {
 		if _, known, _ := k.Providers.Find(provider); !known {
@@ -58,7 +60,7 @@ func (k *Kit) readIDToken(ctx context.Context, provider, raw, nonce string) (pro
 		}
 		return providers.Profile{}, fmt.Errorf("%w: ID tokens of %s", auth.EndpointDisabled, provider)
 	}
-	profile, err := verifier.VerifyIDToken(ctx, raw, nonce)
+	profile, err := verifier.VerifyIDToken(ctx, raw, nonce, accessToken)
 	return profile, providerRefusal(err)
 }
 
@@ -68,7 +70,9 @@ type IDTokenLink struct {
 	Provider string
 	IDToken  string
 	Nonce    string
-	Client   auth.Client
+	// AccessToken came with the token, if the application tells: then it is checked that it did.
+	AccessToken string
+	Client      auth.Client
 }
 
 // LinkIDToken links the identity of an ID token to the account.
@@ -76,7 +80,7 @@ func (f *Account) LinkIDToken(ctx context.Context, in IDTokenLink) error {
 	if _, err := f.member(ctx, in.Actor); err != nil {
 		return err
 	}
-	profile, err := f.readIDToken(ctx, in.Provider, in.IDToken, in.Nonce)
+	profile, err := f.readIDToken(ctx, in.Provider, in.IDToken, in.Nonce, in.AccessToken)
 	if err != nil {
 		return err
 	}

@@ -348,6 +348,9 @@ func (f *Links) Exchange(ctx context.Context, in Exchange) (Exchanged, error) {
 	if err != nil {
 		return Exchanged{}, err
 	}
+	if found.TicketPurpose == auth.ProviderLink {
+		return f.exchangeLink(ctx, found, in.Client, now)
+	}
 	var out Exchanged
 	if err = f.Policy.gateHolder(found, f.Now()); err == nil {
 		out.Admission, err = f.redeem(ctx, found, "", in.Client, now)

@@ -35,6 +35,8 @@ type ProviderStart struct {
 	Free          map[string]string // for the provider, whatever it makes of them
 	Scopes        []string          // to ask the provider for beside the usual
 	Browser       bool              // who sets out keeps the cookie, and comes back with it
+	Enters        bool              // who links an identity gets a session besides
+	Exchanges     bool              // and is bound by the code challenge in the place of the cookie: it is linked when the code is exchanged
 	DropTokens    bool              // what the provider lets us do for the person is not kept
 	Client        auth.Client
 }
@@ -59,6 +61,7 @@ type providerState struct {
 	Challenge  string
 	Cookie     []byte // hash of what the browser keeps; nil where the challenge binds
 	DropTokens bool
+	Enters     bool
 	Verifier   string
 	Nonce      string
 	Temporary  string
@@ -80,7 +83,7 @@ func (k *Kit) toProvider(ctx context.Context, in ProviderStart) (ProviderStarted
 	var member auth.User // who links, if that is what for
 	if in.Link != nil {
 		var err error
-		if member, err = k.member(ctx, *in.Link); err != nil {
+		if member, err = k.linker(ctx, *in.Link); err != nil {
 			return ProviderStarted{}, err
 		}
 	}
@@ -93,17 +96,20 @@ func (k *Kit) toProvider(ctx context.Context, in ProviderStart) (ProviderStarted
 	}
 	state := providerState{
 		Provider: in.Provider, SignUp: in.SignUp, Options: in.Options, State: in.State, Challenge: in.CodeChallenge,
-		DropTokens: in.DropTokens, Verifier: tokens.NewVerifier(), Nonce: tokens.NewUUID(), Callback: k.callbackURL(in.Provider),
+		DropTokens: in.DropTokens, Enters: in.Enters, Verifier: tokens.NewVerifier(), Nonce: tokens.NewUUID(), Callback: k.callbackURL(in.Provider),
 	}
 	text := k.newState()
 	switch {
 	case in.Link != nil:
 		state.Session, text = in.Link.SessionID, linkStatePrefix+text
+		if in.Exchanges && in.CodeChallenge == "" {
+			return ProviderStarted{}, auth.Invalid{Field: "codeChallenge", Problem: "must be there, or nothing binds the link to who asks for it"}
+		}
 	case !in.Browser && in.CodeChallenge == "":
 		return ProviderStarted{}, auth.Invalid{Field: "codeChallenge", Problem: "must be given by a program that asks for this address; without it a browser must go there itself, and keep the cookie"}
 	}
 	out := ProviderStarted{State: text, Link: in.Link != nil}
-	if in.Browser || in.Link != nil {
+	if in.Browser || in.Link != nil && !in.Exchanges {
 		out.Cookie = tokens.NewUUID()
 		state.Cookie = tokens.HashSecret(out.Cookie)
 	}
@@ -266,7 +272,7 @@ func (f *SignIn) FromProvider(ctx context.Context, in ProviderReturn) (ProviderR
 		who.secrets = nil
 	}
 	if owner != "" {
-		return out, f.linkArrival(ctx, auth.Actor{UserID: owner, SessionID: state.Session}, who)
+		return f.linkReturned(ctx, out, state, auth.Actor{UserID: owner, SessionID: state.Session}, who)
 	}
 	ended, err := f.arrive(ctx, who)
 	out.Admission, out.Code = ended.Admission, ended.code

@@ -45,7 +45,7 @@ func secretKind(p auth.Purpose) wire.PendingSecretKind {
 		return wire.PendingSecretKindElevateBySms
 	case auth.PasskeySignUp, auth.PasskeySignIn, auth.PasskeyAdd, auth.PasskeyElevate:
 		return wire.PendingSecretKindPasskeyChallenge
-	case auth.ProviderState, auth.ProviderLink:
+	case auth.ProviderState, auth.ProviderLink, auth.ProviderSetOut:
 		return wire.PendingSecretKindProviderState
 	}
 	if link, typed := p.Link(); typed {

@@ -30,7 +30,7 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 		return nil, err
 	}
 	policy.FactorLater = true
-	policy.ResetsProve, policy.Passkeys = true, policy.Passkeys && kit.Passkeys != nil
+	policy.ResetsProve, policy.GuestsLink, policy.Passkeys = true, c.GoTrue.Linking, policy.Passkeys && kit.Passkeys != nil
 	warn := kit.PasswordPolicy.Unanswered
 	kit.Policy, kit.PasswordPolicy, kit.Supabase = policy, passwords.NewPolicy(theirs.Passwords), true
 	kit.PasswordPolicy.Unanswered = warn
@@ -53,7 +53,7 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha}, Health: beside.Health,
 		Policy: policy, Signer: kit.Signer, Offered: offered(policy, kit, c.GoTrue.Email), LinkConfirmation: beside.LinkConfirmation,
 		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
-		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit}, Returns: beside.Returns,
+		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit}, Returns: beside.Returns, URL: base, Linking: c.GoTrue.Linking, IssuedBy: kit.Providers.IssuedBy,
 		Admin: admin, Secret: secretOf(c, front, admin, "gotrue"),
 	}
 	beside.Returns[gotrue.Mark] = door.Return

@@ -107,7 +107,7 @@ func TestT05IDTokensOfOthersAreRefused(t *testing.T) {
 				case tt.name == "issuer as a list":
 					claims["iss"] = []any{issuer}
 				}
-				got, err := v.VerifyIDToken(t.Context(), fake.IDToken(name, claims), tt.nonce)
+				got, err := v.VerifyIDToken(t.Context(), fake.IDToken(name, claims), tt.nonce, "")
 				if (err == nil) != tt.ok || err != nil && !errors.Is(err, providers.ErrIDToken) && !errors.Is(err, providers.ErrProfile) {
 					t.Errorf("%s: error %v, want it taken: %v", tt.name, err, tt.ok)
 				}
@@ -119,13 +119,13 @@ func TestT05IDTokensOfOthersAreRefused(t *testing.T) {
 				}
 			}
 			for name, audience := range map[string]string{"the client": fakeprovider.ClientID(name), "the second audience": "also-ours"} {
-				if _, err := v.VerifyIDToken(t.Context(), fake.IDToken(v2name(t), m{"aud": audience}), ""); err != nil {
+				if _, err := v.VerifyIDToken(t.Context(), fake.IDToken(v2name(t), m{"aud": audience}), "", ""); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
 			// Google lets the apps of one owner ask for tokens for their server. Elsewhere such a token is
 			// what lets somebody else's application act for the person.
-			_, err := v.VerifyIDToken(t.Context(), fake.IDToken(name, m{"aud": "ours", "azp": "theirs"}), "")
+			_, err := v.VerifyIDToken(t.Context(), fake.IDToken(name, m{"aud": "ours", "azp": "theirs"}), "", "")
 			if fixed := slices.Contains([]string{"apple", "google", "slack"}, name); (err == nil) != fixed {
 				t.Errorf("one audience, asked for by another application: %v", err)
 			}
@@ -209,13 +209,13 @@ func TestT47ForgedIDTokensAreRefused(t *testing.T) {
 		"payload is no object":                  fake.Sign(m{"alg": "RS256", "kid": "rsa-1"}, nil),
 	}
 	for name, token := range tests {
-		if got, err := v.VerifyIDToken(t.Context(), token, ""); !errors.Is(err, providers.ErrIDToken) || got.ID != "" {
+		if got, err := v.VerifyIDToken(t.Context(), token, "", ""); !errors.Is(err, providers.ErrIDToken) || got.ID != "" {
 			t.Errorf("%s: %+v, %v, want ErrIDToken", name, got, err)
 		} else if len(token) > 40 && strings.Contains(err.Error(), token[20:40]) {
 			t.Errorf("%s: the error repeats the token: %v", name, err)
 		}
 	}
-	if _, err := v.VerifyIDToken(t.Context(), good, ""); err != nil {
+	if _, err := v.VerifyIDToken(t.Context(), good, "", ""); err != nil {
 		t.Errorf("the good one: %v", err)
 	}
 }
@@ -232,14 +232,14 @@ func TestWeakness47GooglesIssuersAudiencesAndNonces(t *testing.T) {
 		for _, audience := range []string{"web", "android", "ios"} {
 			for _, nonce := range []string{"raw", hashOf("raw")} {
 				token := fake.IDToken("google", map[string]any{"iss": issuer, "aud": audience, "nonce": nonce})
-				if _, err := v.VerifyIDToken(t.Context(), token, "raw"); err != nil {
+				if _, err := v.VerifyIDToken(t.Context(), token, "raw", ""); err != nil {
 					t.Errorf("%s, %s, %s: %v", issuer, audience, nonce, err)
 				}
 			}
 		}
 	}
 	// Without ENABLED the id of the application counts for nothing.
-	if _, err := v.VerifyIDToken(t.Context(), fake.IDToken("google", nil), ""); !errors.Is(err, providers.ErrIDToken) {
+	if _, err := v.VerifyIDToken(t.Context(), fake.IDToken("google", nil), "", ""); !errors.Is(err, providers.ErrIDToken) {
 		t.Errorf("the client id of a provider that is off: %v, want ErrIDToken", err)
 	}
 	if _, ok := open(t, fake, nil).IDTokens("google"); ok {
@@ -261,7 +261,7 @@ func TestT02FlagsInIDTokens(t *testing.T) {
 			if name == "azure" || name == "azuread" || name == "entraid" {
 				claims["email_verified"] = true // which Microsoft does not mean
 			}
-			got, err := verifier(t, table, name).VerifyIDToken(t.Context(), fake.IDToken(name, claims), "")
+			got, err := verifier(t, table, name).VerifyIDToken(t.Context(), fake.IDToken(name, claims), "", "")
 			want := f.true || name == "apple" && f.name == "string true"
 			if err != nil || got.EmailVerified != want {
 				t.Errorf("%s, %s: verified %v, %v, want %v", name, f.name, got.EmailVerified, err, want)
@@ -276,7 +276,7 @@ func TestAppleDevicesWithoutNonces(t *testing.T) {
 	fake := fakeprovider.New(t)
 	v := verifier(t, open(t, fake, fake.Env("apple")), "apple")
 	for supported, ok := range map[any]bool{false: true, true: false, "false": false} {
-		_, err := v.VerifyIDToken(t.Context(), fake.IDToken("apple", map[string]any{"nonce_supported": supported}), "the-nonce")
+		_, err := v.VerifyIDToken(t.Context(), fake.IDToken("apple", map[string]any{"nonce_supported": supported}), "the-nonce", "")
 		if (err == nil) != ok {
 			t.Errorf("nonce_supported %v: %v, want it taken: %v", supported, err, ok)
 		}
@@ -312,7 +312,7 @@ func TestT05TenantsOfMicrosoft(t *testing.T) {
 		fake := fakeprovider.New(t)
 		vars := fake.Env("entraid")
 		vars["AUTH_PROVIDER_ENTRAID_TENANT"] = tt.tenant
-		_, err := verifier(t, open(t, fake, vars), "entraid").VerifyIDToken(t.Context(), fake.IDToken("entraid", tt.claims), "")
+		_, err := verifier(t, open(t, fake, vars), "entraid").VerifyIDToken(t.Context(), fake.IDToken("entraid", tt.claims), "", "")
 		if (err == nil) != tt.ok {
 			t.Errorf("%s: %v, want it taken: %v", tt.name, err, tt.ok)
 		}
@@ -324,7 +324,7 @@ func TestT05TenantsOfMicrosoft(t *testing.T) {
 	vars["AUTH_PROVIDER_ENTRAID_TENANT"] = "example.onmicrosoft.com"
 	v := verifier(t, open(t, fake, vars), "entraid")
 	for tid, ok := range map[string]bool{ours: true, other: false, personal: false} {
-		if _, err := v.VerifyIDToken(t.Context(), fake.IDToken("entraid", map[string]any{"tid": tid, "iss": v2(tid)}), ""); (err == nil) != ok {
+		if _, err := v.VerifyIDToken(t.Context(), fake.IDToken("entraid", map[string]any{"tid": tid, "iss": v2(tid)}), "", ""); (err == nil) != ok {
 			t.Errorf("tenant %s at our own: %v, want it taken: %v", tid, err, ok)
 		}
 	}
@@ -405,7 +405,7 @@ func TestF13KeysAreFetchedSeldom(t *testing.T) {
 	v := verifier(t, openWith(t, fake.Client(), fake.Env("google"), c.now), "google")
 	check := func(what string, ok bool, fetched int) {
 		t.Helper()
-		_, err := v.VerifyIDToken(t.Context(), fake.IDToken("google", nil), "")
+		_, err := v.VerifyIDToken(t.Context(), fake.IDToken("google", nil), "", "")
 		if (err == nil) != ok || fake.Seen(fakeprovider.Keys) != fetched {
 			t.Errorf("%s: %v, want it taken: %v; keys fetched %d times, want %d", what, err, ok, fake.Seen(fakeprovider.Keys), fetched)
 		}
@@ -420,7 +420,7 @@ func TestF13KeysAreFetchedSeldom(t *testing.T) {
 	c.advance(31 * time.Second)
 	check("the same, later", true, 2)
 	for range 20 { // made-up keys
-		_, _ = v.VerifyIDToken(t.Context(), fake.Sign(map[string]any{"alg": "RS256", "kid": "made-up"}, nil), "")
+		_, _ = v.VerifyIDToken(t.Context(), fake.Sign(map[string]any{"alg": "RS256", "kid": "made-up"}, nil), "", "")
 	}
 	check("after made-up keys", true, 2)
 	c.advance(time.Hour)
@@ -430,7 +430,7 @@ func TestF13KeysAreFetchedSeldom(t *testing.T) {
 	c.advance(time.Hour)
 	check("old keys, and the provider is down", false, 4)
 	check("again at once", false, 4)
-	_, err := v.VerifyIDToken(t.Context(), fake.IDToken("google", nil), "")
+	_, err := v.VerifyIDToken(t.Context(), fake.IDToken("google", nil), "", "")
 	if !errors.Is(err, providers.ErrProfile) || errors.Is(err, providers.ErrIDToken) {
 		t.Errorf("error %v: the token is not at fault when the keys are out of reach", err)
 	}
@@ -447,7 +447,7 @@ func TestManyAtOnceFetchKeysOnce(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 32 {
 		wait.Go(func() {
-			if _, err := v.VerifyIDToken(t.Context(), token, ""); err != nil {
+			if _, err := v.VerifyIDToken(t.Context(), token, "", ""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -472,14 +472,14 @@ func TestWeakKeysDoNotCount(t *testing.T) {
 	claims := map[string]any{"iss": fake.URL + "/corp", "aud": fakeprovider.ClientID("corp"), "sub": "1", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()}
 	// corp announces ES256 alone, so RS256 by its own RSA key is refused as well.
 	for _, kid := range []string{"for-encryption", "short", "rsa-1"} {
-		if _, err := v.VerifyIDToken(t.Context(), fake.Sign(map[string]any{"alg": "RS256", "kid": kid}, claims), ""); !errors.Is(err, providers.ErrIDToken) {
+		if _, err := v.VerifyIDToken(t.Context(), fake.Sign(map[string]any{"alg": "RS256", "kid": kid}, claims), "", ""); !errors.Is(err, providers.ErrIDToken) {
 			t.Errorf("%s: %v, want ErrIDToken", kid, err)
 		}
 	}
-	if _, err := v.VerifyIDToken(t.Context(), fake.Sign(map[string]any{"alg": "ES256", "kid": "ec-1"}, claims), ""); err != nil {
+	if _, err := v.VerifyIDToken(t.Context(), fake.Sign(map[string]any{"alg": "ES256", "kid": "ec-1"}, claims), "", ""); err != nil {
 		t.Errorf("the right key: %v", err)
 	}
-	if _, err := v.VerifyIDToken(t.Context(), fake.Sign(map[string]any{"alg": "ES256"}, claims), ""); err != nil {
+	if _, err := v.VerifyIDToken(t.Context(), fake.Sign(map[string]any{"alg": "ES256"}, claims), "", ""); err != nil {
 		t.Errorf("without a key's name: %v", err)
 	}
 }
@@ -496,7 +496,7 @@ func FuzzVerifyIDToken(f *testing.F) {
 		f.Add(seed, "")
 	}
 	f.Fuzz(func(t *testing.T, raw, nonce string) {
-		p, err := v.VerifyIDToken(t.Context(), raw, nonce)
+		p, err := v.VerifyIDToken(t.Context(), raw, nonce, "")
 		if err == nil && raw != good || err != nil && p.ID != "" {
 			t.Errorf("%q: %+v, %v", raw, p, err)
 		}

@@ -106,5 +106,16 @@ func (t *Table) IDTokens(name string) (IDTokenVerifier, bool) {
 	return v, ok
 }
 
+// IssuedBy finds the provider whose ID tokens an issuer makes, for one of the clients that we are there.
+func (t *Table) IssuedBy(issuer, client string) (name string, ok bool) {
+	for _, name := range slices.Sorted(maps.Keys(t.idTokens)) {
+		v, fixed := t.idTokens[name].(*idTokens)
+		if fixed && slices.Contains(v.row.iss, issuer) && slices.Contains(v.audiences, client) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
 // Label is what to call a provider in words for people.
 func (t *Table) Label(name string) string { return rowOf(name).label() }

@@ -76,9 +76,10 @@ type PostsBack interface {
 
 // IDTokenVerifier judges tokens that a client got from the provider by itself. The nonce is the one
 // that the client chose, as it is; in the token it may stand as it is or as the hexadecimal form of
-// its SHA-256. A token that has a nonce needs it.
+// its SHA-256. A token that has a nonce needs it. An access token that the client tells, too, must be the one that the token names, if it
+// names one.
 type IDTokenVerifier interface {
-	VerifyIDToken(ctx context.Context, raw, nonce string) (Profile, error)
+	VerifyIDToken(ctx context.Context, raw, nonce, accessToken string) (Profile, error)
 }
 
 var (

@@ -22,6 +22,7 @@ type Settings struct {
 	Enabled  bool          `env:"AUTH_GOTRUE_API_ENABLED" default:"false" doc:"Serve clients of Supabase Auth and GoTrue, at /auth/v1."`
 	URL      string        `env:"AUTH_GOTRUE_URL" format:"url" doc:"Public address of this API, its path included; links in its mails start with it. Unset, it is AUTH_SERVER_URL with the path /auth/v1 in the place of AUTH_API_PREFIX."`
 	Email    bool          `env:"AUTH_GOTRUE_EMAIL_ENABLED" default:"true" doc:"Let users of this API sign up and in with an e-mail address."`
+	Linking  bool          `env:"AUTH_GOTRUE_MANUAL_LINKING_ENABLED" default:"false" doc:"Let users link identities at other providers to their account by themselves, and take them off, with clients of this API. Guests become users by it."`
 	MailLife time.Duration `env:"AUTH_GOTRUE_MAIL_OTP_EXP" unit:"s" default:"86400" min:"1m" max:"168h" doc:"How long links and codes in mails of this API are good for."`
 }
 
@@ -44,6 +45,12 @@ type Door struct {
 	Returns  server.Returns
 	Admin    *flow.Admin
 	Secret   server.AdminSecret
+	// URL is the public address of the door.
+	URL string
+	// Linking has users link identities by themselves, and take them off.
+	Linking bool
+	// IssuedBy finds the provider whose ID tokens an issuer makes, for one of the clients that we are there.
+	IssuedBy func(issuer, client string) (provider string, ok bool)
 }
 
 // route is one line of the door's table.
@@ -56,7 +63,7 @@ type route struct {
 
 func (d *Door) routes() []route {
 	mails := []server.Bucket{server.Mails}
-	return []route{
+	return append(d.linkingRoutes(), []route{
 		{method: "GET", path: "/health", handle: d.health},
 		{method: "GET", path: "/settings", handle: d.settings},
 		{method: "GET", path: "/.well-known/jwks.json", handle: d.Health.Keys},
@@ -88,7 +95,7 @@ func (d *Door) routes() []route {
 		{method: "DELETE", path: "/factors/{id}", handle: d.removeFactor},
 		{method: "POST", path: "/factors/{id}/challenge", handle: d.challengeFactor},
 		{method: "POST", path: "/factors/{id}/verify", handle: d.verifyFactor},
-	}
+	}...)
 }
 
 func (d *Door) signUpBuckets() []server.Bucket {

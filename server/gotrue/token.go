@@ -20,6 +20,8 @@ func (d *Door) token(w http.ResponseWriter, r *http.Request) error {
 		return d.refreshGrant(w, r)
 	case "pkce":
 		return d.pkceGrant(w, r)
+	case "id_token":
+		return d.idTokenGrant(w, r)
 	}
 	return refusal{http.StatusBadRequest, "invalid_credentials", "unsupported_grant_type"}
 }
