@@ -26,7 +26,7 @@ func always(value string) meaning { return func(string) meant { return meant{val
 func theirMail() []theirs {
 	const sender = "AUTH_SMTP_SENDER"
 	checks := "addresses are checked by their form alone"
-	fetched := "templates cannot be fetched one by one yet"
+	fetched := "a template is fetched when a mail needs it and its copy is old"
 	rows := []theirs{
 		is("SMTP_HOST", "AUTH_SMTP_HOST", nil, ""),
 		{name: "SMTP_PORT", to: []part{{"AUTH_SMTP_PORT", nil}, {"AUTH_SMTP_SECURE", whenPort("465", "true")}}, doc: "465 is TLS from the first byte"},
@@ -47,11 +47,23 @@ func theirMail() []theirs {
 		judged("MAILER_EMAIL_BACKGROUND_SENDING", unlessOn("mails always go through a queue, from which none is lost"), "always on"),
 		absent("MAILER_EMAIL_VALIDATION_EXTENDED", checks), vain("MAILER_EMAIL_VALIDATION_SERVICE_URL", checks),
 		vain("MAILER_EMAIL_VALIDATION_SERVICE_HEADERS", checks), vain("MAILER_EMAIL_VALIDATION_BLOCKED_MX", checks),
-		vain("MAILER_TEMPLATE_MAX_SIZE", fetched), vain("MAILER_TEMPLATE_MAX_AGE", fetched), vain("MAILER_TEMPLATE_RETRY_INTERVAL", fetched),
+		is("MAILER_TEMPLATE_MAX_SIZE", "AUTH_GOTRUE_MAIL_TEMPLATE_MAX_SIZE", nil, ""),
+		is("MAILER_TEMPLATE_MAX_AGE", "AUTH_GOTRUE_MAIL_TEMPLATE_MAX_AGE", seconds, ""),
+		is("MAILER_TEMPLATE_RETRY_INTERVAL", "AUTH_GOTRUE_MAIL_TEMPLATE_RETRY_INTERVAL", seconds, ""),
 		absent("MAILER_TEMPLATE_RELOADING_ENABLED", fetched), vain("MAILER_TEMPLATE_RELOADING_MAX_IDLE", fetched),
 	}
 	for _, kind := range mailTypes {
-		rows = append(rows, vain("MAILER_SUBJECTS_"+kind.theirs, fetched), vain("MAILER_TEMPLATES_"+kind.theirs, fetched), vain("MAILER_URLPATHS_"+kind.theirs, "links lead to /verify below API_EXTERNAL_URL"))
+		rows = append(
+			rows,
+			is("MAILER_SUBJECTS_"+kind.theirs, "AUTH_GOTRUE_MAIL_SUBJECT_"+kind.theirs, nil, ""),
+			is("MAILER_TEMPLATES_"+kind.theirs, "AUTH_GOTRUE_MAIL_TEMPLATE_"+kind.theirs, nil, ""),
+		)
+		switch kind.theirs {
+		case "INVITE", "CONFIRMATION", "RECOVERY", "EMAIL_CHANGE":
+			rows = append(rows, is("MAILER_URLPATHS_"+kind.theirs, "AUTH_GOTRUE_MAIL_PATH_"+kind.theirs, nil, "unset, links lead to /verify below API_EXTERNAL_URL, whose path stays"))
+		default:
+			rows = append(rows, vain("MAILER_URLPATHS_"+kind.theirs, "GoTrue does not use it either"))
+		}
 		if kind.event != "" {
 			rows = append(rows, judged("MAILER_NOTIFICATIONS_"+kind.event+"_ENABLED", unlessOn("users are always told of such a change"), "always on"))
 		}

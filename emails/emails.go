@@ -75,6 +75,8 @@ type Message struct {
 	// Due is what somebody is told who sends mails in the place of the mail server, as JSON. Templates and
 	// transports know nothing of it.
 	Due json.RawMessage `json:"due,omitempty"`
+	// Own is there in mails of GoTrue's dialect, whose templates know more.
+	Own *Own `json:"own,omitempty"`
 }
 
 // Rendered is a template with its values filled in.
@@ -83,7 +85,7 @@ type Rendered struct {
 	HTML    string // empty for text messages
 	Text    string
 	Locale  string // the one that was used, after fallback
-	Source  string // where the body came from: "remote", "directory" or "built-in"
+	Source  string // where the body came from: "remote", "directory", "built-in" or "gotrue"
 	// Warnings say what was not as the operator wanted it: a remote that is down, a broken file. The
 	// mail is good all the same.
 	Warnings []error
@@ -115,6 +117,9 @@ func Open(s Settings, defaultLocale string, now func() time.Time) (*Mailer, erro
 	r := &Renderer{Directory: s.TemplatesPath, DefaultLocale: defaultLocale}
 	if s.FetchURL != "" {
 		r.Remote = &Remote{Base: s.FetchURL}
+	}
+	if s.GoTrue.used() {
+		r.own = newGoTemplates(s.GoTrue, now)
 	}
 	if err := r.Check(); err != nil {
 		return nil, err

@@ -40,6 +40,8 @@ type Renderer struct {
 	Directory     string  // need not exist
 	DefaultLocale string  // empty means "en"
 
+	own *goTemplates // of the operator, for mails of GoTrue's dialect; nil when there are none
+
 	mu   sync.Mutex
 	good map[string]files // last good copies of the directory, by locale/name
 }
@@ -83,6 +85,9 @@ func (r *Renderer) Render(ctx context.Context, m Message) (Rendered, error) {
 		out.Text = strings.TrimSpace(found.text.fill(plain, values)) + "\n"
 	case out.HTML != "":
 		out.Text = textOf(out.HTML)
+	}
+	if r.own != nil {
+		out = r.own.apply(ctx, m, values, out)
 	}
 	return out, nil
 }

@@ -26,6 +26,8 @@ type Settings struct {
 
 	TemplatesPath string `env:"AUTH_EMAIL_TEMPLATES_PATH" default:"/app/email-templates" doc:"Folder whose templates replace the built-in ones, as locale/template/file. Edits count at the next mail. It need not exist."`
 	FetchURL      string `env:"AUTH_EMAIL_TEMPLATE_FETCH_URL" format:"url" doc:"Base URL whose templates replace all others, as locale/template/file. It is asked at every mail."`
+
+	GoTrue GoSettings
 }
 
 // Configured reports whether mail can be sent at all.

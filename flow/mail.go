@@ -35,6 +35,7 @@ type Mails struct {
 	// Address gives the address that a link leads to; nil is AUTH_SERVER_URL + /verify.
 	Address func(MailedLink) string
 	Codes   bool          // with every link comes a code to be typed in its place
+	Own     bool          // mails tell templates what users say of themselves, see emails.Own
 	Life    time.Duration // of links and codes; 0 means as long as Hasura Auth has them live
 }
 
@@ -158,6 +159,9 @@ func (k *Kit) queueMail(ctx context.Context, tx *store.DB, expires time.Time, a 
 	if m.Due, err = k.mailDue(m, a).Waiting(); err != nil {
 		return fmt.Errorf("flow: %w", err)
 	}
+	if k.Mails.Own {
+		m.Own = &emails.Own{Data: saidOf(a.user), Detail: a.detail}
+	}
 	plain, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("flow: %w", err)
@@ -167,6 +171,20 @@ func (k *Kit) queueMail(ctx context.Context, tx *store.DB, expires time.Time, a 
 		return fmt.Errorf("flow: %w", err)
 	}
 	return tx.Enqueue(ctx, store.MailJob{ID: m.ID, Sealed: sealed, UserID: a.user.ID, Template: m.Template, ExpiresAt: expires}, nil)
+}
+
+// saidOf is what a user says of themselves, without what only the application may.
+func saidOf(u auth.User) json.RawMessage {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(u.Metadata, &all) != nil {
+		return nil
+	}
+	delete(all, "app_metadata")
+	raw, err := json.Marshal(all)
+	if err != nil || len(raw) > maxOwnMetadata {
+		return nil
+	}
+	return raw
 }
 
 // notice is a mail that tells somebody of a change.

@@ -41,7 +41,7 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 	}
 	base = strings.TrimRight(base, "/")
 	kit.Door, kit.Callback = gotrue.Mark, base+"/callback"
-	kit.Mails = flow.Mails{Address: gotrue.Address(base), Codes: true, Life: c.GoTrue.MailLife}
+	kit.Mails = flow.Mails{Address: gotrue.Address(base, c.GoTrue), Codes: true, Own: true, Life: c.GoTrue.MailLife}
 
 	front := beside.Front.Beside(gotrue.Refusing(theirs.Passwords.MinLength))
 	front.Methods, front.Exposed = "GET, POST, PUT, PATCH, DELETE", "X-Total-Count, Link, X-Supabase-Api-Version, X-Request-Id, Retry-After"

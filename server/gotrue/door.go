@@ -4,6 +4,7 @@ package gotrue
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,23 @@ type Settings struct {
 	Email    bool          `env:"AUTH_GOTRUE_EMAIL_ENABLED" default:"true" doc:"Let users of this API sign up and in with an e-mail address."`
 	Linking  bool          `env:"AUTH_GOTRUE_MANUAL_LINKING_ENABLED" default:"false" doc:"Let users link identities at other providers to their account by themselves, and take them off, with clients of this API. Guests become users by it."`
 	MailLife time.Duration `env:"AUTH_GOTRUE_MAIL_OTP_EXP" unit:"s" default:"86400" min:"1m" max:"168h" doc:"How long links and codes in mails of this API are good for."`
+
+	PathInvite       string `env:"AUTH_GOTRUE_MAIL_PATH_INVITE" doc:"Where links of invitations lead, in the place of /verify below AUTH_GOTRUE_URL: as a browser follows it from there, so that a path with a slash at its beginning takes the place of the path of AUTH_GOTRUE_URL."`
+	PathConfirmation string `env:"AUTH_GOTRUE_MAIL_PATH_CONFIRMATION" doc:"The same for links that confirm a sign-up."`
+	PathRecovery     string `env:"AUTH_GOTRUE_MAIL_PATH_RECOVERY" doc:"The same for links that sign in or lead to another password."`
+	PathEmailChange  string `env:"AUTH_GOTRUE_MAIL_PATH_EMAIL_CHANGE" doc:"The same for links that confirm another address."`
+}
+
+// Check reports paths that would lead links, and what is in them, to another server.
+func (s Settings) Check(report func(env, problem string)) {
+	for env, path := range map[string]string{
+		"AUTH_GOTRUE_MAIL_PATH_INVITE": s.PathInvite, "AUTH_GOTRUE_MAIL_PATH_CONFIRMATION": s.PathConfirmation,
+		"AUTH_GOTRUE_MAIL_PATH_RECOVERY": s.PathRecovery, "AUTH_GOTRUE_MAIL_PATH_EMAIL_CHANGE": s.PathEmailChange,
+	} {
+		if u, err := url.Parse(path); err != nil || u.IsAbs() || u.Host != "" || u.RawQuery != "" || u.Fragment != "" {
+			report(env, "must be a path such as /auth/v1/verify")
+		}
+	}
 }
 
 // Door is the dialect over the flows.

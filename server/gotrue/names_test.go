@@ -4,6 +4,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -104,5 +105,27 @@ func TestWithoutEmailNobodyComesInByOne(t *testing.T) {
 	}
 	if external := d.ok(t, "GET", "/settings", "")["external"].(map[string]any); external["email"] != false {
 		t.Errorf("settings say %v", external["email"])
+	}
+}
+
+// What operators of GoTrue say of mails holds for the mails of this door: the subject, the template and where its link leads.
+func TestTrap09MailsHaveTheWordsAndThePathsOfTheOperator(t *testing.T) {
+	t.Parallel()
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `<p>Dear {{ .Data.first_name }}, {{ .Token }}</p><a href="{{ .ConfirmationURL }}">Confirm</a>`)
+	}))
+	t.Cleanup(site.Close)
+	d := door{testhouse.Alone(t, inTheirNames(map[string]string{
+		"API_EXTERNAL_URL": "https://api.example.com/auth/v1", "GOTRUE_MAILER_SUBJECTS_CONFIRMATION": "Hello {{ .Data.first_name }}",
+		"GOTRUE_MAILER_TEMPLATES_CONFIRMATION": site.URL + "/confirm.html", "GOTRUE_MAILER_URLPATHS_CONFIRMATION": "/elsewhere/verify",
+	}))}
+	d.ok(t, "POST", "/signup", `{"email":"ada@example.com","password":"correct horse","data":{"first_name":"Ada","app_metadata":{"x":1}}}`)
+	m := d.Mail.Wait(t, "ada@example.com", 1)[0]
+	if m.Subject != "Hello Ada" || !strings.Contains(m.HTML, "Dear Ada, ") || !strings.Contains(m.HTML, `href="https://api.example.com/elsewhere/verify?token=`) {
+		t.Errorf("subject %q\n%s", m.Subject, m.HTML)
+	}
+	d.ok(t, "POST", "/recover", `{"email":"ada@example.com"}`)
+	if m := d.Mail.Wait(t, "ada@example.com", 2)[1]; !strings.HasPrefix(m.Link, "https://api.example.com/auth/v1/verify?token=") {
+		t.Errorf("a link without a path of its own is %s", m.Link)
 	}
 }

@@ -42,11 +42,33 @@ func wordOf(p auth.Purpose) string {
 	return ""
 }
 
-// Address is where the link of a mail leads.
-func Address(base string) func(flow.MailedLink) string {
-	return func(l flow.MailedLink) string {
-		return base + "/verify?token=" + url.QueryEscape(l.Ticket) + "&type=" + wordOf(l.Purpose) + "&redirect_to=" + url.QueryEscape(l.RedirectTo)
+// Address is where the link of a mail leads: /verify below the base, or the path that the operator says for such mails,
+// as a browser at the base would follow it.
+func Address(base string, s Settings) func(flow.MailedLink) string {
+	paths := map[auth.Purpose]string{
+		auth.Invitation: s.PathInvite, auth.VerifyEmail: s.PathConfirmation, auth.ConfirmEmailChange: s.PathEmailChange,
+		auth.ResetPassword: s.PathRecovery, auth.SignInByEmail: s.PathRecovery, // GoTrue has one path for both
 	}
+	return func(l flow.MailedLink) string {
+		at := base + "/verify"
+		if path := paths[l.Purpose]; path != "" {
+			at = followed(base, path)
+		}
+		return at + "?token=" + url.QueryEscape(l.Ticket) + "&type=" + wordOf(l.Purpose) + "&redirect_to=" + url.QueryEscape(l.RedirectTo)
+	}
+}
+
+// followed is an address as a browser that is at the base follows it.
+func followed(base, path string) string {
+	from, err := url.Parse(base)
+	if err != nil {
+		return base
+	}
+	to, err := from.Parse(path)
+	if err != nil {
+		return base
+	}
+	return to.String()
 }
 
 // openLink is what the link of a mail opens. Without PKCE a browser gets a page with a button first, as at the door of
