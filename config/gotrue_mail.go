@@ -40,7 +40,7 @@ func theirMail() []theirs {
 
 		is("MAILER_AUTOCONFIRM", "AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED", not, ""),
 		absent("MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "an address that a provider does not vouch for is confirmed by a mail first"),
-		judged("MAILER_SECURE_EMAIL_CHANGE_ENABLED", always(""), "a new address is confirmed at itself, and the old one is told"),
+		absent("MAILER_SECURE_EMAIL_CHANGE_ENABLED", "a new address is confirmed at itself alone, and the old one is told"),
 		is("MAILER_OTP_EXP", "AUTH_GOTRUE_MAIL_OTP_EXP", between(time.Minute, 168*time.Hour), "from a minute to a week"),
 		partOf("MAILER_OTP_LENGTH", otpLength, "the longest of the three lengths counts for all"),
 		vain("MAILER_EXTERNAL_HOSTS", "links in mails lead to API_EXTERNAL_URL, whatever a request says of its host"),

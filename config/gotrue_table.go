@@ -76,7 +76,7 @@ func theirSessions() []theirs {
 		vain("SESSIONS_ALLOW_LOW_AAL", "who has a second factor is asked for it at every sign-in, and a session of one factor that was opened before ends as others do (AUTH_SESSION_MAX_LIFETIME)"),
 		is("SESSIONS_SINGLE_PER_USER", "AUTH_SESSION_LIMIT", whenOn("1"), "the older session ends at once, not at its next refresh"),
 		vain("SESSIONS_TAGS", "no request of GoTrue's ever gave a session a tag"),
-		vain("SECURITY_REFRESH_TOKEN_ROTATION_ENABLED", "refresh tokens always rotate, and one that two parties hold ends its session"),
+		judged("SECURITY_REFRESH_TOKEN_ROTATION_ENABLED", unlessOn("without effect: refresh tokens always rotate, and one that two parties hold ends its session"), "always on"),
 		vain("SECURITY_REFRESH_TOKEN_REUSE_INTERVAL", "the token before the current one always gets an answer; older ones never do, however young, since only a second holder of the session can have them"),
 		vain("SECURITY_REFRESH_TOKEN_ALGORITHM_VERSION", kind), vain("SECURITY_REFRESH_TOKEN_UPGRADE_PERCENTAGE", kind),
 		absent("SECURITY_REFRESH_TOKEN_ALLOW_REUSE", "a refresh token that two parties hold always ends the session"),
