@@ -137,7 +137,6 @@ export const hasuraAuthForms = {
 const providers = later('providers at the door of GoTrue')
 const totpFactors = 'a second factor: enrol, verify, sign in with one and raise the session, unenrol'
 const passkeys = later('passkeys at the door of GoTrue')
-const admin = later('operators at the door of GoTrue')
 const oauthServer = later('the OAuth2 server')
 const never = (why) => later(`nothing: ${why}`)
 const web3 = never('web3 is not planned')
@@ -178,9 +177,18 @@ export const supabaseAuth = {
   ...Object.fromEntries(['enroll', 'challenge', 'verify', 'unenroll', 'challengeAndVerify'].map((m) => [`mfa.${m}`, totpFactors])),
   ...Object.fromEntries(['startRegistration', 'verifyRegistration', 'startAuthentication', 'verifyAuthentication', 'list', 'update', 'delete'].map((m) => [`passkey.${m}`, passkeys])),
   ...Object.fromEntries(['getAuthorizationDetails', 'approveAuthorization', 'denyAuthorization', 'listGrants', 'revokeGrant'].map((m) => [`oauth.${m}`, oauthServer])),
-  ...Object.fromEntries(
-    ['signOut', 'inviteUserByEmail', 'generateLink', 'createUser', 'listUsers', 'getUserById', 'updateUserById', 'deleteUser', 'mfa.listFactors', 'mfa.deleteFactor', 'passkey.listPasskeys', 'passkey.deletePasskey'].map((m) => [`admin.${m}`, admin]),
-  ),
+  'admin.createUser': 'operators make, find, change and delete users',
+  'admin.getUserById': 'operators make, find, change and delete users',
+  'admin.updateUserById': 'operators make, find, change and delete users',
+  'admin.deleteUser': 'operators make, find, change and delete users',
+  'admin.listUsers': 'operators list users by pages',
+  'admin.inviteUserByEmail': 'operators invite, and make links for their own mails',
+  'admin.generateLink': 'operators invite, and make links for their own mails',
+  'admin.signOut': 'operators sign out somebody whose token they have',
+  'admin.mfa.listFactors': 'operators look at second factors and passkeys',
+  'admin.mfa.deleteFactor': 'operators look at second factors and passkeys',
+  'admin.passkey.listPasskeys': 'operators look at second factors and passkeys',
+  'admin.passkey.deletePasskey': 'operators look at second factors and passkeys',
   ...Object.fromEntries(['listClients', 'createClient', 'getClient', 'updateClient', 'deleteClient', 'regenerateClientSecret'].map((m) => [`admin.oauth.${m}`, oauthServer])),
   ...Object.fromEntries(
     ['listProviders', 'createProvider', 'getProvider', 'updateProvider', 'deleteProvider'].map((m) => [`admin.customProviders.${m}`, never('custom providers are set in the configuration')]),

@@ -59,7 +59,7 @@ func Types() []Type {
 		}},
 		{"identity.unlinked", "An account at a provider was unlinked.", map[string]Field{"identityId": {"uuid", "The link.", false}, "sessionId": asking}},
 		{"link.generated", "An operator got a link that signs the user in, to hand it over.", map[string]Field{
-			"template": {"string", "The mail that has such links: signin-passwordless or invitation.", false}, "expiresAt": {"time", "When it ends.", false},
+			"template": {"string", "The mail that has such links, such as signin-passwordless or invitation.", false}, "expiresAt": {"time", "When it ends.", false},
 		}},
 		{"mail.failed", "A mail was given up: it is among the dead letters.", map[string]Field{"mailId": message, "template": template}},
 		{"mail.sent", "An operator had a mail with a link sent to the user.", map[string]Field{"template": template}},

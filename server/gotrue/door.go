@@ -108,6 +108,12 @@ func (d *Door) routes() []route {
 		{method: "GET", path: "/admin/users/{user_id}", handle: d.forOperators(d.getUser)},
 		{method: "PUT", path: "/admin/users/{user_id}", handle: d.forOperators(d.changeUser)},
 		{method: "DELETE", path: "/admin/users/{user_id}", handle: d.forOperators(d.deleteUser)},
+		{method: "GET", path: "/admin/users/{user_id}/factors", handle: d.forOperators(d.listFactors)},
+		{method: "DELETE", path: "/admin/users/{user_id}/factors/{factor_id}", handle: d.forOperators(d.deleteFactor)},
+		{method: "GET", path: "/admin/users/{user_id}/passkeys", handle: d.forOperators(d.listPasskeys)},
+		{method: "DELETE", path: "/admin/users/{user_id}/passkeys/{passkey_id}", handle: d.forOperators(d.deletePasskey)},
+		{method: "POST", path: "/invite", handle: d.forOperators(d.invite)},
+		{method: "POST", path: "/admin/generate_link", handle: d.forOperators(d.generateLink)},
 
 		{method: "POST", path: "/factors", handle: d.enrolFactor},
 		{method: "DELETE", path: "/factors/{id}", handle: d.removeFactor},

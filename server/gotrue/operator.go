@@ -80,5 +80,5 @@ var noUser = map[auth.Code]refusal{auth.NotFound: {http.StatusNotFound, "user_no
 // operatorsNames are what operators call the fields of a user here.
 var operatorsNames = map[string]string{
 	"emailVerified": "email_confirm", "phoneNumber": "phone", "phoneNumberVerified": "phone_confirm", "metadata": "user_metadata",
-	"metadataPatch": "user_metadata", "appMetadataPatch": "app_metadata", "passwordHash": "password_hash", "bannedUntil": "ban_duration", "input": "body",
+	"metadataPatch": "user_metadata", "appMetadataPatch": "app_metadata", "passwordHash": "password_hash", "bannedUntil": "ban_duration", "input": "body", "input.userId": "email", "invitation": "email",
 }

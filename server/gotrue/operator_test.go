@@ -126,6 +126,12 @@ func TestWhoMayAskAsAnOperator(t *testing.T) {
 	d.exec(t, `delete from auth.user_roles where user_id = $1 and role = 'operator'`, demoted)
 	banned, lockedOut := user("operator")
 	d.exec(t, `update auth.users set banned_until = now() + interval '1 day' where id = $1`, banned)
+	due := newAddress()
+	d.ok(t, "POST", "/signup", credentials(due, password))
+	d.exec(t, `insert into auth.user_roles (user_id, role) select id, 'operator' from auth.users where email = $1`, due)
+	d.exec(t, `insert into auth.factors (id, user_id, kind, status, name, created_at, confirmed_at) select $2, id, 'totp', 'active', 'phone', now(), now() from auth.users where email = $1`, due, tokens.NewUUID())
+	d.exec(t, `update auth.users set active_mfa_type = 'totp', totp_secret = 'x' where email = $1`, due)
+	half := d.ok(t, "POST", "/token?grant_type=password", credentials(due, password))["access_token"].(string)
 	guest := d.ok(t, "POST", "/signup", `{}`)["access_token"].(string)
 	key := strings.Repeat("test-key-", 8)
 
@@ -144,6 +150,7 @@ func TestWhoMayAskAsAnOperator(t *testing.T) {
 		"a guest":                          {bearers(guest), no},
 		"a banned operator":                {bearers(lockedOut), "403 user_banned"},
 		"a former operator":                {bearers(former), no},
+		"an operator whose factor is due":  {bearers(half), "403 bad_jwt"},
 		"an operator":                      {bearers(chief), yes},
 		"an operator who only reads":       {bearers(reader), reads},
 		"the service key":                  {bearers(signed(keyOf("service_role"))), yes},
@@ -185,6 +192,10 @@ func TestWhoMayAskAsAnOperator(t *testing.T) {
 				switch {
 				case a.status >= 500:
 					t.Errorf("%s: %d %s", route, a.status, a.body)
+				case name == "an operator" && path == "/admin/generate_link": // as the passwords of others
+					if got != no {
+						t.Errorf("%s: got %s, want %s", route, got, no)
+					}
 				case c.want == yes, c.want == reads && method == "GET":
 					if slices.Contains(refused, got) {
 						t.Errorf("%s: %s", route, a.body)

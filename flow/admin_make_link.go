@@ -1,0 +1,153 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/auth"
+	"postern/store"
+	"postern/tokens"
+)
+
+// LinkWanted is a link that a program of the operator mails itself, in the place of ours.
+type LinkWanted struct {
+	Purpose     auth.Purpose // VerifyEmail, Invitation, SignInByEmail, ResetPassword or ConfirmEmailChange
+	Email       string
+	NewEmail    string          // of ConfirmEmailChange: where the link is going to be mailed
+	Password    string          // of a new user, with VerifyEmail
+	Metadata    json.RawMessage // of a new user, or members for one whose address is not confirmed
+	DisplayName *string         // of a new user
+	RedirectTo  string
+}
+
+// MadeLink is a link, and the code that can be typed in its place. Whoever has either is in.
+type MadeLink struct {
+	User       store.WholeUser
+	Purpose    auth.Purpose // another than was wanted where the user is new
+	URL        string
+	Ticket     string
+	Code       string
+	RedirectTo string
+}
+
+// MakeLink makes the link and the code that a mail would have, and mails nothing. They take the place of those before
+// them, and do what mailed ones do: what is mailed to an address by somebody whom the operator trusts proves it as
+// much. So it takes all rights, as choosing a password does; the links that other operators hand over are
+// those of GenerateLink. Who is not known is made, unless the link needs somebody who is.
+func (f *Admin) MakeLink(ctx context.Context, by Operator, in LinkWanted) (out MadeLink, err error) {
+	switch {
+	case by.Rights < auth.AllRights:
+		return out, fmt.Errorf("%w: only who has a service key or the admin secret makes such links", auth.Forbidden)
+	case !f.Settings.Links:
+		return out, fmt.Errorf("%w: AUTH_ADMIN_LINKS is not set", auth.EndpointDisabled)
+	}
+	if out.RedirectTo, err = f.Policy.Redirect(in.RedirectTo); err != nil {
+		return out, err
+	}
+	user, purpose, err := f.linked(ctx, by, in)
+	if err != nil {
+		return out, err
+	}
+	l := link{user: user, to: user.Email, purpose: purpose, redirectTo: out.RedirectTo, client: by.Client, now: f.Now()}
+	if purpose == auth.ConfirmEmailChange {
+		l.to, l.user.NewEmail = in.NewEmail, in.NewEmail
+	}
+	err = f.Store.InTx(ctx, func(tx *store.DB) (err error) {
+		if purpose == auth.ConfirmEmailChange {
+			if err := tx.AskEmailChange(ctx, user.ID, in.NewEmail, f.entry(by, "email.change_requested", user.ID, nil)); err != nil {
+				return err
+			}
+		}
+		out.Ticket, out.Code, err = f.writeLink(ctx, tx, l)
+		if err != nil {
+			return err
+		}
+		return tx.Tell(ctx, f.entry(by, "link.generated", user.ID, map[string]any{
+			"template": mailKinds[purpose].template, "expiresAt": l.now.Add(f.Mails.life(purpose)).UTC().Format(time.RFC3339),
+		}))
+	})
+	if errors.Is(err, store.ErrChanged) {
+		return out, fmt.Errorf("%w: user %s is locked, or gone", auth.UserDisabled, user.ID)
+	}
+	if err != nil {
+		return out, err
+	}
+	out.URL, out.Purpose = f.linkURL(out.Ticket, mailKinds[purpose].linkType, l), purpose
+	out.User, err = f.WholeUser(ctx, by, user.ID)
+	return out, err
+}
+
+// linked is who gets a link, and what it is for.
+func (f *Admin) linked(ctx context.Context, by Operator, in LinkWanted) (auth.User, auth.Purpose, error) {
+	user, err := f.Store.UserByEmail(ctx, in.Email)
+	switch purpose := in.Purpose; {
+	case errors.Is(err, store.ErrNotFound):
+		return f.newlyLinked(ctx, by, in)
+	case err != nil:
+		return user, purpose, err
+	case (purpose == auth.VerifyEmail || purpose == auth.Invitation) && user.EmailVerified:
+		return user, purpose, fmt.Errorf("%w: user %s", auth.EmailTaken, user.ID)
+	case purpose == auth.VerifyEmail && len(in.Metadata) > 0:
+		_, err = f.UpdateUser(ctx, by, UserChange{ID: user.ID, MetadataPatch: Field[json.RawMessage]{Given: true, Value: in.Metadata}})
+		return user, purpose, err
+	case purpose == auth.ConfirmEmailChange:
+		return user, purpose, f.mayBecome(ctx, user, in.NewEmail)
+	}
+	return user, in.Purpose, nil
+}
+
+// newlyLinked makes who is not known yet.
+func (f *Admin) newlyLinked(ctx context.Context, by Operator, in LinkWanted) (auth.User, auth.Purpose, error) {
+	creation := UserCreation{Email: in.Email, Metadata: in.Metadata, DisplayName: in.DisplayName}
+	purpose := in.Purpose
+	switch purpose { //nolint:exhaustive // the others need somebody who is known
+	case auth.VerifyEmail:
+		creation.Password = &in.Password
+	case auth.SignInByEmail:
+		purpose = auth.VerifyEmail
+	case auth.Invitation:
+	default:
+		return auth.User{}, purpose, fmt.Errorf("%w: unknown address", auth.NotFound)
+	}
+	made, err := f.CreateUser(ctx, by, creation)
+	return made.User, purpose, err
+}
+
+// mayBecome tells whether an address can become that of a user.
+func (f *Admin) mayBecome(ctx context.Context, u auth.User, email string) error {
+	if err := f.Policy.admit(email); err != nil {
+		return err
+	}
+	_, err := f.Store.UserByEmail(ctx, email)
+	switch {
+	case err == nil:
+		return fmt.Errorf("%w: for user %s", auth.EmailTaken, u.ID)
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	}
+	return err
+}
+
+// writeLink writes what a link and its code are compared with.
+func (f *Admin) writeLink(ctx context.Context, tx *store.DB, l link) (ticket, code string, err error) {
+	purpose, account := l.purpose.Code(), accountOf(l.user)
+	if l.purpose == auth.ConfirmEmailChange { // it is typed with the new address
+		account = accountOfEmail(l.to)
+	}
+	ticket, code = string(l.purpose)+":"+tokens.NewUUID(), tokens.NewCode(f.Policy.CodeLength)
+	t := store.TypedCode{
+		Ticket: store.Ticket{
+			ID: tokens.CodeID(purpose, account), Purpose: purpose, UserID: l.user.ID, Email: l.to, Attempts: codeTries,
+			CreatedAt: l.now, ExpiresAt: l.now.Add(f.Mails.life(l.purpose)),
+		},
+		Link: store.Ticket{
+			ID: tokens.NewUUID(), Purpose: l.purpose, SecretHash: tokens.HashSecret(ticket), Payload: openByHash(), ExpiresAt: l.now.Add(f.Mails.life(l.purpose)),
+		},
+	}
+	t.SecretHash = f.Keys.HashCode(t.ID, purpose, code)
+	_, _, err = tx.WriteCode(ctx, t) // nobody counts them: there is always room
+	return ticket, code, err
+}
