@@ -29,6 +29,7 @@ type commands struct {
 	Dev         devCmd         `cmd:"" help:"Start a server that needs nothing: it brings its own Postgres, keys and mail inbox."`
 	Migrate     migrateCmds    `cmd:"" help:"Apply pending migrations, or list them."`
 	Adopt       adoptCmd       `cmd:"" help:"Take over a database of Hasura Auth."`
+	Import      importCmds     `cmd:"" help:"Bring users from another system."`
 	Config      configCmds     `cmd:"" help:"Check and show the configuration."`
 	Keys        keysCmds       `cmd:"" help:"Make keys."`
 	Hasura      hasuraCmds     `cmd:"" help:"Look at what Hasura's engine knows of schema auth, and tell it the rest."`

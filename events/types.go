@@ -201,6 +201,7 @@ func Notes() []Type {
 			"provider": {"string", "The sign-in provider, where one vouched.", true},
 			"locks":    {"boolean", "This try used up a limit: more are refused for a while.", true},
 		}},
+		{"user.imported", "A user came from another system (postern import).", map[string]Field{"from": {"string", "The system: supabase.", false}}},
 	}
 }
 

@@ -9,6 +9,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(phc(64, 1, 1, 16, 32))
 	f.Add("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
 	f.Add("$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy")
+	f.Add(firebaseHash)
+	f.Add("$argon2i$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
 	f.Fuzz(func(t *testing.T, stored string) {
 		h, err := parse(stored)
 		if err != nil {
@@ -20,6 +22,12 @@ func FuzzParse(f *testing.F) {
 		if h.bcrypt != nil {
 			if h.cost < 4 || h.cost > maxCost {
 				t.Errorf("%q may cost %d", stored, h.cost)
+			}
+			return
+		}
+		if f := h.firebase; f != nil {
+			if f.exponent < 1 || f.rounds < 1 || f.lanes < 1 || f.cost() > maxWork<<10 || len(f.signer) == 0 || len(f.hash) != len(f.signer) {
+				t.Errorf("%q may cost %+v", stored, f)
 			}
 			return
 		}

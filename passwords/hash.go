@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	xargon2 "golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 
 	"postern/passwords/argon2"
@@ -24,7 +25,7 @@ const (
 	maxCost       = 16
 )
 
-// hash is a stored hash taken apart. Of its two kinds one is set.
+// hash is a stored hash taken apart. Of its kinds one is set.
 type hash struct {
 	bcrypt []byte
 	cost   int
@@ -32,13 +33,19 @@ type hash struct {
 	memory, iterations uint32
 	lanes              uint8
 	salt, key          []byte
+	argon2i            bool // and not argon2id
+
+	firebase *firebase
 }
 
 // parse reads a stored hash. Its errors never repeat it.
 func parse(stored string) (hash, error) {
 	switch {
-	case strings.HasPrefix(stored, "$argon2id$"):
-		return parseArgon2id(stored)
+	case strings.HasPrefix(stored, "$argon2id$"), strings.HasPrefix(stored, "$argon2i$"):
+		return parseArgon2(stored)
+	case strings.HasPrefix(stored, "$fbscrypt$"):
+		f, err := parseFirebase(stored)
+		return hash{firebase: f}, err
 	case strings.HasPrefix(stored, "$2a$"), strings.HasPrefix(stored, "$2b$"), strings.HasPrefix(stored, "$2y$"):
 		return parseBcrypt(stored)
 	default:
@@ -47,7 +54,7 @@ func parse(stored string) (hash, error) {
 }
 
 // Kinds names the kinds of hashes that can be compared, for people.
-const Kinds = "a hash of bcrypt ($2a$, $2b$ or $2y$, with a cost of 4 to 16) or of argon2id ($argon2id$v=19$m=…,t=…,p=…$salt$key, with at most 256 MiB)"
+const Kinds = "a hash of bcrypt ($2a$, $2b$ or $2y$, with a cost of 4 to 16), of argon2id or argon2i ($argon2id$v=19$m=…,t=…,p=…$salt$key, with at most 256 MiB), or of Firebase's scrypt ($fbscrypt$v=1,n=…,r=…,p=…,ss=…,sk=…$salt$hash)"
 
 // Check says why a stored hash cannot be compared, without repeating it.
 func Check(stored string) error {
@@ -77,8 +84,9 @@ func parseBcrypt(stored string) (hash, error) {
 	return hash{bcrypt: []byte(stored), cost: int(cost)}, nil
 }
 
-// parseArgon2id reads the PHC string format: $argon2id$v=19$m=19456,t=2,p=1$salt$key.
-func parseArgon2id(stored string) (hash, error) {
+// parseArgon2 reads the PHC string format: $argon2id$v=19$m=19456,t=2,p=1$salt$key. What it cannot read it calls an
+// argon2id hash, also where it is one of argon2i.
+func parseArgon2(stored string) (hash, error) {
 	parts := strings.Split(stored, "$")
 	if len(stored) > 256 || len(parts) != 6 || parts[2] != "v=19" || strings.ContainsAny(stored, "\r\n") {
 		return hash{}, errors.New("argon2id hash is not of the form $argon2id$v=19$m=,t=,p=$salt$key")
@@ -109,7 +117,7 @@ func parseArgon2id(stored string) (hash, error) {
 	if err != nil || len(key) < 16 || len(key) > 64 {
 		return hash{}, errors.New("argon2id hash must have a key of 16 to 64 bytes")
 	}
-	return hash{memory: uint32(memory), iterations: uint32(iterations), lanes: uint8(lanes), salt: salt, key: key}, nil
+	return hash{memory: uint32(memory), iterations: uint32(iterations), lanes: uint8(lanes), salt: salt, key: key, argon2i: parts[1] == "argon2i"}, nil
 }
 
 // kind is what the time of a comparison depends on: the algorithm and its parameters.
@@ -117,7 +125,14 @@ func (h hash) kind() string {
 	if h.bcrypt != nil {
 		return fmt.Sprintf("$2a$%02d", h.cost)
 	}
-	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d", h.memory, h.iterations, h.lanes)
+	if h.firebase != nil {
+		return h.firebase.kind()
+	}
+	name := "argon2id"
+	if h.argon2i {
+		name = "argon2i"
+	}
+	return fmt.Sprintf("$%s$v=19$m=%d,t=%d,p=%d", name, h.memory, h.iterations, h.lanes)
 }
 
 // matches compares, which takes the whole time of a hash whatever the outcome.
@@ -129,6 +144,13 @@ func (h hash) matches(password string, a *argon2.Hasher) (bool, error) {
 			return err == nil, nil
 		}
 		return false, errors.New("bcrypt hash is damaged")
+	}
+	if h.firebase != nil {
+		return h.firebase.matches(password)
+	}
+	if h.argon2i { // of which there are few, and none is made here
+		key := xargon2.Key([]byte(password), h.salt, h.iterations, h.memory, h.lanes, uint32(len(h.key))) //#nosec G115 -- parse allows 64 at most
+		return subtle.ConstantTimeCompare(key, h.key) == 1, nil
 	}
 	key := a.ID([]byte(password), h.salt, h.iterations, h.memory, h.lanes, uint32(len(h.key))) //#nosec G115 -- parse allows 64 at most
 	return subtle.ConstantTimeCompare(key, h.key) == 1, nil
@@ -155,6 +177,6 @@ func (h hash) stale(s Settings, password string) bool {
 		// A password that bcrypt would not take whole keeps the hash it has.
 		return len(password) <= bcryptBytes && (h.bcrypt == nil || h.cost < s.BcryptCost)
 	}
-	return h.bcrypt != nil || int64(h.memory) < int64(s.Memory) || len(h.key) < 32 ||
+	return h.bcrypt != nil || h.firebase != nil || h.argon2i || int64(h.memory) < int64(s.Memory) || len(h.key) < 32 ||
 		int64(h.memory)*int64(h.iterations) < int64(s.Memory)*int64(s.Iterations)
 }

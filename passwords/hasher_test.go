@@ -212,7 +212,7 @@ func TestHostileHashesAreRefusedBeforeAnyWork(t *testing.T) {
 		"more parameters":          strings.Replace(good, "p=1", "p=1,keyid=AA", 1),
 		"older version":            strings.Replace(good, "v=19", "v=16", 1),
 		"no version":               strings.Replace(good, "$v=19", "", 1),
-		"argon2i":                  strings.Replace(good, "argon2id", "argon2i", 1),
+		"argon2d":                  strings.Replace(good, "argon2id", "argon2d", 1),
 		"padded base64":            good + "=",
 		"line break":               good + "\n",
 		"part more":                good + "$AAAA",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"strings"
 	"sync"
 	"time"
 
@@ -105,6 +106,9 @@ func ownKind(s Settings) string {
 func sampleOf(kind string) string {
 	if len(kind) > 1 && kind[1] == '2' {
 		return kind + "$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyz01234"
+	}
+	if strings.HasPrefix(kind, "$fbscrypt$") {
+		return kind + ",ss=Bw==,sk=AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAA=="
 	}
 	return kind + "$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 }

@@ -301,9 +301,10 @@ func (db *DB) HashKinds(ctx context.Context) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-const hashKindsSQL = `select distinct coalesce(substring(password_hash from '^(\$2[aby]\$\d\d)'), substring(password_hash from '^(\$argon2id\$v=\d+\$[^$]+)'))
+const hashKindsSQL = `select distinct coalesce(substring(password_hash from '^(\$2[aby]\$\d\d)'), substring(password_hash from '^(\$argon2id?\$v=\d+\$[^$]+)'),
+		substring(password_hash from '^(\$fbscrypt\$v=\d+,n=\d+,r=\d+,p=\d+)'))
 	from (select password_hash from auth.users where password_hash <> '' limit 100000) sample
-	where password_hash ~ '^\$(2[aby]\$\d\d|argon2id\$v=\d+\$)'`
+	where password_hash ~ '^\$(2[aby]\$\d\d|argon2id?\$v=\d+\$|fbscrypt\$v=\d+,n=\d+,r=\d+,p=\d+,)'`
 
 // guarded runs a statement that must write a row.
 func (db *DB) guarded(ctx context.Context, sql string, args ...any) error {
