@@ -204,6 +204,7 @@ const (
 	SignInByEmailCode Purpose = "email-code"
 	SignInBySMS       Purpose = "sms-code"
 	ChangePhone       Purpose = "phone-change"
+	Reauthenticate    Purpose = "reauthentication" // of who is signed in, to change the password
 	ElevateByEmail    Purpose = "elevate-email"
 	ElevateBySMS      Purpose = "elevate-sms"
 	PasskeySignUp     Purpose = "passkey-signup" // a WebAuthn challenge, as the next three

@@ -92,3 +92,12 @@ test('a code in a text message signs up, is sent again, and signs in', async () 
   const { user: same } = good(await again.verifyOtp({ phone, token: await takeSMSCode(`+${phone}`), type: 'sms' }))
   assert.equal(same.id, user.id)
 })
+
+test('a code by which the password changes', async () => {
+  const { auth, email } = await somebody()
+  good(await auth.reauthenticate())
+  const mail = await takeMail(email, 'signin-otp')
+  const nonce = secret(/\b\d{6}\b/.exec(mail.text)[0])
+  assert.equal((await client().verifyOtp({ email, token: nonce, type: 'email' })).error.code, 'otp_expired')
+  good(await auth.updateUser({ password: newPassword(), nonce }))
+})

@@ -167,7 +167,7 @@ export const supabaseAuth = {
   'mfa.listFactors': 'what a client does with a session by itself',
   'mfa.getAuthenticatorAssuranceLevel': 'what a client does with a session by itself',
 
-  reauthenticate: later('fresh proofs at the door of GoTrue'),
+  reauthenticate: 'a code by which the password changes',
   signInWithOAuth: providers,
   signInWithIdToken: providers,
   linkIdentity: providers,

@@ -125,6 +125,9 @@ type Policy struct {
 	// FactorLater has who has a second factor get a session at once, which is good for little until they prove it there.
 	// Doors where it is not set ask for the second factor before there is a session, and take no such session.
 	FactorLater bool
+	// Reauthenticate has who changes the password at once with other things type a code that was sent to them, unless
+	// they have signed in lately.
+	Reauthenticate bool
 	// GuestsLink has guests become users by linking an identity.
 	GuestsLink bool
 	redirects  redirects

@@ -17,6 +17,7 @@ type AccountChange struct {
 	Actor         auth.Actor
 	NewEmail      string          // is mailed to, and becomes theirs when that is confirmed
 	Password      *string         // another one
+	Nonce         string          // the code that Reauthenticate sent, where the password needs one
 	Metadata      json.RawMessage // an object: its members are put in, and those that are null are taken out
 	RedirectTo    string          // of the mail
 	CodeChallenge string
@@ -46,6 +47,10 @@ func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth
 			return user, auth.Details{}, err
 		}
 	}
+	nonce, err := f.reauthenticated(ctx, in, user, now)
+	if err != nil {
+		return user, auth.Details{}, err
+	}
 	hash, err := f.newPassword(ctx, in, user) // last: that it is the old one tells what that is
 	if err != nil {
 		return user, auth.Details{}, err
@@ -55,6 +60,11 @@ func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth
 		if metadata.put != nil {
 			if err := tx.MergeMetadata(ctx, user.ID, in.Actor.SessionID, metadata.put, metadata.out, maxOwnMetadata, now); err != nil {
 				return err
+			}
+		}
+		if nonce != nil {
+			if err := tx.TakeCode(ctx, *nonce, now); err != nil {
+				return usedUp(err)
 			}
 		}
 		if hash != "" {

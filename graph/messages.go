@@ -29,7 +29,7 @@ func secretKind(p auth.Purpose) wire.PendingSecretKind {
 		return wire.PendingSecretKindResetPassword
 	case auth.Invitation:
 		return wire.PendingSecretKindInvitation
-	case auth.SecondFactor:
+	case auth.SecondFactor, auth.FactorChallenge:
 		return wire.PendingSecretKindSecondFactor
 	case auth.ExchangeCode, auth.ProviderSignIn:
 		return wire.PendingSecretKindExchangeCode

@@ -29,7 +29,7 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 	if err != nil {
 		return nil, err
 	}
-	policy.FactorLater = true
+	policy.FactorLater, policy.Reauthenticate = true, c.GoTrue.Reauthenticate
 	policy.ResetsProve, policy.GuestsLink, policy.Passkeys = true, c.GoTrue.Linking, policy.Passkeys && kit.Passkeys != nil
 	warn := kit.PasswordPolicy.Unanswered
 	kit.Policy, kit.PasswordPolicy, kit.Supabase = policy, passwords.NewPolicy(theirs.Passwords), true

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"postern/auth"
 )
@@ -10,6 +11,8 @@ import (
 type Proofs struct {
 	AAL int
 	AMR []auth.Method
+	// CreatedAt is when the session began; zero where the token names none.
+	CreatedAt time.Time
 }
 
 // ProofsOf tells how the session of an actor was opened. Tokens of an older server name none: then it
@@ -21,7 +24,7 @@ func (db *DB) ProofsOf(ctx context.Context, a auth.Actor) (Proofs, error) {
 	return one[Proofs](ctx, db, proofsOfSessionSQL, a.SessionID, a.UserID)
 }
 
-const proofsOfSessionSQL = `select t.aal, t.amr from auth.refresh_tokens t where t.id = $1 and t.user_id = $2 and t.type = 'regular'`
+const proofsOfSessionSQL = `select t.aal, t.amr, t.created_at from auth.refresh_tokens t where t.id = $1 and t.user_id = $2 and t.type = 'regular'`
 
 // KeepSession holds the session of an actor until the transaction ends. One that is over is
 // ErrChanged.

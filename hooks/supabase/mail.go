@@ -38,7 +38,7 @@ var actions = map[string]action{
 
 // actionOf is what a mail is with Supabase.
 func actionOf(e hooks.MailDue) action {
-	if e.Purpose == auth.ElevateByEmail {
+	if e.Purpose == auth.ElevateByEmail || e.Purpose == auth.Reauthenticate {
 		return action{word: "reauthentication"}
 	}
 	return actions[e.Template]

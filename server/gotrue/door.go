@@ -30,6 +30,8 @@ type Settings struct {
 	PathConfirmation string `env:"AUTH_GOTRUE_MAIL_PATH_CONFIRMATION" doc:"The same for links that confirm a sign-up."`
 	PathRecovery     string `env:"AUTH_GOTRUE_MAIL_PATH_RECOVERY" doc:"The same for links that sign in or lead to another password."`
 	PathEmailChange  string `env:"AUTH_GOTRUE_MAIL_PATH_EMAIL_CHANGE" doc:"The same for links that confirm another address."`
+
+	Reauthenticate bool `env:"AUTH_GOTRUE_PASSWORD_REAUTHENTICATION" default:"false" doc:"Users of this API who signed in more than a day ago must type a code that is sent to them (reauthenticate) to change their password."`
 }
 
 // Check reports paths that would lead links, and what is in them, to another server.
@@ -101,6 +103,7 @@ func (d *Door) routes() []route {
 
 		{method: "GET", path: "/user", handle: d.user},
 		{method: "PUT", path: "/user", handle: d.updateUser},
+		{method: "GET", path: "/reauthenticate", handle: d.reauthenticate},
 		{method: "POST", path: "/logout", handle: d.logout},
 
 		{method: "GET", path: "/admin/users", handle: d.forOperators(d.listUsers)},

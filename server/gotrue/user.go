@@ -28,6 +28,7 @@ type updateRequest struct {
 	Email       address         `json:"email"`
 	Phone       string          `json:"phone"`
 	Password    *string         `json:"password"`
+	Nonce       string          `json:"nonce"`
 	Data        json.RawMessage `json:"data"`
 	AppMetadata json.RawMessage `json:"app_metadata"`
 }
@@ -66,11 +67,11 @@ func (d *Door) updateUser(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	u, details, err := d.Account.Update(r.Context(), flow.AccountChange{
-		Actor: actor, NewEmail: string(in.Email), Password: in.Password, Metadata: given(in.Data),
+		Actor: actor, NewEmail: string(in.Email), Password: in.Password, Nonce: in.Nonce, Metadata: given(in.Data),
 		RedirectTo: d.redirectTo(r), CodeChallenge: in.Challenge, Client: server.Client(w),
 	})
 	if err != nil {
-		return here(err, map[auth.Code]refusal{auth.FactorRequired: refusals[auth.NotElevated]})
+		return here(err, map[auth.Code]refusal{auth.FactorRequired: refusals[auth.NotElevated], auth.InvalidOTP: badNonce(in.Nonce), auth.TooManyOTPs: badNonce(in.Nonce)})
 	}
 	return server.JSON(w, http.StatusOK, userobject.Whole(u, &details))
 }

@@ -1,0 +1,72 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"postern/auth"
+	"postern/store"
+)
+
+// reauthenticatedFor is how long after a sign-in nobody has to type a code to change their password.
+const reauthenticatedFor = 24 * time.Hour
+
+// Reauthenticate sends a code to somebody who is signed in, by which they change their password: to the address, or to
+// the number where there is no address.
+func (f *Account) Reauthenticate(ctx context.Context, a auth.Actor, c auth.Client) error {
+	user, err := f.actor(ctx, a)
+	if err != nil {
+		return err
+	}
+	now := f.Now()
+	code := newCode{purpose: auth.Reauthenticate, user: user, account: accountOf(user), client: c, now: now}
+	switch {
+	case user.Email != "" && !user.EmailVerified:
+		return fmt.Errorf("%w: user %s", auth.UserUnverified, user.ID)
+	case user.Email != "" && !f.MailReady:
+		return auth.MailNotConfigured
+	case user.Email != "":
+		code.email = user.Email
+	case user.PhoneNumber == "" || !user.PhoneNumberVerified:
+		return auth.Invalid{Field: "email", Problem: "or phone: the account must have one to send the code to"}
+	case !f.textsReady(auth.Reauthenticate):
+		return auth.SMSNotConfigured
+	default:
+		if code.phone, err = phoneNumber(user.PhoneNumber); err != nil {
+			return err
+		}
+	}
+	if err := f.typedOut(ctx, code.account, now); err != nil {
+		return err
+	}
+	return f.inTx(ctx, func(tx *store.DB) error {
+		until, sent, err := f.sendCode(ctx, tx, code)
+		if err == nil && !sent {
+			return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: until.Sub(now)}
+		}
+		return err
+	})
+}
+
+// reauthenticated looks at the code of somebody who changes their password, where they need one. Nil means that they do not.
+func (f *Account) reauthenticated(ctx context.Context, in AccountChange, u auth.User, now time.Time) (*store.Tried, error) {
+	if in.Password == nil || !f.Policy.Reauthenticate {
+		return nil, nil
+	}
+	session, err := f.Store.ProofsOf(ctx, in.Actor)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the session is gone: %w", auth.Unauthorized, err)
+	}
+	if now.Sub(session.CreatedAt) < reauthenticatedFor {
+		return nil, nil
+	}
+	if in.Nonce == "" {
+		return nil, fmt.Errorf("%w: user %s typed none", auth.InvalidOTP, u.ID)
+	}
+	tried, err := f.tryCode(ctx, typedCode{purpose: auth.Reauthenticate, account: accountOf(u), digits: in.Nonce, client: in.Client, now: now})
+	if err == nil && tried.TicketEmail != "" && tried.TicketEmail != u.Email {
+		err = fmt.Errorf("%w: it was sent to an address that user %s no longer has", auth.InvalidOTP, u.ID)
+	}
+	return &tried, err
+}
