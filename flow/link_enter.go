@@ -20,6 +20,8 @@ func (k *Kit) linker(ctx context.Context, a auth.Actor) (auth.User, error) {
 	switch {
 	case err != nil:
 		return u, err
+	case a.FactorDue:
+		return u, fmt.Errorf("%w: the session of user %s has not proved it", auth.FactorRequired, u.ID)
 	case u.IsAnonymous && k.Policy.DisableSignUp:
 		return u, auth.SignUpDisabled
 	case u.IsAnonymous:

@@ -86,6 +86,27 @@ func TestIDTokensAreLinked(t *testing.T) {
 	}
 }
 
+// TestOneFactorLinksNoIdentity holds that a session whose second factor is due links nothing: with one password and an identity of
+// their own somebody would be in for good, and past the second factor where providers' sign-ins ask for none.
+func TestOneFactorLinksNoIdentity(t *testing.T) {
+	t.Parallel()
+	for _, asked := range []string{"all", "password"} {
+		d := openProviders(t, []string{"google"}, map[string]string{"AUTH_GOTRUE_MANUAL_LINKING_ENABLED": "true", "AUTH_MFA_SIGN_INS": asked})
+		email := newAddress()
+		d.confirmed(t, email)
+		ann := d.enrolled(t, email)
+		half := d.signIn(t, email)
+		as := []string{"Authorization", bearer(half)}
+		body := d.idToken(map[string]any{"sub": tokens.NewUUID(), "email": newAddress(), "email_verified": true}, `,"link_identity":true`)
+		d.ask(t, "POST", "/token?grant_type=id_token", body, as...).refused(t, 403, "insufficient_aal")
+		start, _ := withChallenge("google")
+		for _, query := range []url.Values{at("google"), start} {
+			d.ask(t, "GET", "/user/identities/authorize?"+query.Encode(), "", as...).refused(t, 403, "insufficient_aal")
+		}
+		d.ok(t, "POST", "/token?grant_type=id_token", body, "Authorization", bearer(ann.raise(t, half)))
+	}
+}
+
 // linkBy asks for the address to go to.
 func (d providerDoor) linkBy(t testing.TB, start url.Values, session map[string]any) string {
 	t.Helper()
