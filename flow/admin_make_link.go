@@ -90,13 +90,33 @@ func (f *Admin) linked(ctx context.Context, by Operator, in LinkWanted) (auth.Us
 		return user, purpose, err
 	case (purpose == auth.VerifyEmail || purpose == auth.Invitation) && user.EmailVerified:
 		return user, purpose, fmt.Errorf("%w: user %s", auth.EmailTaken, user.ID)
-	case purpose == auth.VerifyEmail && len(in.Metadata) > 0:
-		_, err = f.UpdateUser(ctx, by, UserChange{ID: user.ID, MetadataPatch: Field[json.RawMessage]{Given: true, Value: in.Metadata}})
-		return user, purpose, err
+	case purpose == auth.VerifyEmail:
+		return user, purpose, f.signedUpAgain(ctx, by, user, in)
 	case purpose == auth.ConfirmEmailChange:
 		return user, purpose, f.mayBecome(ctx, user, in.NewEmail)
 	}
 	return user, in.Purpose, nil
+}
+
+// signedUpAgain is somebody who signs up with an address that a stranger may have signed up with before: see Register.
+func (f *Admin) signedUpAgain(ctx context.Context, by Operator, user auth.User, in LinkWanted) error {
+	if len(in.Metadata) > 0 {
+		if _, err := f.UpdateUser(ctx, by, UserChange{ID: user.ID, MetadataPatch: Field[json.RawMessage]{Given: true, Value: in.Metadata}}); err != nil {
+			return err
+		}
+	}
+	if !f.Policy.RequireVerifiedEmail {
+		return nil
+	}
+	found, err := f.Store.LoginByEmail(ctx, store.Lookup{Email: in.Email, Now: f.Now()})
+	if err != nil {
+		return err
+	}
+	same, err := f.isSame(ctx, found.Login, in.Password)
+	if err != nil || same {
+		return err
+	}
+	return f.Store.Contest(ctx, user.ID)
 }
 
 // newlyLinked makes who is not known yet.

@@ -53,12 +53,12 @@ func (f *SignUp) Register(ctx context.Context, in PasswordSignUp) (SignedUp, err
 }
 
 // isSame tells whether a password is the one of an account. It hashes as often when there is none.
-func (f *SignUp) isSame(ctx context.Context, login store.Login, password string) (bool, error) {
+func (k *Kit) isSame(ctx context.Context, login store.Login, password string) (bool, error) {
 	if login.PasswordHash == "" {
-		_, err := f.Passwords.Hash(ctx, password)
+		_, err := k.Passwords.Hash(ctx, password)
 		return false, err
 	}
-	same, _, err := f.Passwords.Verify(ctx, login.PasswordHash, password)
+	same, _, err := k.Passwords.Verify(ctx, login.PasswordHash, password)
 	if err != nil && auth.CodeOf(err) == auth.Internal && ctx.Err() == nil {
 		return false, nil // a hash of a kind we do not know
 	}

@@ -150,6 +150,27 @@ func TestOperatorsMakeLinks(t *testing.T) {
 	}
 }
 
+// TestALinkKeepsNoStrangersPassword holds that who signed up with somebody's address before a program made the link to sign up does not
+// get in once its owner has confirmed it.
+func TestALinkKeepsNoStrangersPassword(t *testing.T) {
+	t.Parallel()
+	d := open(t, nil)
+	for _, kind := range []string{"signup", "invite", "magiclink", "recovery"} {
+		email := newAddress()
+		d.ok(t, "POST", "/signup", credentials(email, "the password of a stranger"))
+		out := d.ok(t, "POST", "/admin/generate_link", `{"type":"`+kind+`","email":"`+email+`","password":"`+password+`"}`, "Authorization", serviceKey())
+		d.ok(t, "POST", "/verify", `{"type":"`+kind+`","token_hash":"`+out["hashed_token"].(string)+`"}`)
+		if a := d.ask(t, "POST", "/token?grant_type=password", credentials(email, "the password of a stranger")); a.code(t) != "invalid_credentials" {
+			t.Errorf("%s: the stranger is in: %+v", kind, a)
+		}
+	}
+	email := newAddress()
+	d.ok(t, "POST", "/signup", credentials(email, password))
+	out := d.ok(t, "POST", "/admin/generate_link", `{"type":"signup","email":"`+email+`","password":"`+password+`"}`, "Authorization", serviceKey())
+	d.ok(t, "POST", "/verify", `{"type":"signup","token_hash":"`+out["hashed_token"].(string)+`"}`)
+	d.signIn(t, email) // with the same password there is nobody else
+}
+
 // TestOperatorsSeeFactorsAndPasskeys of users, and take them off.
 func TestOperatorsSeeFactorsAndPasskeys(t *testing.T) {
 	t.Parallel()
