@@ -50,3 +50,18 @@ func TestATokenWhoseFactorIsDueSaysNothingToHasura(t *testing.T) {
 		}
 	}
 }
+
+// TestATokenWhoseFactorIsDueTakesNoRolesFromUsers holds that nothing which users say is where Hasura is told to find roles, as ours are
+// not put over it there.
+func TestATokenWhoseFactorIsDueTakesNoRolesFromUsers(t *testing.T) {
+	t.Parallel()
+	s := newSigner(t, secretText(t, "HS256", hsKey, "", `,"claims_map":{"x-hasura-allowed-roles":{"path":"$.user_metadata.roles"},"x-hasura-default-role":{"path":"$.said.role"},"x-hasura-user-id":{"path":"$.sub"}}`))
+	said := map[string]any{"user_metadata": map[string]any{"roles": []string{"admin"}}, "said": map[string]any{"role": "admin"}, "aal": "aal1"}
+	payload, err := s.Payload(Access{UserID: NewUUID(), SessionID: NewUUID(), DefaultRole: "user", FactorDue: true, Others: said, Life: time.Minute}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if payload["user_metadata"] != nil || payload["said"] != nil || payload["aal"] != "aal1" || payload["sub"] == nil || said["said"] == nil {
+		t.Errorf("%v", payload)
+	}
+}

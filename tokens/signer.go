@@ -178,6 +178,7 @@ func (s *Signer) payload(a Access, now time.Time, stringified bool) (map[string]
 	}
 	if a.FactorDue {
 		payload[factorClaim] = true
+		s.s.hideRoles(payload)
 		return payload, nil
 	}
 	if !s.bare {
@@ -276,6 +277,15 @@ func (s *secret) place(payload, claims map[string]any, stringified bool) error {
 		}
 	}
 	return nil
+}
+
+// hideRoles takes out what Hasura, with this secret, would take roles from: where ours are put otherwise, there may be what users say.
+func (s *secret) hideRoles(payload map[string]any) {
+	for _, m := range s.mappings {
+		if (m.claim == claimRoles || m.claim == claimDefaultRole) && !slices.Contains(registered, m.path[0]) {
+			delete(payload, m.path[0])
+		}
+	}
 }
 
 // put sets a value at a path and makes the objects on the way. The paths were checked to meet
