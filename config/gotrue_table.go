@@ -16,7 +16,7 @@ func theirServer() []theirs {
 	indexes := "the migrations make the indexes by which users are found"
 	return []theirs{
 		is("SITE_URL", "AUTH_CLIENT_URL", nil, ""),
-		vain("URI_ALLOW_LIST", "redirects are allowed by AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS, whose patterns are others"),
+		is("URI_ALLOW_LIST", "AUTH_GOTRUE_URI_ALLOW_LIST", nil, ""),
 		is("DISABLE_SIGNUP", "AUTH_DISABLE_SIGNUP", nil, ""),
 		vain("CORS_ALLOWED_HEADERS", "every header that a browser asks for is allowed"),
 

@@ -21,7 +21,10 @@ const maxRedirect = 2048
 type redirects []redirect
 
 // redirect is one entry of the list: an origin, and a path with everything below it.
-type redirect struct{ origin, path *regexp.Regexp }
+type redirect struct {
+	origin, path *regexp.Regexp
+	whole        bool // the path stands for the query, too, and for nothing below
+}
 
 // newRedirects compiles the list. The language of the entries is Hasura Auth's: * is any run
 // without a dot or slash, ** any run, ? one character, [a-z] one of a class, {a,b} either.
@@ -198,8 +201,12 @@ func (l redirects) allows(raw string) bool {
 		return false
 	}
 	p := resolvedPath(u)
+	whole := p
+	if u.RawQuery != "" || u.ForceQuery {
+		whole += "?" + u.RawQuery
+	}
 	for _, r := range l {
-		if r.origin.MatchString(origin) && r.path.MatchString(p) {
+		if r.origin.MatchString(origin) && (r.whole && r.path.MatchString(whole) || !r.whole && r.path.MatchString(p)) {
 			return true
 		}
 	}

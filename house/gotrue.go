@@ -29,6 +29,9 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 	if err != nil {
 		return nil, err
 	}
+	if err := policy.AllowGlobs(c.GoTrue.Allowed); err != nil {
+		return nil, err
+	}
 	policy.FactorLater, policy.Reauthenticate = true, c.GoTrue.Reauthenticate
 	policy.ResetsProve, policy.GuestsLink, policy.Passkeys = true, c.GoTrue.Linking, policy.Passkeys && kit.Passkeys != nil
 	warn := kit.PasswordPolicy.Unanswered

@@ -24,6 +24,7 @@ type Settings struct {
 	URL      string        `env:"AUTH_GOTRUE_URL" format:"url" doc:"Public address of this API, its path included; links in its mails start with it. Unset, it is AUTH_SERVER_URL with the path /auth/v1 in the place of AUTH_API_PREFIX."`
 	Email    bool          `env:"AUTH_GOTRUE_EMAIL_ENABLED" default:"true" doc:"Let users of this API sign up and in with an e-mail address."`
 	Linking  bool          `env:"AUTH_GOTRUE_MANUAL_LINKING_ENABLED" default:"false" doc:"Let users link identities at other providers to their account by themselves, and take them off, with clients of this API. Guests become users by it."`
+	Allowed  []string      `env:"AUTH_GOTRUE_URI_ALLOW_LIST" doc:"Further addresses that links of this API may lead to, in GoTrue's language: an entry matches all of an address, * stands for any run without a dot or slash, ** for any, so https://*.example.com/** has all pages of all hosts one below."`
 	MailLife time.Duration `env:"AUTH_GOTRUE_MAIL_OTP_EXP" unit:"s" default:"86400" min:"1m" max:"168h" doc:"How long links and codes in mails of this API are good for."`
 
 	PathInvite       string `env:"AUTH_GOTRUE_MAIL_PATH_INVITE" doc:"Where links of invitations lead, in the place of /verify below AUTH_GOTRUE_URL: as a browser follows it from there, so that a path with a slash at its beginning takes the place of the path of AUTH_GOTRUE_URL."`
@@ -34,8 +35,11 @@ type Settings struct {
 	Reauthenticate bool `env:"AUTH_GOTRUE_PASSWORD_REAUTHENTICATION" default:"false" doc:"Users of this API who signed in more than a day ago must type a code that is sent to them (reauthenticate) to change their password."`
 }
 
-// Check reports paths that would lead links, and what is in them, to another server.
+// Check reports entries of the allow-list that cannot be read, and paths that would lead links, and what is in them, to another server.
 func (s Settings) Check(report func(env, problem string)) {
+	if err := flow.CheckGlobs(s.Allowed); err != nil {
+		report("AUTH_GOTRUE_URI_ALLOW_LIST", err.Error())
+	}
 	for env, path := range map[string]string{
 		"AUTH_GOTRUE_MAIL_PATH_INVITE": s.PathInvite, "AUTH_GOTRUE_MAIL_PATH_CONFIRMATION": s.PathConfirmation,
 		"AUTH_GOTRUE_MAIL_PATH_RECOVERY": s.PathRecovery, "AUTH_GOTRUE_MAIL_PATH_EMAIL_CHANGE": s.PathEmailChange,

@@ -351,6 +351,25 @@ func TestTrap07RedirectsThatAreNotAllowedEndAtTheApplication(t *testing.T) {
 	}
 }
 
+// TestRedirectsByGlobs end where GoTrue's allow-list has a place for them, at this door alone.
+func TestRedirectsByGlobs(t *testing.T) {
+	t.Parallel()
+	d := openProviders(t, []string{"corp"}, map[string]string{"AUTH_GOTRUE_URI_ALLOW_LIST": "https://*.preview.example.com/**,myapp://**"})
+	for asked, allowed := range map[string]bool{
+		"https://a.preview.example.com/x?y=z": true, "myapp://callback": true, "https://a.b.preview.example.com/x": false, "https://evil.io/.preview.example.com/": false,
+	} {
+		start := at("corp")
+		start.Set("redirect_to", asked)
+		a := d.comeBack(t, d.setOut(t, start, someone()))
+		if to := a.header.Get("Location"); strings.HasPrefix(to, asked+"#") != allowed || strings.HasPrefix(to, app+"#") == allowed {
+			t.Errorf("%s: to %s", asked, to)
+		}
+	}
+	if a := d.byHasura(t, "GET", "/signin/provider/corp?redirectTo=myapp://callback", "", browser...); a.status != 400 {
+		t.Errorf("at Hasura Auth's door: %d", a.status)
+	}
+}
+
 // TestParametersForTheProvider are handed on, but for those that would lead its answer elsewhere.
 func TestParametersForTheProvider(t *testing.T) {
 	t.Parallel()
