@@ -88,7 +88,7 @@ func (m *moving) counted(t testing.TB) (n int) {
 // post asks one of the doors.
 func (m *moving) post(t testing.TB, path, body string) (int, map[string]any) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "POST", strings.TrimSuffix(m.URL, "/v1")+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, strings.TrimSuffix(m.URL, "/v1")+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,8 +47,18 @@ func mustKind(t testing.TB, stored string) string {
 func TestHashesThatCostTooMuch(t *testing.T) {
 	t.Parallel()
 	for _, change := range [][2]string{
-		{"n=14", "n=19"}, {"n=14", "n=99"}, {"r=8", "r=999"}, {"p=1", "p=99"}, {"n=14", "n=0"}, {"n=14", "n=014"}, {"v=1", "v=2"}, {",sk=jx", ",sk=j"}, {",sk=", ",sx="},
-		{"$42xEC+ixf3L2lw==", "$"}, {"$lSrf", "$l"}, {"lQ==", "lR=="},
+		{"n=14", "n=19"},
+		{"n=14", "n=99"},
+		{"r=8", "r=999"},
+		{"p=1", "p=99"},
+		{"n=14", "n=0"},
+		{"n=14", "n=014"},
+		{"v=1", "v=2"},
+		{",sk=jx", ",sk=j"},
+		{",sk=", ",sx="},
+		{"$42xEC+ixf3L2lw==", "$"},
+		{"$lSrf", "$l"},
+		{"lQ==", "lR=="},
 	} {
 		stored := strings.Replace(firebaseHash, change[0], change[1], 1)
 		if err := Check(stored); err == nil || strings.Contains(err.Error(), "jxsp") {

@@ -74,14 +74,16 @@ func (db *DB) ImportConflicts(ctx context.Context, users []ImportedUser) ([]Impo
 	return pgx.CollectRows(rows, pgx.RowToStructByName[ImportConflict])
 }
 
+// Each look is for one row by its key, and so stays one: as a join, or with exists, it would be planned as a reading of
+// the whole table, while that is being filled.
 const importConflictsSQL = `select * from (
 		select r.id::text as id,
-			exists (select from auth.users u where u.id = r.id) as here,
-			exists (select from auth.deleted_users d where d.id = r.id) as buried,
-			exists (select from auth.users u where u.email = r.email::public.citext and u.id <> r.id) as email,
-			exists (select from auth.users u where u.phone_number = r.phone and u.id <> r.id) as phone,
+			(select u.id from auth.users u where u.id = r.id) is not null as here,
+			(select d.id from auth.deleted_users d where d.id = r.id) is not null as buried,
+			coalesce((select u.id from auth.users u where u.email = r.email::public.citext) <> r.id, false) as email,
+			coalesce((select u.id from auth.users u where u.phone_number = r.phone) <> r.id, false) as phone,
 			exists (select from jsonb_to_recordset(r.identities) as i(provider text, subject text)
-				join auth.user_providers p on p.provider_id = i.provider and p.provider_user_id = i.subject where p.user_id <> r.id) as identity
+				where (select p.user_id from auth.user_providers p where p.provider_id = i.provider and p.provider_user_id = i.subject) <> r.id) as identity
 		from jsonb_to_recordset($1::jsonb) as r(id uuid, email text, phone text, identities jsonb)
 	) c where here or buried or email or phone or identity`
 
