@@ -33,11 +33,13 @@ test('Supabase clients in a real browser', { skip }, async (t) => {
     await page.sees(`Signed in as ${email}`)
     await page.goto(APP)
     await page.sees(`The server sees: ${email}`)
+    await page.sees(`Signed in as ${email}`) // the page's own script is there, too
 
     await page.press('Sign out')
     await page.sees('Signed out')
     await page.goto(APP)
     await page.sees('The server sees: nobody')
+    await page.sees('Signed out')
     await page.type('email', email)
     await page.type('password', password)
     await page.press('Sign in')

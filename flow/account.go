@@ -155,7 +155,7 @@ func (k *Kit) elevationMethods(ctx context.Context, u auth.User) ([]string, erro
 			methods = append(methods, ElevateByPasskey)
 		}
 	}
-	if k.Policy.MFA && u.ActiveMFAType == "totp" {
+	if u.ActiveMFAType == "totp" {
 		methods = append(methods, ElevateByTOTP)
 	}
 	if k.Policy.SignInByEmailCode && k.MailReady && u.Email != "" && u.EmailVerified {

@@ -123,7 +123,7 @@ func (f *Admin) signedUpAgain(ctx context.Context, by Operator, user auth.User, 
 func (f *Admin) newlyLinked(ctx context.Context, by Operator, in LinkWanted) (auth.User, auth.Purpose, error) {
 	creation := UserCreation{Email: in.Email, Metadata: in.Metadata, DisplayName: in.DisplayName}
 	purpose := in.Purpose
-	switch purpose { //nolint:exhaustive // the others need somebody who is known
+	switch purpose {
 	case auth.VerifyEmail:
 		creation.Password = &in.Password
 	case auth.SignInByEmail:

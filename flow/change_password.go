@@ -100,6 +100,9 @@ func (f *Account) rightToChange(ctx context.Context, in PasswordChange, now time
 	}
 	if in.Actor != nil {
 		user, err := f.member(ctx, *in.Actor)
+		if err == nil {
+			err = f.proved(ctx, *in.Actor)
+		}
 		switch code := auth.CodeOf(err); {
 		case err == nil && noTicket == nil && ticket.User.ID != user.ID:
 			return right{}, fmt.Errorf("%w: it is of user %s, the session of user %s", auth.InvalidTicket, ticket.User.ID, user.ID)

@@ -105,6 +105,9 @@ func (f *Account) ChangeFactor(ctx context.Context, in FactorChange) error {
 	if err != nil {
 		return err
 	}
+	if in.Activate && !f.Policy.MFA {
+		return auth.EndpointDisabled
+	}
 	if in.Activate {
 		return f.activateFactor(ctx, in, user, f.Now())
 	}

@@ -197,14 +197,15 @@ func (k *Kit) sharedSecret(s totp.Secret) (string, error) {
 	return s.Base32(), nil
 }
 
-// factorMember is an actor who may have a second factor.
+// factorMember is an actor who may have a second factor. Who has one goes on having it where nobody may turn one on: it
+// is asked for, so it must be possible to prove it, and to turn it off.
 func (k *Kit) factorMember(ctx context.Context, a auth.Actor) (auth.User, error) {
-	if !k.Policy.MFA {
-		return auth.User{}, auth.EndpointDisabled
-	}
 	user, err := k.actor(ctx, a)
 	if err != nil {
 		return auth.User{}, err
+	}
+	if !k.Policy.MFA && user.ActiveMFAType == "" {
+		return auth.User{}, auth.EndpointDisabled
 	}
 	return user, k.Policy.gateMember(user, k.Now())
 }

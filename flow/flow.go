@@ -43,7 +43,7 @@ type Settings struct {
 	SignInBySMS          bool          `env:"AUTH_SMS_PASSWORDLESS_ENABLED" default:"false" doc:"Let users sign in by a code in a text message."`
 	Guests               bool          `env:"AUTH_ANONYMOUS_USERS_ENABLED" default:"false" doc:"Let people in as guests, who may sign up later and keep what they made."`
 	Passkeys             bool          `env:"AUTH_WEBAUTHN_ENABLED" default:"false" doc:"Let users sign in by passkeys and security keys (WebAuthn)."`
-	MFA                  bool          `env:"AUTH_MFA_ENABLED" default:"false" gotrue:"true" doc:"Let users turn on a second factor (TOTP)."`
+	MFA                  bool          `env:"AUTH_MFA_ENABLED" default:"false" gotrue:"true" doc:"Let users turn on a second factor (TOTP). Who has one proves it, or turns it off, whether or not."`
 	MFASignIns           string        `env:"AUTH_MFA_SIGN_INS" default:"all" oneof:"all password" doc:"Which sign-ins ask for a second factor that the user has turned on: all that proved only one, or, as in Hasura Auth, those by password alone."`
 	RequireVerifiedEmail bool          `env:"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED" default:"true" doc:"Users must confirm their e-mail address before they can sign in."`
 	DefaultRole          string        `env:"AUTH_USER_DEFAULT_ROLE" default:"user" doc:"Role of a new user."`
@@ -125,8 +125,8 @@ type Policy struct {
 	// FactorLater has who has a second factor get a session at once, which is good for little until they prove it there.
 	// Doors where it is not set ask for the second factor before there is a session, and take no such session.
 	FactorLater bool
-	// Reauthenticate has who changes the password at once with other things type a code that was sent to them, unless
-	// they have signed in lately.
+	// Reauthenticate has who changes their password give a fresh proof, unless they have signed in lately: the code that Reauthenticate
+	// sends, or an elevated session.
 	Reauthenticate bool
 	// GuestsLink has guests become users by linking an identity.
 	GuestsLink bool

@@ -49,17 +49,34 @@ func (f *Account) Reauthenticate(ctx context.Context, a auth.Actor, c auth.Clien
 	})
 }
 
+// openedLately tells whether the session of an actor is so young that its sign-in is proof enough.
+func (f *Account) openedLately(ctx context.Context, a auth.Actor, now time.Time) (bool, error) {
+	session, err := f.Store.ProofsOf(ctx, a)
+	if err != nil {
+		return false, fmt.Errorf("%w: the session is gone: %w", auth.Unauthorized, err)
+	}
+	return now.Sub(session.CreatedAt) < reauthenticatedFor, nil
+}
+
+// proved refuses who would change their password in an old session without a fresh proof, where the operator wants one. The doors
+// that take no code with the password know elevated sessions.
+func (f *Account) proved(ctx context.Context, a auth.Actor) error {
+	if !f.Policy.Reauthenticate || a.Elevated {
+		return nil
+	}
+	if young, err := f.openedLately(ctx, a, f.Now()); young || err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: the session of user %s is old", auth.NotElevated, a.UserID)
+}
+
 // reauthenticated looks at the code of somebody who changes their password, where they need one. Nil means that they do not.
 func (f *Account) reauthenticated(ctx context.Context, in AccountChange, u auth.User, now time.Time) (*store.Tried, error) {
 	if in.Password == nil || !f.Policy.Reauthenticate {
 		return nil, nil
 	}
-	session, err := f.Store.ProofsOf(ctx, in.Actor)
-	if err != nil {
-		return nil, fmt.Errorf("%w: the session is gone: %w", auth.Unauthorized, err)
-	}
-	if now.Sub(session.CreatedAt) < reauthenticatedFor {
-		return nil, nil
+	if young, err := f.openedLately(ctx, in.Actor, now); young || err != nil {
+		return nil, err
 	}
 	if in.Nonce == "" {
 		return nil, fmt.Errorf("%w: user %s typed none", auth.InvalidOTP, u.ID)

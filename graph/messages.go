@@ -43,6 +43,8 @@ func secretKind(p auth.Purpose) wire.PendingSecretKind {
 		return wire.PendingSecretKindElevateByEmail
 	case auth.ElevateBySMS:
 		return wire.PendingSecretKindElevateBySms
+	case auth.Reauthenticate:
+		return wire.PendingSecretKindReauthenticate
 	case auth.PasskeySignUp, auth.PasskeySignIn, auth.PasskeyAdd, auth.PasskeyElevate:
 		return wire.PendingSecretKindPasskeyChallenge
 	case auth.ProviderState, auth.ProviderLink, auth.ProviderSetOut:

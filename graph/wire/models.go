@@ -2109,6 +2109,8 @@ const (
 	PendingSecretKindElevateByEmail PendingSecretKind = "ELEVATE_BY_EMAIL"
 	// A texted code that proves the user afresh.
 	PendingSecretKindElevateBySms PendingSecretKind = "ELEVATE_BY_SMS"
+	// A code that proves the user afresh before the password changes.
+	PendingSecretKindReauthenticate PendingSecretKind = "REAUTHENTICATE"
 	// A question to a passkey or security key.
 	PendingSecretKindPasskeyChallenge PendingSecretKind = "PASSKEY_CHALLENGE"
 	// The user is at a sign-in provider and will come back.
@@ -2130,6 +2132,7 @@ var AllPendingSecretKind = []PendingSecretKind{
 	PendingSecretKindChangePhone,
 	PendingSecretKindElevateByEmail,
 	PendingSecretKindElevateBySms,
+	PendingSecretKindReauthenticate,
 	PendingSecretKindPasskeyChallenge,
 	PendingSecretKindProviderState,
 	PendingSecretKindOther,
@@ -2137,7 +2140,7 @@ var AllPendingSecretKind = []PendingSecretKind{
 
 func (e PendingSecretKind) IsValid() bool {
 	switch e {
-	case PendingSecretKindVerifyEmail, PendingSecretKindChangeEmail, PendingSecretKindSignInLink, PendingSecretKindResetPassword, PendingSecretKindInvitation, PendingSecretKindSecondFactor, PendingSecretKindExchangeCode, PendingSecretKindEmailCode, PendingSecretKindSmsCode, PendingSecretKindChangePhone, PendingSecretKindElevateByEmail, PendingSecretKindElevateBySms, PendingSecretKindPasskeyChallenge, PendingSecretKindProviderState, PendingSecretKindOther:
+	case PendingSecretKindVerifyEmail, PendingSecretKindChangeEmail, PendingSecretKindSignInLink, PendingSecretKindResetPassword, PendingSecretKindInvitation, PendingSecretKindSecondFactor, PendingSecretKindExchangeCode, PendingSecretKindEmailCode, PendingSecretKindSmsCode, PendingSecretKindChangePhone, PendingSecretKindElevateByEmail, PendingSecretKindElevateBySms, PendingSecretKindReauthenticate, PendingSecretKindPasskeyChallenge, PendingSecretKindProviderState, PendingSecretKindOther:
 		return true
 	}
 	return false

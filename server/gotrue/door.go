@@ -32,7 +32,7 @@ type Settings struct {
 	PathRecovery     string `env:"AUTH_GOTRUE_MAIL_PATH_RECOVERY" doc:"The same for links that sign in or lead to another password."`
 	PathEmailChange  string `env:"AUTH_GOTRUE_MAIL_PATH_EMAIL_CHANGE" doc:"The same for links that confirm another address."`
 
-	Reauthenticate bool `env:"AUTH_GOTRUE_PASSWORD_REAUTHENTICATION" default:"false" doc:"Users of this API who signed in more than a day ago must type a code that is sent to them (reauthenticate) to change their password."`
+	Reauthenticate bool `env:"AUTH_GOTRUE_PASSWORD_REAUTHENTICATION" default:"false" doc:"Users who signed in more than a day ago must give a fresh proof to change their password: here a code that is sent to them (reauthenticate), at the other APIs an elevated session."`
 }
 
 // Check reports entries of the allow-list that cannot be read, and paths that would lead links, and what is in them, to another server.

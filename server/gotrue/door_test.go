@@ -59,6 +59,7 @@ func (a answer) code(t testing.TB) string {
 func (d door) ask(t testing.TB, method, path, body string, header ...string) answer {
 	t.Helper()
 	resp, got := d.DoAt(t, method, d.origin()+"/auth/v1"+path, body, header...)
+	defer resp.Body.Close()
 	return answer{resp.StatusCode, resp.Header, got}
 }
 

@@ -358,7 +358,7 @@ func TestOneFactorIsNotTwo(t *testing.T) {
 // operate asks the door of operators.
 func (d door) operate(t testing.TB, session map[string]any) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "POST", d.origin()+"/graphql", strings.NewReader(`{"query":"{ users(first: 5) { edges { node { email } } } }"}`))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.origin()+"/graphql", strings.NewReader(`{"query":"{ users(first: 5) { edges { node { email } } } }"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,13 +128,17 @@ func TestSecondFactorRefusals(t *testing.T) {
 		p := d.person(t)
 		a := d.turnOn(t, p, clock)
 		off := d.besideWith(t, clock, "AUTH_MFA_ENABLED", "false")
+		other := d.person(t)
 		for i := range endpoints {
+			send(t, off, i, other.AccessToken).refused(t, 409, "disabled-endpoint", "")
+		}
+		for i := range 2 {
 			send(t, off, i, p.AccessToken).refused(t, 409, "disabled-endpoint", "")
 		}
-		// Who turned it on is not let in without it: that would be as good as none.
-		off.second(t, off.halfway(t, p), a.code(t)).refused(t, 409, "disabled-endpoint", "This endpoint is disabled")
-		off.ask(t, "GET", "/elevate", nil, bearer(p.AccessToken)).is(t, 200, `{"methods":[]}`)
-		d.second(t, d.halfway(t, p), a.code(t)).session(t)
+		// Who turned it on is not let in without it, which would be as good as none; and is let in with it, and may turn it off.
+		off.second(t, off.halfway(t, p), "000000").refused(t, 401, "invalid-totp", "")
+		off.ask(t, "GET", "/elevate", nil, bearer(p.AccessToken)).is(t, 200, `{"methods":["totp"]}`)
+		off.second(t, off.halfway(t, p), a.code(t)).session(t)
 	})
 	t.Run("without a factor", func(t *testing.T) {
 		t.Parallel()
