@@ -130,13 +130,24 @@ func TestT06NoHeaderMovesTheLinkOfAMail(t *testing.T) {
 	mails := map[string]int{email: 1}
 	const evil = "evil.example"
 	for _, headers := range [][]string{
-		{"X-Forwarded-Host", evil}, {"X-Forwarded-Proto", "http"}, {"Forwarded", "host=" + evil + ";proto=http"}, {"X-Forwarded-Prefix", "/" + evil}, {"X-Host", evil},
-		{"X-Original-Url", "https://" + evil}, {"Origin", "https://" + evil}, {"Referer", "https://" + evil + "/x"}, {"X-Forwarded-Server", evil, "X-Forwarded-Port", "8443"},
+		{"X-Forwarded-Host", evil},
+		{"X-Forwarded-Proto", "http"},
+		{"Forwarded", "host=" + evil + ";proto=http"},
+		{"X-Forwarded-Prefix", "/" + evil},
+		{"X-Host", evil},
+		{"X-Original-Url", "https://" + evil},
+		{"Origin", "https://" + evil},
+		{"Referer", "https://" + evil + "/x"},
+		{"X-Forwarded-Server", evil, "X-Forwarded-Port", "8443"},
 	} {
 		newcomer, moved := newAddress(), newAddress()
 		for _, ask := range [][3]string{
-			{"POST", "/signup", credentials(newcomer, password)}, {"POST", "/recover", `{"email":"` + email + `"}`}, {"POST", "/otp", `{"email":"` + email + `"}`},
-			{"POST", "/magiclink", `{"email":"` + email + `"}`}, {"POST", "/resend", `{"type":"signup","email":"` + newcomer + `"}`}, {"PUT", "/user", `{"email":"` + moved + `"}`},
+			{"POST", "/signup", credentials(newcomer, password)},
+			{"POST", "/recover", `{"email":"` + email + `"}`},
+			{"POST", "/otp", `{"email":"` + email + `"}`},
+			{"POST", "/magiclink", `{"email":"` + email + `"}`},
+			{"POST", "/resend", `{"type":"signup","email":"` + newcomer + `"}`},
+			{"PUT", "/user", `{"email":"` + moved + `"}`},
 		} {
 			a := d.ask(t, ask[0], ask[1], ask[2], append([]string{"Authorization", bearer(session)}, headers...)...)
 			if a.status != http.StatusOK && a.status != http.StatusTooManyRequests { // of one kind to one person
