@@ -8,19 +8,19 @@ func theirLimits() []theirs {
 	return []theirs{
 		vain("RATE_LIMIT_HEADER", "clients are always told apart, by the address that the proxies of AUTH_TRUSTED_PROXIES name in X-Forwarded-For"),
 		{name: "RATE_LIMIT_EMAIL_SENT", to: []part{
-			{"AUTH_RATE_LIMIT_EMAIL_BURST", budget(true)}, {"AUTH_RATE_LIMIT_EMAIL_INTERVAL", budget(false)}, {"AUTH_RATE_LIMIT_EMAIL_IS_GLOBAL", always("true")},
-		}, doc: "requests that send a mail, of all clients together; none at all is an error"},
+			{"AUTH_RATE_LIMIT_EMAIL_BURST", budget(true)}, {"AUTH_RATE_LIMIT_EMAIL_INTERVAL", budget(false)},
+		}, doc: ofEachClient},
 		{name: "RATE_LIMIT_SMS_SENT", to: []part{
 			{"AUTH_RATE_LIMIT_SMS_BURST", budget(true)}, {"AUTH_RATE_LIMIT_SMS_INTERVAL", budget(false)},
-		}, doc: "of each client; none at all is an error"},
+		}, doc: ofEachClient},
 		vain("RATE_LIMIT_VERIFY", mine), vain("RATE_LIMIT_OTP", mine), vain("RATE_LIMIT_TOKEN_REFRESH", mine), vain("RATE_LIMIT_ANONYMOUS_USERS", mine),
 		vain("RATE_LIMIT_PASSKEY", mine), vain("RATE_LIMIT_SSO", "there is no SAML"), vain("RATE_LIMIT_WEB3", "there is no sign-in by wallets"),
 		vain("RATE_LIMIT_O_AUTH_DYNAMIC_CLIENT_REGISTER", "there is no OAuth server"),
 	}
 }
 
-// always is a value that does not depend on theirs.
-func always(value string) meaning { return func(string) meant { return meant{value: value} } }
+// ofEachClient is what becomes of a budget of all clients.
+const ofEachClient = "of each client, where GoTrue counts all together: so it lets out 10 in an hour at most; none at all is an error"
 
 // theirMail is how mails leave, and what they say.
 func theirMail() []theirs {

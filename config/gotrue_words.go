@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/mail"
 	"strconv"
 	"strings"
@@ -121,7 +122,12 @@ func atLeast(least int) meaning {
 	}
 }
 
+// usualBudget is how many mails, or messages, one client may cause in an hour.
+const usualBudget = 10
+
 // budget is how many of something may be sent: N in an hour, or N/duration. Of none there is no bucket.
+//
+// What all clients have together with GoTrue would be no limit for any one of them, so it can tighten what a client has here, and not widen it.
 func budget(burst bool) meaning {
 	return func(value string) meant {
 		count, interval, has := strings.Cut(value, "/")
@@ -135,8 +141,14 @@ func budget(burst bool) meaning {
 			return bad(value, "is no number of mails or messages", "a number, which is for an hour, or a number and a duration such as 100/1h")
 		case n < 1:
 			return bad(value, "lets nothing out at all", "at least 1; leave the server or the gateway out to send nothing")
-		case burst:
-			return meant{value: strconv.Itoa(int(n))}
+		}
+		note := ""
+		if n > usualBudget*d.Hours() {
+			n, d = usualBudget, time.Hour
+			note = fmt.Sprintf("is for all clients together with GoTrue; here each client has %d in an hour, and the AUTH_ names say otherwise", usualBudget)
+		}
+		if burst {
+			return meant{value: strconv.Itoa(int(n)), note: note}
 		}
 		return meant{value: humane(d)}
 	}
