@@ -205,5 +205,5 @@ func found(w http.ResponseWriter, to string) error {
 }
 
 func (d *Door) cookies() server.StateCookies {
-	return server.StateCookies{Secure: strings.HasPrefix(d.Policy.ServerURL, "https://")}
+	return server.StateCookies{Secure: strings.HasPrefix(d.URL, "https://")}
 }
