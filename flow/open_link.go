@@ -222,7 +222,7 @@ func (k *Kit) fulfil(ctx context.Context, tx *store.DB, found store.Found, o ope
 		if !k.Policy.ResetsProve {
 			return nil
 		}
-		return k.claimEmail(ctx, tx, user, found.TicketEmail, o.client, o.now)
+		return k.claim(ctx, tx, found, o)
 	case auth.VerifyEmail:
 		if found.Contested {
 			return k.claimContested(ctx, tx, found, o)
@@ -232,7 +232,7 @@ func (k *Kit) fulfil(ctx context.Context, tx *store.DB, found store.Found, o ope
 		if o.handed { // it proves no address
 			return nil
 		}
-		return k.claimEmail(ctx, tx, user, found.TicketEmail, o.client, o.now)
+		return k.claim(ctx, tx, found, o)
 	case auth.ConfirmEmailChange:
 		if err := tx.ChangeEmail(ctx, user.ID, found.TicketEmail, k.entry("email.changed", user.ID, o.client, o.now)); err != nil {
 			return err
@@ -245,15 +245,24 @@ func (k *Kit) fulfil(ctx context.Context, tx *store.DB, found store.Found, o ope
 	}
 }
 
+// claim gives an account to whoever reads the mails of its address.
+func (k *Kit) claim(ctx context.Context, tx *store.DB, found store.Found, o opening) error {
+	if found.Contested {
+		return k.claimContested(ctx, tx, found, o)
+	}
+	return k.claimEmail(ctx, tx, found.User, found.TicketEmail, o.client, o.now)
+}
+
 // redeemed is the user as redeeming a ticket leaves them.
 func (p *Policy) redeemed(found store.Found) auth.User {
-	u := found.User
-	switch what := found.TicketPurpose; {
-	case what == auth.VerifyEmail && found.Contested && !u.EmailVerified && u.ActiveMFAType == "":
+	u, what := found.User, found.TicketPurpose
+	claims := what == auth.SignInByEmail || what == auth.Invitation || what == auth.ResetPassword && p.ResetsProve
+	switch {
+	case (claims || what == auth.VerifyEmail) && found.Contested && !u.EmailVerified && u.ActiveMFAType == "":
 		u = disowned(u)
 		u.DisplayName, u.AvatarURL, u.Metadata = u.Email, "", onlyApps(u.Metadata)
 		return u
-	case what == auth.SignInByEmail, what == auth.Invitation, what == auth.ResetPassword && p.ResetsProve:
+	case claims:
 		return p.claimed(u)
 	}
 	if found.TicketPurpose == auth.VerifyEmail {

@@ -498,6 +498,23 @@ func TestNobodySetsAPasswordUpForSomebodyElse(t *testing.T) {
 			code, _ := d.mailed(t, email, 3)
 			d.ok(t, "POST", "/verify", `{"type":"signup","email":"`+email+`","token":"`+code+`"}`)
 		},
+		"a link to sign in": func(t *testing.T, email string) {
+			d.ok(t, "POST", "/otp", `{"email":"`+email+`"}`)
+			code, _ := d.mailed(t, email, 3)
+			u := d.ok(t, "POST", "/verify", `{"type":"email","email":"`+email+`","token":"`+code+`"}`)["user"].(map[string]any)
+			if said := u["user_metadata"].(map[string]any); said["evil"] != nil {
+				t.Errorf("what a stranger said is kept: %v", said)
+			}
+		},
+		"a reset": func(t *testing.T, email string) {
+			d.ok(t, "POST", "/recover", `{"email":"`+email+`"}`)
+			code, _ := d.mailed(t, email, 3)
+			d.ok(t, "POST", "/verify", `{"type":"recovery","email":"`+email+`","token":"`+code+`"}`)
+			var kept string
+			if err := d.Store.Pool().QueryRow(t.Context(), `select coalesce(metadata, '{}')::text from auth.users where email = $1`, email).Scan(&kept); err != nil || strings.Contains(kept, "evil") {
+				t.Errorf("what a stranger said is kept: %s %v", kept, err)
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
