@@ -17,6 +17,7 @@ func TestOperatorsInvite(t *testing.T) {
 	if u["invited_at"] == nil || u["confirmation_sent_at"] == nil || u["email_confirmed_at"] != nil || u["user_metadata"].(map[string]any)["name"] != "Ann" || u["app_metadata"].(map[string]any)["plan"] != nil {
 		t.Errorf("%v", u)
 	}
+	d.Mail.Wait(t, email, 1) // mails of one moment come in any order
 	again := d.ok(t, "POST", "/invite", `{"email":"`+email+`"}`, "Authorization", serviceKey())
 	if again["id"] != u["id"] {
 		t.Errorf("%v", again)
