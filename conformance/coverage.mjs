@@ -134,7 +134,6 @@ export const hasuraAuthForms = {
   'signIn with provider': 'a provider: the address to go to, ID tokens',
 }
 
-const providers = later('providers at the door of GoTrue')
 const totpFactors = 'a second factor: enrol, verify, sign in with one and raise the session, unenrol'
 const passkeys = later('passkeys at the door of GoTrue')
 const oauthServer = later('the OAuth2 server')
@@ -168,10 +167,10 @@ export const supabaseAuth = {
   'mfa.getAuthenticatorAssuranceLevel': 'what a client does with a session by itself',
 
   reauthenticate: 'a code by which the password changes',
-  signInWithOAuth: providers,
-  signInWithIdToken: providers,
-  linkIdentity: providers,
-  unlinkIdentity: providers,
+  signInWithOAuth: 'a provider, there and back, with PKCE and without',
+  signInWithIdToken: 'ID tokens sign in',
+  linkIdentity: 'identities are linked, listed and taken off',
+  unlinkIdentity: 'identities are linked, listed and taken off',
   signInWithPasskey: passkeys,
   registerPasskey: passkeys,
   ...Object.fromEntries(['enroll', 'challenge', 'verify', 'unenroll', 'challengeAndVerify'].map((m) => [`mfa.${m}`, totpFactors])),

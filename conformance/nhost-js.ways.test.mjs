@@ -5,8 +5,8 @@ import { createClient } from '@nhost/nhost-js'
 import { generatePKCEPair } from '@nhost/nhost-js/auth'
 import { MemoryStorage } from '@nhost/nhost-js/session'
 import { openAuthenticator } from './lib/authenticator.mjs'
-import { idToken, newPerson, openProvider } from './lib/provider.mjs'
-import { API, APP, UUID, call, click, header, keep, linkOf, mails, newEmail, newNumber, newPassword, raw, BROWSER, secret, takeMail, takeSMSCode, totp, verifiedUser } from './lib/world.mjs'
+import { idToken, newPerson, openProvider, throughProvider } from './lib/provider.mjs'
+import { API, APP, UUID, call, click, header, keep, linkOf, mails, newEmail, newNumber, newPassword, secret, takeMail, takeSMSCode, totp, verifiedUser } from './lib/world.mjs'
 
 const client = () => createClient({ authUrl: API, storage: new MemoryStorage() })
 const session = ({ body }) => {
@@ -190,35 +190,6 @@ test('passkeys: sign up, sign in with and without an address, add, elevate', asy
   const claims = JSON.parse(Buffer.from(s.accessToken.split('.')[1], 'base64url'))['https://hasura.io/jwt/claims']
   assert.equal(claims['x-hasura-auth-elevated'], s.user.id)
 })
-
-/** A browser that keeps cookies and goes where it is sent, through the provider and back. */
-async function throughProvider(start, answer = 'yes') {
-  const jar = new Map()
-  let url = start
-  let request = {}
-  for (let hops = 0; hops < 10; hops += 1) {
-    if (url.startsWith(APP)) return new URL(url)
-    const cookies = [...jar].map(([k, v]) => `${k}=${v}`).join('; ')
-    const { Accept, ...rest } = BROWSER
-    const res = await raw(url, { ...request, headers: { Accept, ...rest, ...request.headers, ...(cookies ? { Cookie: cookies } : {}) } })
-    for (const line of [res.headers['set-cookie'] ?? []].flat()) {
-      const [, name, value] = /^([^=]+)=([^;]*)/.exec(line)
-      if (/max-age=0|expires=thu, 01 jan 1970/i.test(line)) jar.delete(name)
-      else jar.set(name, value)
-    }
-    request = {}
-    if (res.headers.location) {
-      url = new URL(res.headers.location, url).href
-      continue
-    }
-    const form = /<form method="post" action="([^"]+)"/.exec(res.body)
-    assert.ok(form, `${url}: ${res.status} ${res.body.slice(0, 300)}`)
-    const body = `ok=${answer}`
-    request = { method: 'POST', body, headers: { 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': body.length } }
-    url = new URL(form[1].replaceAll('&amp;', '&'), url).href
-  }
-  assert.fail('sent around in circles')
-}
 
 test('signing in with a provider, tokens of the provider, ID tokens', async (t) => {
   const provider = await openProvider(t)

@@ -1,10 +1,11 @@
 // An OpenID provider that lives in the test: discovery, a consent page with a button, PKCE, signed ID
 // tokens (RFC 6749, RFC 7636, OpenID Connect Core 1.0). It listens at PROVIDER_URL.
+import assert from 'node:assert/strict'
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import { linkSync, readFileSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { secret } from './world.mjs'
+import { APP, BROWSER, raw, secret } from './world.mjs'
 
 export const ISSUER = process.env.PROVIDER_URL
 export const CLIENT_ID = 'postern-conformance'
@@ -118,4 +119,33 @@ export async function openProvider(t) {
   }
   t.after(() => new Promise((resolve) => { server.close(resolve); server.closeAllConnections() }))
   return provider
+}
+
+/** A browser that keeps cookies and goes where it is sent, through the provider and back. */
+export async function throughProvider(start, answer = 'yes') {
+  const jar = new Map()
+  let url = start
+  let request = {}
+  for (let hops = 0; hops < 10; hops += 1) {
+    if (url.startsWith(APP)) return new URL(url)
+    const cookies = [...jar].map(([k, v]) => `${k}=${v}`).join('; ')
+    const { Accept, ...rest } = BROWSER
+    const res = await raw(url, { ...request, headers: { Accept, ...rest, ...request.headers, ...(cookies ? { Cookie: cookies } : {}) } })
+    for (const line of [res.headers['set-cookie'] ?? []].flat()) {
+      const [, name, value] = /^([^=]+)=([^;]*)/.exec(line)
+      if (/max-age=0|expires=thu, 01 jan 1970/i.test(line)) jar.delete(name)
+      else jar.set(name, value)
+    }
+    request = {}
+    if (res.headers.location) {
+      url = new URL(res.headers.location, url).href
+      continue
+    }
+    const form = /<form method="post" action="([^"]+)"/.exec(res.body)
+    assert.ok(form, `${url}: ${res.status} ${res.body.slice(0, 300)}`)
+    const body = `ok=${answer}`
+    request = { method: 'POST', body, headers: { 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': body.length } }
+    url = new URL(form[1].replaceAll('&amp;', '&'), url).href
+  }
+  assert.fail('sent around in circles')
 }
