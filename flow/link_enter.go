@@ -13,21 +13,16 @@ import (
 
 // linker is an actor who may link an identity: a member or, where that makes a user of them, a guest.
 func (k *Kit) linker(ctx context.Context, a auth.Actor) (auth.User, error) {
-	if !k.Policy.GuestsLink {
-		return k.member(ctx, a)
-	}
-	u, err := k.actor(ctx, a)
+	u, err := k.proven(ctx, a)
 	switch {
 	case err != nil:
 		return u, err
-	case a.FactorDue:
-		return u, fmt.Errorf("%w: the session of user %s has not proved it", auth.FactorRequired, u.ID)
-	case u.IsAnonymous && k.Policy.DisableSignUp:
+	case !u.IsAnonymous || !k.Policy.GuestsLink:
+		return k.elevatedMember(ctx, a, u, k.Policy.Elevation)
+	case k.Policy.DisableSignUp:
 		return u, auth.SignUpDisabled
-	case u.IsAnonymous:
-		return u, nil
 	}
-	return u, k.elevated(ctx, a, u, k.Policy.Elevation)
+	return u, nil
 }
 
 // linkReturned ends the trip of somebody who links an identity. Whoever the cookie shows to be who set out has it linked; for who is
