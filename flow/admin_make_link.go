@@ -93,7 +93,10 @@ func (f *Admin) linked(ctx context.Context, by Operator, in LinkWanted) (auth.Us
 	case purpose == auth.VerifyEmail:
 		return user, purpose, f.signedUpAgain(ctx, by, user, in)
 	case purpose == auth.ConfirmEmailChange:
-		return user, purpose, f.mayBecome(ctx, user, in.NewEmail)
+		if err := f.Policy.admit(in.NewEmail); err != nil {
+			return user, purpose, err
+		}
+		return user, purpose, f.free(ctx, in.NewEmail, user)
 	}
 	return user, in.Purpose, nil
 }
@@ -134,21 +137,6 @@ func (f *Admin) newlyLinked(ctx context.Context, by Operator, in LinkWanted) (au
 	}
 	made, err := f.CreateUser(ctx, by, creation)
 	return made.User, purpose, err
-}
-
-// mayBecome tells whether an address can become that of a user.
-func (f *Admin) mayBecome(ctx context.Context, u auth.User, email string) error {
-	if err := f.Policy.admit(email); err != nil {
-		return err
-	}
-	_, err := f.Store.UserByEmail(ctx, email)
-	switch {
-	case err == nil:
-		return fmt.Errorf("%w: for user %s", auth.EmailTaken, u.ID)
-	case errors.Is(err, store.ErrNotFound):
-		return nil
-	}
-	return err
 }
 
 // writeLink writes what a link and its code are compared with.

@@ -48,16 +48,25 @@ func (f *Account) newAddress(ctx context.Context, in EmailChange, u auth.User) (
 	if !f.MailReady {
 		return link{}, auth.MailNotConfigured
 	}
-	switch _, err := f.Store.UserByEmail(ctx, in.NewEmail); {
-	case err == nil:
-		return link{}, fmt.Errorf("%w: asked for by user %s", auth.EmailTaken, u.ID)
-	case !errors.Is(err, store.ErrNotFound):
+	if err := f.free(ctx, in.NewEmail, u); err != nil {
 		return link{}, err
 	}
 	u.NewEmail = in.NewEmail
 	return link{
 		user: u, to: in.NewEmail, purpose: auth.ConfirmEmailChange, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: f.Now(),
 	}, nil
+}
+
+// free refuses an address that somebody has, as another one of a user.
+func (k *Kit) free(ctx context.Context, email string, u auth.User) error {
+	_, err := k.Store.UserByEmail(ctx, email)
+	switch {
+	case err == nil:
+		return fmt.Errorf("%w: for user %s", auth.EmailTaken, u.ID)
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	}
+	return err
 }
 
 // askAddress notes what a user asked for in a session, and mails it.
