@@ -149,15 +149,6 @@ func (in *userAttributes) banned(now time.Time) (time.Time, error) {
 	return now.Add(long), nil
 }
 
-// number is a telephone number as this dialect writes it, without the plus, as it is kept.
-func number(typed string) string {
-	bare := strings.TrimPrefix(strings.ReplaceAll(typed, " ", ""), "+")
-	if bare == "" {
-		return ""
-	}
-	return "+" + bare
-}
-
 // metadata are both kinds in one object, as they are kept. Where somebody comes from is not the operator's to say.
 func (in *userAttributes) metadata() (json.RawMessage, error) {
 	if in.UserMetadata == nil && in.AppMetadata == nil {

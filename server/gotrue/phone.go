@@ -13,13 +13,23 @@ import (
 // typeSMS is the type of codes in text messages.
 const typeSMS = "sms"
 
-// numberIn is a telephone number with its plus sign, which this dialect leaves out; empty when it is none.
+// number is a telephone number with its plus sign, which this dialect leaves out; empty where nothing is given.
+func number(typed string) string {
+	bare := strings.TrimPrefix(strings.ReplaceAll(typed, " ", ""), "+")
+	if bare == "" {
+		return ""
+	}
+	return "+" + bare
+}
+
+// numberIn is number; empty when it is none.
 func numberIn(given string) string {
-	digits := strings.TrimPrefix(strings.ReplaceAll(given, " ", ""), "+")
+	n := number(given)
+	digits := strings.TrimPrefix(n, "+")
 	if len(digits) < 2 || len(digits) > 15 || digits[0] == '0' || strings.Trim(digits, "0123456789") != "" {
 		return ""
 	}
-	return "+" + digits
+	return n
 }
 
 // textable refuses what no text message can be sent to, and other messages.
