@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -358,22 +357,9 @@ func TestOneFactorIsNotTwo(t *testing.T) {
 // operate asks the door of operators.
 func (d door) operate(t testing.TB, session map[string]any) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.origin()+"/graphql", strings.NewReader(`{"query":"{ users(first: 5) { edges { node { email } } } }"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", bearer(session))
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := d.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp, got := d.DoAt(t, http.MethodPost, d.origin()+"/graphql", `{"query":"{ users(first: 5) { edges { node { email } } } }"}`, "Authorization", bearer(session))
 	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(got)}
+	return answer{resp.StatusCode, resp.Header, got}
 }
 
 // TestFactorsAreTheirOwners tries what is somebody else's, a guest's, or nothing.

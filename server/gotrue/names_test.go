@@ -29,20 +29,9 @@ func inTheirNames(more map[string]string) func(string, *testmail.Server) map[str
 // visit asks at a path of the server, below no prefix.
 func visit(t testing.TB, h *testhouse.House, method, path, body string) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, h.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := h.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp, got := h.Do(t, method, path, body)
 	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(got)}
+	return answer{resp.StatusCode, resp.Header, got}
 }
 
 func TestAProcessConfiguredWithGoTruesNamesAloneServes(t *testing.T) {
