@@ -171,7 +171,7 @@ type Actor struct {
 	// Impersonator is the operator who holds the token in the place of the user: their id, or "operator" for
 	// one who is no user. Such an actor sees what the user sees, and changes nothing of the account.
 	Impersonator string
-	Ends         time.Time // of the access token; zero where there is none
+	Issued, Ends time.Time // of the access token, to the second; zero where there is none
 }
 
 // Rights say what somebody may do as an operator, with the accounts of others and with the service.
@@ -215,6 +215,8 @@ const (
 	ProviderLink      Purpose = "provider-link"   // the same, to link the identity to their account
 	ProviderSetOut    Purpose = "provider-setout" // a browser will go to a provider to link an identity
 	ProviderSignIn    Purpose = "provider-signin" // the person came back, and the application has a code to exchange
+	OAuthRequest      Purpose = "oauth-request"   // a client of the OAuth server wants something of whoever is at the browser
+	OAuthCode         Purpose = "oauth-grant"     // the user said yes, and the client has a code to exchange
 )
 
 // ofCodes ends the purposes of codes that come with a link and do what it does.

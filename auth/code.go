@@ -86,16 +86,22 @@ const (
 	ScriptSecretTaken    Code = "script-secret-taken"   // the script has a secret of the name
 	ScriptSecretUnknown  Code = "script-secret-unknown" // the script has no secret of the name
 	TooManyScriptSecrets Code = "too-many-script-secrets"
-	InvalidClient        Code = "invalid-client"       // a machine's id or secret is wrong: one answer for both
-	AudienceNotAllowed   Code = "audience-not-allowed" // a machine asks for a token for somebody it may not speak to
-	ScopeMissing         Code = "scope-missing"        // the machine's token does not allow this
-	Forbidden            Code = "forbidden"            // an operator without the right to do this
-	Conflict             Code = "conflict"             // what an operator changes is no longer what they read
-	UserReferenced       Code = "user-referenced"      // a user cannot go while rows of an application refer to them; see Referenced
-	DeletionTooSlow      Code = "deletion-too-slow"    // deleting a user took longer than a request may
-	RoleExists           Code = "role-exists"          // there is a role of the name
-	RoleInUse            Code = "role-in-use"          // a role cannot go while somebody has it or something needs it; see RoleUsed
-	Impersonated         Code = "impersonated"         // an operator acts as the user, and this is the user's alone
+	InvalidClient        Code = "invalid-client"        // a machine's id or secret is wrong: one answer for both
+	AudienceNotAllowed   Code = "audience-not-allowed"  // a machine asks for a token for somebody it may not speak to
+	ScopeMissing         Code = "scope-missing"         // the machine's token does not allow this
+	Forbidden            Code = "forbidden"             // an operator without the right to do this
+	Conflict             Code = "conflict"              // what an operator changes is no longer what they read
+	UserReferenced       Code = "user-referenced"       // a user cannot go while rows of an application refer to them; see Referenced
+	DeletionTooSlow      Code = "deletion-too-slow"     // deleting a user took longer than a request may
+	RoleExists           Code = "role-exists"           // there is a role of the name
+	RoleInUse            Code = "role-in-use"           // a role cannot go while somebody has it or something needs it; see RoleUsed
+	Impersonated         Code = "impersonated"          // an operator acts as the user, and this is the user's alone
+	InvalidGrant         Code = "invalid-grant"         // a code or refresh token that is none of the client's, expired or spent: one answer for all
+	InvalidScope         Code = "invalid-scope"         // a client asks for what it may not have, or there is not
+	WrongResponseType    Code = "wrong-response-type"   // a client wants an answer of another kind than a code
+	WrongGrantType       Code = "wrong-grant-type"      // a client comes with something else than a code or a refresh token
+	OAuthRequestUnknown  Code = "oauth-request-unknown" // what a client asked is answered, expired or of another user: one answer for all
+	ConsentUnknown       Code = "consent-unknown"       // the user has allowed the client nothing
 )
 
 // Codes lists every Code, for the tests that prove a table complete.
@@ -112,6 +118,7 @@ var codes = []Code{
 	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
 	ScriptUnknown, ScriptNameTaken, ScriptSecretTaken, ScriptSecretUnknown, TooManyScriptSecrets, InvalidClient, AudienceNotAllowed, ScopeMissing,
 	Forbidden, Conflict, UserReferenced, DeletionTooSlow, RoleExists, RoleInUse, Impersonated,
+	InvalidGrant, InvalidScope, WrongResponseType, WrongGrantType, OAuthRequestUnknown, ConsentUnknown,
 }
 
 // CodeOf finds the Code in err, or Internal when there is none. Of nil it is empty.

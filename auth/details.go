@@ -10,6 +10,8 @@ type Details struct {
 
 	EmailConfirmedAt time.Time // zero when the address is not confirmed, or nobody noted when it was
 	PhoneConfirmedAt time.Time // the same of the number
+	NewPhone         string    // a number the user asked to change to and has not proved
+	NewPhoneAt       time.Time // when they were sent a code there
 	SignedInAt       time.Time // when the latest session was opened; zero when that is not noted
 }
 

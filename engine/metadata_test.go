@@ -134,7 +134,7 @@ func TestApplyOnAFreshEngine(t *testing.T) {
 			t.Errorf("no %s in the metadata", member)
 		}
 	}
-	for _, table := range []string{"tickets", "events", "audit_entries", "factors", "postern_state", "hook_scripts", "hook_script_secrets", "machine_clients", "audit_seals", "audit_head", "audit_pending", "audit_counts", "active_users", "active_counts"} {
+	for _, table := range []string{"tickets", "events", "audit_entries", "factors", "postern_state", "hook_scripts", "hook_script_secrets", "machine_clients", "oauth_clients", "audit_seals", "audit_head", "audit_pending", "audit_counts", "active_users", "active_counts"} {
 		if strings.Contains(after, table) {
 			t.Errorf("our own table %s was tracked", table)
 		}

@@ -51,7 +51,7 @@ func TestGeneratedPageIsUpToDate(t *testing.T) {
 }
 
 // word is how the words of events look.
-var word = regexp.MustCompile(`^(audit|claims|dead-letter|email|events|factor|hook-script|identity|link|machine-client|mail|message|operator|passkey|password|pat|phone|provider|recovery_codes?|role|sessions?|signin|sms|user)(\.[a-z_-]+)+$`)
+var word = regexp.MustCompile(`^(audit|claims|dead-letter|email|events|factor|hook-script|identity|link|machine-client|mail|message|oauth|oauth-client|operator|passkey|password|pat|phone|provider|recovery_codes?|role|sessions?|signin|sms|user)(\.[a-z_-]+)+$`)
 
 // TestEveryEventOfTheCodeIsInTheTable reads the words and the facts that flows and the store write,
 // and holds the table against them.

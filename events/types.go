@@ -35,6 +35,8 @@ func Types() []Type {
 	factor := Field{"string", "Its kind: totp.", false}
 	message := Field{"uuid", "The message, as the log and the Message-ID have it.", false}
 	template := Field{"string", "What it was to say: the name of its template.", false}
+	oauthClient := Field{"string", "The id of the client.", false}
+	scope := Field{"string", "What it may do, in words with blanks in between.", false}
 	types := []Type{
 		{"claims.failed", "A custom claim could not be computed. At most one a minute for each claim.", map[string]Field{
 			"claim":       {"string", "Its name, or all.", false},
@@ -42,6 +44,7 @@ func Types() []Type {
 			"unreachable": {"boolean", "The source of the data did not answer.", false},
 		}},
 		{"claims.previewed", "An operator looked what the token of the user would say with other custom claims.", nil},
+		{"email.change_approved", "One of two addresses confirmed a change of the e-mail address; the other is yet to do so.", nil},
 		{"email.change_requested", "A change of the e-mail address was asked for; the new one is to be confirmed.", map[string]Field{"sessionId": asking}},
 		{"email.changed", "A new e-mail address took the place of the old one.", nil},
 		{"factor.disabled", "A second factor was turned off.", map[string]Field{"factor": factor, "sessionId": asking}},
@@ -63,6 +66,15 @@ func Types() []Type {
 		}},
 		{"mail.failed", "A mail was given up: it is among the dead letters.", map[string]Field{"mailId": message, "template": template}},
 		{"mail.sent", "An operator had a mail with a link sent to the user.", map[string]Field{"template": template}},
+		{"oauth.allowed", "The user let a client of the OAuth server in on the account.", map[string]Field{"client": oauthClient, "scope": scope, "sessionId": asking}},
+		{"oauth.denied", "The user did not let a client of the OAuth server in.", map[string]Field{"client": oauthClient, "scope": scope, "sessionId": asking}},
+		{"oauth.opened", "A client of the OAuth server got tokens of the user, in a session of its own.", map[string]Field{
+			"client": oauthClient, "scope": scope, "sessionId": session("The session of the client."),
+		}},
+		{"oauth.replayed", "The session of a client of the OAuth server was ended since a code or refresh token came that was used before.", map[string]Field{
+			"client": oauthClient, "sessionId": session("The session of the client."), "what": {"string", "code or refresh_token.", false},
+		}},
+		{"oauth.withdrawn", "The user took back what a client of the OAuth server was allowed. Its sessions of the user ended.", map[string]Field{"client": oauthClient, "sessionId": asking}},
 		{"passkey.added", "A passkey was added.", map[string]Field{"passkeyId": passkey, "sessionId": asking}},
 		{"passkey.cloned", "A passkey counted backwards: somebody has a copy of it.", map[string]Field{
 			"passkeyId": passkey, "stored": {"integer", "The count that was known.", false}, "told": {"integer", "The count that came.", false},
@@ -89,7 +101,7 @@ func Types() []Type {
 			"all":       {"boolean", "All sessions of the user ended.", true},
 			"others":    {"boolean", "All but this one ended.", true},
 			"hook":      {"string", "The hook that refused and wanted them ended.", true},
-			"reason":    {"string", "user, limit, pat-revoked or operator; missing where the session signed itself out.", true},
+			"reason":    {"string", "user, client, limit, pat-revoked or operator; missing where the session signed itself out.", true},
 			"count":     {"integer", "How many sessions an operator ended, what operators have in the place of the user among them; sessionId is there when it was one.", true},
 			"pats":      {"integer", "How many personal access tokens were revoked with them.", true},
 			"before":    {"time", "Only sessions that began before ended.", true},
@@ -133,6 +145,8 @@ func Types() []Type {
 func Notes() []Type {
 	script := Field{"string", "The id of the script.", false}
 	client := Field{"string", "The machine client.", false}
+	application := Field{"string", "The id of the client.", false}
+	method := Field{"string", "How it shows who it is: client_secret_basic, client_secret_post or none.", false}
 	names := Field{"array", "Their names.", false}
 	role := Field{"string", "The role.", false}
 	template := Field{"string", "The name of its template.", false}
@@ -186,6 +200,13 @@ func Notes() []Type {
 			"kind": {"string", "mail or sms.", false}, "template": template, "to": {"string", "The address or the number, masked.", false},
 			"sent": {"boolean", "It was taken.", false},
 		}},
+		{"oauth-client.changed", "A client of the OAuth server was changed.", map[string]Field{
+			"client": application, "changed": {"string", "What of it.", false},
+		}},
+		{"oauth-client.created", "An operator made a client of the OAuth server.", map[string]Field{"client": application, "method": method}},
+		{"oauth-client.deleted", "A client of the OAuth server was deleted.", map[string]Field{"client": application}},
+		{"oauth-client.registered", "A client of the OAuth server registered itself.", map[string]Field{"client": application, "method": method}},
+		{"oauth-client.secret-rotated", "A client of the OAuth server got another secret.", map[string]Field{"client": application}},
 		{"operator.refused", "Somebody showed a wrong admin secret. Nothing of it is kept. Tries after the limit is used up leave no entry.", map[string]Field{
 			"door": {"string", "Where: graphql.", false},
 		}},

@@ -22,6 +22,8 @@ type Settings struct {
 	BruteForceInterval time.Duration `env:"AUTH_RATE_LIMIT_BRUTE_FORCE_INTERVAL" default:"5m" min:"1s" max:"8784h" doc:"Interval of the limit on attempts at a secret."`
 	SignupsBurst       int           `env:"AUTH_RATE_LIMIT_SIGNUPS_BURST" default:"10" min:"1" doc:"Sign-ups of one client in the interval."`
 	SignupsInterval    time.Duration `env:"AUTH_RATE_LIMIT_SIGNUPS_INTERVAL" default:"5m" min:"1s" max:"8784h" doc:"Interval of the limit on sign-ups."`
+	OAuthBurst         int           `env:"AUTH_RATE_LIMIT_OAUTH2_SERVER_BURST" default:"100" min:"1" doc:"Requests to the OAuth server from one address in the interval: of clients for tokens, and of browsers that they send."`
+	OAuthInterval      time.Duration `env:"AUTH_RATE_LIMIT_OAUTH2_SERVER_INTERVAL" default:"5m" min:"1s" max:"8784h" doc:"Interval of the limit on requests to the OAuth server."`
 	ManagementBurst    int           `env:"AUTH_RATE_LIMIT_MANAGEMENT_BURST" default:"600" min:"1" doc:"Requests that one machine client may make to the management API in the interval."`
 	ManagementInterval time.Duration `env:"AUTH_RATE_LIMIT_MANAGEMENT_INTERVAL" default:"1m" min:"1s" max:"8784h" doc:"Interval of the limit on the management API."`
 }
@@ -55,6 +57,9 @@ func (s Settings) Entries() Limit {
 
 // Management limits requests of machine clients to the management API.
 func (s Settings) Management() Limit { return s.limit(s.ManagementBurst, s.ManagementInterval) }
+
+// OAuth limits requests to the OAuth server.
+func (s Settings) OAuth() Limit { return s.limit(s.OAuthBurst, s.OAuthInterval) }
 
 // Signups limits sign-ups.
 func (s Settings) Signups() Limit { return s.limit(s.SignupsBurst, s.SignupsInterval) }

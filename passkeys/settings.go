@@ -15,7 +15,7 @@ type Settings struct {
 	RPID    string        `env:"AUTH_WEBAUTHN_RP_ID" doc:"Domain that passkeys belong to: the application's own or a parent of it. Passkeys made for one are not offered for another. Empty means the host of AUTH_CLIENT_URL."`
 	RPName  string        `env:"AUTH_WEBAUTHN_RP_NAME" doc:"Name of the application, as browsers show it while a passkey is made. Empty means the domain."`
 	Origins []string      `env:"AUTH_WEBAUTHN_RP_ORIGINS" doc:"Origins where passkeys may be used, such as https://app.example.com, or android:apk-key-hash:… for an Android application. AUTH_CLIENT_URL is added."`
-	Timeout time.Duration `env:"AUTH_WEBAUTHN_ATTESTATION_TIMEOUT" default:"60000" unit:"ms" min:"5s" max:"1h" doc:"How long a person may take to answer their browser's question for a passkey."`
+	Timeout time.Duration `env:"AUTH_WEBAUTHN_ATTESTATION_TIMEOUT" default:"60000" gotrue:"300000" unit:"ms" min:"5s" max:"1h" doc:"How long a person may take to answer their browser's question for a passkey: a challenge is good for as long."`
 }
 
 // Check reports what cannot be used.

@@ -260,7 +260,7 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 		select 'auth.' || relname from pg_class where relnamespace = 'auth'::regnamespace
 		and relname in ('refresh_tripwires', 'tickets', 'security_counters', 'audit_entries', 'audit_entries_default',
 		                'event_heads', 'events', 'event_endpoints', 'event_lanes', 'event_letters', 'factors', 'recovery_codes',
-		                'hook_scripts', 'hook_script_secrets', 'machine_clients', 'deleted_users', 'impersonations',
+		                'hook_scripts', 'hook_script_secrets', 'machine_clients', 'oauth_clients', 'oauth_sessions', 'oauth_consents', 'deleted_users', 'impersonations',
 		                'audit_pending', 'audit_seals', 'audit_head', 'audit_counts', 'active_users', 'active_counts')
 		union all
 		select 'auth.' || relname || '.' || attname from pg_attribute join pg_class on pg_class.oid = attrelid
@@ -286,7 +286,7 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 // planChanges says what the adoption does, with the count of what it touches.
 func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 	p.Changes = []string{
-		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.audit_pending, auth.audit_seals, auth.audit_head, auth.audit_counts, auth.active_users, auth.active_counts, auth.event_heads, auth.events, auth.event_endpoints, auth.event_lanes, auth.event_letters, auth.factors, auth.recovery_codes, auth.hook_scripts, auth.hook_script_secrets, auth.machine_clients, auth.deleted_users, auth.impersonations, auth.postern_state and auth.postern_migrations",
+		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.audit_pending, auth.audit_seals, auth.audit_head, auth.audit_counts, auth.active_users, auth.active_counts, auth.event_heads, auth.events, auth.event_endpoints, auth.event_lanes, auth.event_letters, auth.factors, auth.recovery_codes, auth.hook_scripts, auth.hook_script_secrets, auth.machine_clients, auth.oauth_clients, auth.oauth_sessions, auth.oauth_consents, auth.deleted_users, auth.impersonations, auth.postern_state and auth.postern_migrations; and the type oauth to auth.refresh_token_types",
 		"add columns to auth.refresh_tokens, each empty or with a default: aal, amr, factor_id, user_agent, address_prefix, rotated_at, ends_at, factor_due; with two indexes there, and one on the tickets of auth.users",
 		"add columns to auth.user_security_keys (added_at, used_at, aaguid, backup_eligible, backed_up) and to auth.user_providers (profile, email, email_verified, signed_in_at), each empty, and an index on the user of each",
 		"add columns to auth.users, each empty or with a default: banned_until, deleted_at, password_must_change; with ten indexes there and one on auth.user_roles, to find users by",
@@ -358,8 +358,11 @@ func losses() []Loss {
 		{What: "mails and messages that are queued and not sent yet"},
 		{What: "passwords that are not hashed with bcrypt; their owners must reset them"},
 		{What: "bans with an end, and deletions that keep the row: Hasura Auth lets these users in, unless they are disabled too"},
+		{What: "what sessions owe that have proved one of two factors: Hasura Auth refreshes them as whole ones, unless they are deleted first (docs/adoption.md)"},
 		{What: "the end of passwords over 72 bytes: Hasura Auth compares the first 72", Count: -1},
 		{What: "second factors other than TOTP", Count: -1},
+		{What: "OAuth clients that were made, changed or deleted here", Count: -1},
+		{What: "what users gave to OAuth clients: Hasura Auth takes none of their tokens", Count: -1},
 	}
 }
 
@@ -385,6 +388,7 @@ func (p *Plan) countLosses(ctx context.Context, tx pgx.Tx) error {
 		// By way of JSON, since the columns may not be there yet.
 		`select count(*) from auth.users u where not disabled
 			and ((to_jsonb(u) ->> 'banned_until')::timestamptz > now() or to_jsonb(u) ->> 'deleted_at' is not null)`,
+		`select count(*) from auth.refresh_tokens t where coalesce((to_jsonb(t) ->> 'factor_due')::boolean, false) and expires_at > now()`,
 	} {
 		if err := tx.QueryRow(ctx, sql).Scan(&p.Losses[i].Count); err != nil {
 			return explain(err)

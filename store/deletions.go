@@ -68,7 +68,7 @@ func (db *DB) DeletionReport(ctx context.Context, id string, most time.Duration)
 
 const (
 	deletionReportSQL = `select
-		(select count(*)::int from auth.refresh_tokens where user_id = $1 and type = 'regular') as sessions,
+		(select count(*)::int from auth.refresh_tokens where user_id = $1 and type in ('regular', 'oauth')) as sessions,
 		(select count(*)::int from auth.refresh_tokens where user_id = $1 and type = 'pat') as personal_access_tokens,
 		(select count(*)::int from auth.user_providers where user_id = $1) as identities,
 		(select count(*)::int from auth.user_security_keys where user_id = $1) as passkeys,
@@ -83,7 +83,7 @@ const (
 			case c.confdeltype when 'c' then '` + Goes + `' when 'n' then '` + Emptied + `' when 'd' then '` + Defaults + `' else '` + Refuses + `' end as action
 		from pg_catalog.pg_constraint c join pg_catalog.pg_class t on t.oid = c.conrelid join pg_catalog.pg_namespace n on n.oid = t.relnamespace
 		where c.contype = 'f' and c.conparentid = 0 and c.confrelid = 'auth.users'::regclass
-			and not (n.nspname = 'auth' and t.relname in ('refresh_tokens', 'user_providers', 'user_security_keys', 'factors', 'recovery_codes', 'tickets', 'user_roles', 'impersonations'))
+			and not (n.nspname = 'auth' and t.relname in ('refresh_tokens', 'user_providers', 'user_security_keys', 'factors', 'recovery_codes', 'tickets', 'user_roles', 'impersonations', 'oauth_consents'))
 		order by 1, 2, 3`
 )
 
@@ -158,7 +158,7 @@ const deleteUserSQL = `delete from auth.users where id = $1`
 func (db *DB) EraseUser(ctx context.Context, id string, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(eraseUserSQL, id, e.At)
-	for _, sql := range []string{dropIdentitiesSQL, dropPasskeysSQL, dropFactorsSQL, dropRecoveryCodesSQL, endEverythingSQL, dropTicketsSQL, dropRolesSQL, dropImpersonationsSQL, dropMessagesSQL} {
+	for _, sql := range []string{dropIdentitiesSQL, dropPasskeysSQL, dropFactorsSQL, dropRecoveryCodesSQL, endEverythingSQL, dropTicketsSQL, dropRolesSQL, dropImpersonationsSQL, dropConsentsSQL, dropMessagesSQL} {
 		b.Queue(sql, id)
 	}
 	queueEntry(b, e)

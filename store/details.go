@@ -15,6 +15,8 @@ import (
 type detailsRow struct {
 	Identities, Factors                            json.RawMessage
 	EmailConfirmedAt, PhoneConfirmedAt, SignedInAt *time.Time
+	NewPhone                                       *string
+	NewPhoneAt                                     *time.Time
 }
 
 func (r detailsRow) details() (d auth.Details, err error) {
@@ -25,6 +27,9 @@ func (r detailsRow) details() (d auth.Details, err error) {
 		return *t
 	}
 	d.EmailConfirmedAt, d.PhoneConfirmedAt, d.SignedInAt = at(r.EmailConfirmedAt), at(r.PhoneConfirmedAt), at(r.SignedInAt)
+	if r.NewPhone != nil {
+		d.NewPhone, d.NewPhoneAt = *r.NewPhone, at(r.NewPhoneAt)
+	}
 	return d, errors.Join(json.Unmarshal(r.Identities, &d.Identities), json.Unmarshal(r.Factors, &d.Factors))
 }
 
@@ -87,10 +92,13 @@ const detailsColumns = `
 		) f) as factors,
 	nullif(nullif(u.email_confirmed_at, 'infinity'), '-infinity') as email_confirmed_at,
 	nullif(nullif(u.phone_confirmed_at, 'infinity'), '-infinity') as phone_confirmed_at,
-	nullif(nullif(u.last_sign_in_at, 'infinity'), '-infinity') as signed_in_at`
+	nullif(nullif(u.last_sign_in_at, 'infinity'), '-infinity') as signed_in_at,
+	(select t.phone_number from auth.tickets t where t.user_id = u.id and t.purpose = 'phone-change' order by t.created_at desc limit 1) as new_phone,
+	(select max(t.created_at) from auth.tickets t where t.user_id = u.id and t.purpose = 'phone-change') as new_phone_at`
 
 const (
 	detailsOfUserSQL  = `select` + detailsColumns + ` from auth.users u where u.id = $1`
 	detailsOfEmailSQL = `select` + detailsColumns + ` from auth.users u where u.email = $1::text::public.citext`
+	detailsOfPhoneSQL = `select` + detailsColumns + ` from auth.users u where u.phone_number = $1`
 	detailsOfTokenSQL = `select` + detailsColumns + ` from auth.users u where u.id = (select t.user_id from auth.refresh_tokens t where t.refresh_token_hash = $1 and t.type = 'regular' limit 1)`
 )

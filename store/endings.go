@@ -53,7 +53,7 @@ const (
 	), held as (
 		select t.id from auth.refresh_tokens t
 		where (t.user_id = any($1::uuid[]) or t.id = any($2::uuid[])) and (t.ends_at is null or t.ends_at > $5) and t.expires_at > $5
-			and (t.type = 'regular' and ($4::timestamptz is null or t.created_at < $4 or t.factor_id in (select id from pats)) or t.id in (select id from pats))
+			and (t.type in ('regular', 'oauth') and ($4::timestamptz is null or t.created_at < $4 or t.factor_id in (select id from pats)) or t.id in (select id from pats))
 		order by t.id for update
 	), dropped as (
 		delete from auth.refresh_tokens where id in (select id from held) returning id, user_id, type = 'pat' as pat
@@ -98,14 +98,14 @@ func (db *DB) EndSessionsOfAll(ctx context.Context, afterID string, before time.
 const endSessionsOfAllSQL = `
 	with held as (
 		select t.id, t.type from auth.refresh_tokens t where t.id > $1::uuid
-			and (t.type = 'regular' and (t.created_at < $2::timestamptz or $3::boolean and t.factor_id is not null
+			and (t.type in ('regular', 'oauth') and (t.created_at < $2::timestamptz or $3::boolean and t.factor_id is not null
 				and not exists (select from auth.refresh_tokens p where p.id = t.factor_id and p.created_at >= $2))
 			or $3 and t.type = 'pat' and t.created_at < $2)
 		order by t.id limit $4 for update
 	), dropped as (
 		delete from auth.refresh_tokens where id in (select id from held) returning id, type
 	)
-	select (select count(*)::int from dropped where type = 'regular') as sessions, (select count(*)::int from dropped where type = 'pat') as pats,
+	select (select count(*)::int from dropped where type <> 'pat') as sessions, (select count(*)::int from dropped where type = 'pat') as pats,
 		(select count(*)::int from held) as seen, coalesce((select id::text from held order by id desc limit 1), '') as last_id`
 
 // EndImpersonations ends all that operators have in the place of users since before a time, and tells how many.

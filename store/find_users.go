@@ -126,8 +126,7 @@ type conditions struct {
 // add adds a condition in which each $? stands for the next argument.
 func (c *conditions) add(sql string, args ...any) {
 	for _, a := range args {
-		c.args = append(c.args, a)
-		sql = strings.Replace(sql, "$?", fmt.Sprintf("$%d", len(c.args)), 1)
+		sql = strings.Replace(sql, "$?", c.arg(a), 1)
 	}
 	c.parts = append(c.parts, sql)
 }

@@ -15,10 +15,11 @@ const mostHolders = 2500
 // estimate how many they let through, or not where in an order those are: it would go through all of it for a handful.
 func (f UserFilter) fewest(o UserOrder) int {
 	begins := func(t *TextFilter) bool { return t != nil && t.StartsWith != nil }
+	anonymous := f.State != nil && *f.State == UserIsAnonymous
 	switch {
-	case f.State != nil && *f.State == UserIsAnonymous: // who all have the same name
+	case anonymous && (o.By == UsersByEmail || o.By == UsersByDisplayName): // who all have the same name, and no address
 		return 6000
-	case len(f.Metadata) > 0, o.By != UsersByEmail && begins(f.Email), o.By != UsersByDisplayName && begins(f.DisplayName),
+	case anonymous, len(f.Metadata) > 0, o.By != UsersByEmail && begins(f.Email), o.By != UsersByDisplayName && begins(f.DisplayName),
 		o.By != UsersByLastSeen && f.LastSeen != nil, f.UpdatedAt != nil, o.By != UsersByCreatedAt && f.CreatedAt != nil,
 		o.By == UsersByLastSeen && f.Provider != nil:
 		return 2500
@@ -35,23 +36,21 @@ func findUsersStatement(f UserFilter, o UserOrder, s Slice, now time.Time) (stri
 		f.Role = nil
 	}
 	c := conditionsOf(f, now)
-	c.addPlace(o, s)
-	c.args = append(c.args, s.Most+1)
-	l.limit = fmt.Sprintf(` limit $%d::int`, len(c.args))
 	l.others, l.all = c, c
 	if role != nil && f.Role == nil {
-		c.args = append(c.args, *role)
-		l.role = fmt.Sprintf(`$%d`, len(c.args))
+		l.role = c.arg(*role)
 		l.all = c.with(`exists (select from auth.user_roles r where r.user_id = u.id and r.role = ` + l.role + `)`)
 	}
+	l.placed(c, s)
+	l.limit = ` limit ` + c.arg(s.Most+1) + `::int`
 	return l.statement(), c.args
 }
 
-// addPlace adds where in the order a slice is.
-func (c *conditions) addPlace(o UserOrder, s Slice) {
-	key, typ := o.expression()
+// placed notes where in the order the slice is.
+func (l *listing) placed(c *conditions, s Slice) {
+	key, typ := l.order.expression()
 	after, before := ">", "<"
-	if o.Descending {
+	if l.order.Descending {
 		after, before = before, after
 	}
 	for _, end := range []struct {
@@ -61,9 +60,12 @@ func (c *conditions) addPlace(o UserOrder, s Slice) {
 		if len(end.place) != 2 {
 			continue
 		}
-		c.add(`(`+key+`, u.id) `+end.bound+` ($?::text::`+typ+`, $?::uuid)`, end.place[0], end.place[1])
-		if o.By == UsersByLastSeen {
-			c.add(`u.seen_on `+end.bound+`= ($?::text::timestamptz at time zone 'UTC')::date`, end.place[0])
+		at, id := c.arg(end.place[0]), c.arg(end.place[1])
+		beyond := end.bound + ` (` + at + `::text::` + typ + `, ` + id + `::uuid)`
+		l.placeOfFew = append(l.placeOfFew, `(key, id) `+beyond)
+		l.place = append(l.place, `(`+key+`, u.id) `+beyond)
+		if l.order.By == UsersByLastSeen {
+			l.place = append(l.place, `u.seen_on `+end.bound+`= (`+at+`::text::timestamptz at time zone 'UTC')::date`)
 		}
 	}
 }
@@ -72,11 +74,13 @@ func (c *conditions) addPlace(o UserOrder, s Slice) {
 type listing struct {
 	order    UserOrder
 	backward bool
-	all      *conditions // that a user must fulfil
+	all      *conditions // that a user must fulfil, wherever in the order
 	most     int         // see fewest
 	role     string      // the argument that names a role whose holders are looked up, if they are few; empty for none
 	others   *conditions // all but that of the role
 	limit    string
+
+	place, placeOfFew []string // where in the order the slice is, of users and of those who are few
 }
 
 func (l listing) statement() string {
@@ -95,8 +99,8 @@ func (l listing) statement() string {
 		from page join auth.users u on u.id = page.id order by page.key` + direction + `, page.id` + direction
 }
 
-// few finds those whom a filter lets through, if they are few, in any order; are says that they are more. Both are empty where that is
-// not tried.
+// few finds those whom a filter lets through, if they are few, in any order and wherever the slice is: left to itself Postgres takes a place
+// for rarer than it is and reads all identities for it. Where they are more, are says so. Both are empty where that is not tried.
 func (l listing) few(key string) (few, are string) {
 	some := `select u.id, ` + key + ` as key from auth.users u` + l.all.where() + ` limit ` + strconv.Itoa(l.most+1)
 	more := `(select count(*) from few) > ` + strconv.Itoa(l.most)
@@ -125,13 +129,20 @@ func (l listing) page(key, direction, are string) string {
 	}
 	listed := `select u.id, ` + key + ` as key from auth.users u`
 	if are == "" {
-		return listed + l.all.where() + ` order by ` + along + l.limit
+		return listed + l.all.with(l.place...).where() + ` order by ` + along + l.limit
 	}
-	return `(select id, key from few where not (` + are + `) order by key` + direction + `, id` + direction + l.limit + `) union all (` +
-		listed + l.all.with(are).where() + ` order by ` + along + l.limit + `)`
+	of := &conditions{parts: append([]string{`not (` + are + `)`}, l.placeOfFew...)}
+	return `(select id, key from few` + of.where() + ` order by key` + direction + `, id` + direction + l.limit + `) union all (` +
+		listed + l.all.with(append(l.place, are)...).where() + ` order by ` + along + l.limit + `)`
 }
 
-// with are the conditions and one more.
-func (c *conditions) with(part string) *conditions {
-	return &conditions{parts: append(slices.Clone(c.parts), part), args: c.args}
+// arg adds an argument and tells its name.
+func (c *conditions) arg(value any) string {
+	c.args = append(c.args, value)
+	return fmt.Sprintf(`$%d`, len(c.args))
+}
+
+// with are the conditions and some more.
+func (c *conditions) with(parts ...string) *conditions {
+	return &conditions{parts: slices.Concat(c.parts, parts), args: c.args}
 }

@@ -11,6 +11,7 @@ type Deanonymization struct {
 	NewUser        // as what they go on; CreatedAt is not looked at
 	Asking  string // the session that asks; empty in tokens of an older server
 	Keep    bool   // it lives on; otherwise all sessions end, and all else that let the guest in
+	Hash    bool   // the password that the guest has stays
 	Entry   Entry
 }
 
@@ -24,7 +25,7 @@ func (db *DB) Deanonymize(ctx context.Context, d Deanonymization) error {
 	b := &pgx.Batch{}
 	b.Queue(holdUserSQL, d.ID) // those who come too late wait as well, and do the rest in turns before it is undone
 	b.Queue(deanonymizeSQL, d.ID, nullable(d.Email), nullable(d.PasswordHash), d.DefaultRole, d.DisplayName, d.Locale, jsonOrNull(d.Metadata),
-		d.Disabled, nullable(d.PhoneNumber), d.PhoneNumberVerified, d.Entry.At)
+		d.Disabled, nullable(d.PhoneNumber), d.PhoneNumberVerified, d.Entry.At, d.EmailVerified, d.Hash)
 	b.Queue(keepSessionSQL, d.ID, nullable(d.Asking))
 	if d.Keep {
 		b.Queue(endOtherSessionsSQL, d.ID, nullable(d.Asking))
@@ -39,7 +40,7 @@ func (db *DB) Deanonymize(ctx context.Context, d Deanonymization) error {
 }
 
 const (
-	deanonymizeSQL = `update auth.users set is_anonymous = false, email = $2, email_verified = false, new_email = null, password_hash = $3,
+	deanonymizeSQL = `update auth.users set is_anonymous = false, email = $2, email_verified = $12, new_email = null, password_hash = case when $13::boolean then password_hash else $3 end,
 			default_role = $4, display_name = $5, locale = $6, metadata = $7, disabled = $8, phone_number = $9, phone_number_verified = $10,
 			ticket = null, ticket_expires_at = $11
 		where id = $1 and is_anonymous and` + isOpen + `$11)`

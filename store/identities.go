@@ -157,14 +157,24 @@ const ownsIdentitySQL = `select exists (select from auth.user_providers where us
 // could let anybody else in is gone. An account that was confirmed or changed meanwhile is ErrChanged.
 // It must run in a transaction.
 func (db *DB) Disown(ctx context.Context, userID, email string, e Entry) error {
+	return db.disown(ctx, disownSQL, userID, email, e)
+}
+
+// DisownByPhone is Disown of an account without an address, for whoever has just proved that its number is theirs.
+func (db *DB) DisownByPhone(ctx context.Context, userID, number string, e Entry) error {
+	return db.disown(ctx, disownByPhoneSQL, userID, number, e)
+}
+
+func (db *DB) disown(ctx context.Context, sql, userID, proved string, e Entry) error {
 	b := &pgx.Batch{}
-	b.Queue(disownSQL, userID, email, e.At)
+	b.Queue(sql, userID, proved, e.At)
 	b.Queue(dropIdentitiesSQL, userID)
 	b.Queue(dropPasskeysSQL, userID)
 	b.Queue(dropFactorsSQL, userID)
 	b.Queue(dropRecoveryCodesSQL, userID)
 	b.Queue(endEverythingSQL, userID)
 	b.Queue(dropTicketsSQL, userID)
+	b.Queue(dropConsentsSQL, userID) // or who made the account has a client of theirs let in unasked
 	queueEntry(b, e)
 	return guardedBatch(ctx, db, b, 1)
 }
@@ -187,14 +197,17 @@ const hasOtherWaysSQL = `select coalesce(u.password_hash, '') <> '' or u.new_ema
 		or u.active_mfa_type is not null or u.totp_secret is not null
 		or exists (select from auth.refresh_tokens where user_id = u.id) or exists (select from auth.user_providers where user_id = u.id)
 		or exists (select from auth.user_security_keys where user_id = u.id) or exists (select from auth.factors where user_id = u.id)
-		or exists (select from auth.recovery_codes where user_id = u.id) as has
+		or exists (select from auth.recovery_codes where user_id = u.id) or exists (select from auth.oauth_consents where user_id = u.id) as has
 	from auth.users u where u.id = $1`
 
 const (
-	disownSQL = `update auth.users set email_verified = true, contested = false, password_hash = null, password_must_change = false, new_email = null, phone_number = null, phone_number_verified = false,
+	disowned = `contested = false, password_hash = null, password_must_change = false, new_email = null,
 			totp_secret = null, active_mfa_type = null, ticket = null, ticket_expires_at = $3, otp_hash = null, otp_hash_expires_at = $3,
-			otp_method_last_used = null, webauthn_current_challenge = null
+			otp_method_last_used = null, webauthn_current_challenge = null`
+	disownSQL = `update auth.users set email_verified = true, phone_number = null, phone_number_verified = false, ` + disowned + `
 		where id = $1 and email = $2::text::public.citext and not email_verified and` + isOpen + `$3)`
+	disownByPhoneSQL = `update auth.users set phone_number_verified = true, ` + disowned + `
+		where id = $1 and phone_number = $2 and email is null and not phone_number_verified and` + isOpen + `$3)`
 	dropIdentitiesSQL    = `delete from auth.user_providers where user_id = $1`
 	dropPasskeysSQL      = `delete from auth.user_security_keys where user_id = $1`
 	dropFactorsSQL       = `delete from auth.factors where user_id = $1`

@@ -16,6 +16,8 @@ type SeenSession struct {
 	LastUsedAt    time.Time
 	UserAgent     string
 	AddressPrefix string
+	ClientID      string // the client of the OAuth server that the user gave it to; empty for their own
+	ClientName    string
 }
 
 // SessionsOf lists the live sessions of a user, the latest used first, so many at most.
@@ -28,8 +30,10 @@ func (db *DB) SessionsOf(ctx context.Context, userID string, alive Alive, most i
 }
 
 const sessionsOfSQL = `select t.id, t.user_id, t.created_at, least(t.expires_at, t.ends_at) as expires_at, t.aal, t.amr, t.factor_due,
-		coalesce(t.rotated_at, t.created_at) as last_used_at, coalesce(t.user_agent, '') as user_agent, coalesce(t.address_prefix, '') as address_prefix
-	from auth.refresh_tokens t where t.user_id = $4 and` + isAlive + `
+		coalesce(t.rotated_at, t.created_at) as last_used_at, coalesce(t.user_agent, '') as user_agent, coalesce(t.address_prefix, '') as address_prefix,
+		coalesce(o.client_id, '') as client_id, coalesce(c.name, '') as client_name
+	from auth.refresh_tokens t left join auth.oauth_sessions o on o.session_id = t.id left join auth.oauth_clients c on c.id = o.client_id
+	where t.user_id = $4 and` + isAnyAlive + `
 	order by last_used_at desc, t.id limit $5`
 
 // EndOwnSession ends one session of an actor whose own is alive, with its audit row and its event.
@@ -62,8 +66,8 @@ const holdOwnSQL = `select from auth.refresh_tokens where id = $1 and user_id = 
 // What the actor may drop is locked first, in the order of the ids as everywhere; it is nothing unless
 // the row that was asked for is among it.
 const (
-	endOwnSessionSQL = dropOwn + `t.id = $6 and` + isAlive + dropped
-	dropPATSQL       = dropOwn + `(t.id = $6 and t.type = 'pat' and t.expires_at > $1 or t.factor_id = $6 and t.type = 'regular')` + dropped
+	endOwnSessionSQL = dropOwn + `t.id = $6 and` + isAnyAlive + dropped
+	dropPATSQL       = dropOwn + `(t.id = $6 and t.type = 'pat' and t.expires_at > $1 or t.factor_id = $6 and t.type in ('regular', 'oauth'))` + dropped
 
 	dropOwn = `
 	with held as (

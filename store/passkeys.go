@@ -68,19 +68,28 @@ const passkeyOwnerSQL = `select` + userColumns + `, s.id::text as key_id, s.cred
 
 // AddFirstPasskey writes the passkey of a user whom the same transaction made.
 func (db *DB) AddFirstPasskey(ctx context.Context, k auth.Passkey) error {
-	return db.guarded(ctx, addPasskeySQL, passkeyArguments(k)...)
+	return db.guarded(ctx, addPasskeySQL, append(passkeyArguments(k), 1)...)
 }
 
-// AddPasskey writes another passkey of a user and ends the user's sessions but the one it is added
-// from, which must still live: otherwise it is ErrChanged. It must run in a transaction.
-func (db *DB) AddPasskey(ctx context.Context, k auth.Passkey, keep string, e Entry) error {
+// AddPasskey writes another passkey of a user, unless they have so many already: ErrTooMany. It ends the user's sessions
+// but the one it is added from, that of the entry, which must still live: otherwise it is ErrChanged. It must run in a transaction.
+func (db *DB) AddPasskey(ctx context.Context, k auth.Passkey, most int, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(holdEnabledUserSQL, k.UserID, e.At)
-	b.Queue(keepSessionSQL, k.UserID, nullable(keep))
-	b.Queue(addPasskeySQL, passkeyArguments(k)...)
-	b.Queue(endOtherSessionsSQL, k.UserID, nullable(keep))
+	b.Queue(keepSessionSQL, k.UserID, nullable(e.SessionID))
+	b.Queue(addPasskeySQL, append(passkeyArguments(k), most)...)
+	b.Queue(endOtherSessionsSQL, k.UserID, nullable(e.SessionID))
 	queueEntry(b, e)
-	return guardedBatch(ctx, db, b, 3)
+	counts, err := changed(ctx, db, b)
+	switch {
+	case err != nil:
+		return err
+	case counts[0] == 0 || counts[1] == 0:
+		return ErrChanged
+	case counts[2] == 0:
+		return ErrTooMany
+	}
+	return nil
 }
 
 func passkeyArguments(k auth.Passkey) []any {
@@ -91,7 +100,8 @@ const (
 	holdEnabledUserSQL = `select from auth.users where id = $1 and` + isOpen + `$2) for no key update`
 	addPasskeySQL      = `insert into auth.user_security_keys
 			(id, user_id, credential_id, credential_public_key, counter, nickname, added_at, aaguid, backup_eligible, backed_up)
-		values ($1, $2, $3, $4, $5, $6, $7, $8::uuid, $9, $10)`
+		select $1::uuid, $2::uuid, $3::text, $4::bytea, $5::bigint, $6::text, $7::timestamptz, $8::uuid, $9::boolean, $10::boolean
+		where (select count(*) from auth.user_security_keys where user_id = $2) < $11`
 )
 
 // PasskeyUse is what a signature says of the key that made it.
@@ -116,16 +126,17 @@ func (db *DB) UsePasskey(ctx context.Context, u PasskeyUse) error {
 const usePasskeySQL = `update auth.user_security_keys set counter = $3, used_at = $6, backup_eligible = coalesce(backup_eligible, $4), backed_up = $5
 	where id = $1 and user_id = $2 and (counter < $3 or counter = 0 and $3 = 0)`
 
-// RenamePasskey gives a key of the user another name. Somebody else's is ErrChanged. It must run in a
+// RenamePasskey gives a key of the user another name. Somebody else's is ErrNotFound. It must run in a
 // transaction.
-func (db *DB) RenamePasskey(ctx context.Context, id, nickname string, e Entry) error {
-	b := &pgx.Batch{}
-	b.Queue(renamePasskeySQL, id, e.UserID, nullable(nickname))
-	queueEntry(b, e)
-	return guardedBatch(ctx, db, b, 1)
+func (db *DB) RenamePasskey(ctx context.Context, id, nickname string, e Entry) (auth.Passkey, error) {
+	k, err := one[auth.Passkey](ctx, db, renamePasskeySQL, id, e.UserID, nullable(nickname))
+	if err != nil {
+		return k, err
+	}
+	return k, db.Tell(ctx, e)
 }
 
-const renamePasskeySQL = `update auth.user_security_keys set nickname = $3 where id = $1 and user_id = $2`
+const renamePasskeySQL = `update auth.user_security_keys s set nickname = $3 where s.id = $1 and s.user_id = $2 returning` + passkeyColumns
 
 // RemovePasskey takes a key of the user away and ends the user's sessions but the one it is removed
 // from, which must still live: otherwise, and when the key is somebody else's, it is ErrChanged. A

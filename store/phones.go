@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -26,7 +27,7 @@ func (db *DB) ConfirmPhone(ctx context.Context, userID, number string, e Entry) 
 	return guardedBatch(ctx, db, b, 1)
 }
 
-const confirmPhoneSQL = `update auth.users set phone_number_verified = true where id = $1 and phone_number = $2`
+const confirmPhoneSQL = `update auth.users set phone_number_verified = true where id = $1 and phone_number = $2 and not (contested and email is null)`
 
 // ReleasePhone takes a number away from whoever has it and never proved it, and tells who that was.
 // Whoever did prove it keeps it. It must run in the transaction that gives the number to somebody
@@ -71,3 +72,18 @@ func (db *DB) Note(ctx context.Context, e Entry) error {
 	_, err := changed(ctx, db, b)
 	return err
 }
+
+// PendingNumber finds the change of a number that waits for a code: of the user who has a number, or the one with an id. Only those
+// count that were asked for in a session.
+func (db *DB) PendingNumber(ctx context.Context, number, ticketID string, now time.Time) (Found, error) {
+	return one[Found](ctx, db, pendingNumberSQL, auth.ChangePhone, number, ticketID, now)
+}
+
+const pendingNumberSQL = `select` + userColumns + `,
+		k.id::text as ticket_id, k.purpose as ticket_purpose, '' as parent_id,` + ticketColumns + `
+	from auth.users u cross join lateral (select * from auth.tickets t
+		where t.user_id = u.id and t.purpose = $1 and t.expires_at > $4 and t.payload ? 'session' order by t.created_at desc limit 1) k
+	where u.phone_number = $2
+	union all select` + userColumns + `,
+		k.id::text as ticket_id, k.purpose as ticket_purpose, '' as parent_id,` + ticketColumns + `
+	from auth.tickets k join auth.users u on u.id = k.user_id where k.id = $3 and k.purpose = $1 and k.expires_at > $4 and k.payload ? 'session' limit 1`

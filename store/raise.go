@@ -49,7 +49,7 @@ const (
 			user_agent = $11, address_prefix = $12
 		where t.id = $4 and t.user_id = $5 and` + isAlive
 	dropTripwiresSQL     = `delete from auth.refresh_tripwires where session_id = $1`
-	endLesserSessionsSQL = `delete from auth.refresh_tokens where user_id = $1 and id <> $2 and type = 'regular' and aal < 2 and factor_id is null
+	endLesserSessionsSQL = `delete from auth.refresh_tokens where user_id = $1 and id <> $2 and type in ('regular', 'oauth') and aal < 2 and factor_id is null
 		and not coalesce(amr @? '$[*] ? (@.method == "totp" || @.method == "recovery-code")', false)`
 )
 

@@ -120,8 +120,14 @@ type Alive struct {
 // isAlive is the condition that a session t is alive, in statements whose first three parameters are
 // an Alive. When Hasura Auth refreshed its sessions is not known: they begin to count as idle at their
 // first refresh here.
-const isAlive = ` t.type = 'regular' and t.expires_at > $1::timestamptz and (t.ends_at is null or t.ends_at > $1::timestamptz)
+const (
+	isAlive = ` t.type = 'regular' and` + isInTime
+	// isClientAlive is the same of a session that the user gave to a client of the OAuth server, and isAnyAlive of either.
+	isClientAlive = ` t.type = 'oauth' and` + isInTime
+	isAnyAlive    = ` t.type in ('regular', 'oauth') and` + isInTime
+	isInTime      = ` t.expires_at > $1::timestamptz and (t.ends_at is null or t.ends_at > $1::timestamptz)
 	and (t.rotated_at is null or t.rotated_at > $2::timestamptz) and t.created_at > $3::timestamptz`
+)
 
 // Rotation exchanges a refresh token for the next one.
 type Rotation struct {
@@ -281,16 +287,24 @@ func (db *DB) EndSession(ctx context.Context, sessionID string, e Entry) error {
 
 const endSessionSQL = `delete from auth.refresh_tokens where id = $1 and type = 'regular'`
 
-// EndOtherSessions ends every session of a user but one, which must still be there: otherwise it is ErrChanged. It must
-// run in a transaction.
+// EndOtherSessions ends every session of a user but one, which must still be there: otherwise it is ErrChanged. A change of address
+// that was asked for in any other is off: whoever is thrown out does not come back by a mail. It must run in a transaction.
 func (db *DB) EndOtherSessions(ctx context.Context, userID, keep string, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(holdUserSQL, userID)
 	b.Queue(keepSessionSQL, userID, nullable(keep))
 	b.Queue(endOtherSessionsSQL, userID, nullable(keep))
+	b.Queue(dropOtherChangesSQL, userID, keep, []auth.Purpose{auth.ConfirmEmailChange, auth.ConfirmEmailChange.Code()})
 	queueEntry(b, e)
 	return guardedBatch(ctx, db, b, 2)
 }
+
+const dropOtherChangesSQL = `
+	with gone as (
+		delete from auth.tickets where user_id = $1 and purpose = any($3::text[]) and coalesce(payload->>'session', '') <> $2 returning id
+	)
+	update auth.users u set new_email = null where u.id = $1 and exists (select from gone)
+		and not exists (select from auth.tickets t where t.user_id = u.id and t.purpose = any($3::text[]) and t.payload->>'session' = $2)`
 
 // EndSessionOfToken ends the session that one of the hashes is the token of, in one statement. An
 // unknown token ends nothing and is no error.

@@ -54,6 +54,12 @@ var ErrNotFound = errors.New("store: not found")
 // ErrChanged says that what a caller read before is no longer true, so nothing was written.
 var ErrChanged = errors.New("store: changed meanwhile")
 
+// ErrTooMany says that there are as many already as there may be, so nothing was written.
+var ErrTooMany = errors.New("store: too many")
+
+// ErrPasskeyTaken says that the authenticator's key is registered already.
+var ErrPasskeyTaken = fmt.Errorf("%w: the authenticator's key is registered already", auth.InvalidPasskey)
+
 // ErrTooLong says that something would become longer than it may, so nothing was written.
 var ErrTooLong = errors.New("store: too long")
 
@@ -185,7 +191,7 @@ func refusal(err error) error {
 	case "tickets_user_id_fkey", "tickets_parent_id_fkey": // gone since it was looked at
 		return fmt.Errorf("%w: %s", ErrChanged, pg.ConstraintName)
 	case "user_security_key_credential_id_key":
-		return fmt.Errorf("%w: the authenticator's key is registered already", auth.InvalidPasskey)
+		return ErrPasskeyTaken
 	case "hook_scripts_slug_key":
 		return fmt.Errorf("%w: %s", auth.ScriptNameTaken, pg.ConstraintName)
 	case "hook_script_secrets_pkey":

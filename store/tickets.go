@@ -40,6 +40,24 @@ func (db *DB) AddTicket(ctx context.Context, t Ticket, most int, since time.Time
 	return err == nil && counts[len(counts)-1] == 1, err
 }
 
+// AddChallenge writes the challenge of a second factor for a session, which may have so many open: another one ends the oldest. Its
+// payload names the session.
+func (db *DB) AddChallenge(ctx context.Context, t Ticket, sessionID string, most int) error {
+	b := &pgx.Batch{}
+	b.Queue(holdUserSQL, t.UserID)
+	b.Queue(dropOldChallengesSQL, t.UserID, t.Purpose, sessionID, most-1)
+	b.Queue(addChallengeSQL, t.ID, t.Purpose, t.SecretHash, t.UserID, jsonOrNull(t.Payload), attempts(t.Attempts), t.CreatedAt, t.ExpiresAt)
+	_, err := changed(ctx, db, b)
+	return err
+}
+
+const (
+	dropOldChallengesSQL = `delete from auth.tickets where id in (select id from auth.tickets
+		where user_id = $1 and purpose = $2 and payload ->> 'sessionId' = $3::text order by created_at desc, id desc offset $4::int)`
+	addChallengeSQL = `insert into auth.tickets (id, purpose, secret_hash, user_id, payload, attempts_left, created_at, expires_at)
+		values ($1, $2, $3, $4, $5::jsonb, $6::smallint, $7, $8)`
+)
+
 // HoldOrdinary keeps a user from being changed until the transaction ends, unless they are locked, gone or have
 // one of some roles: then it is ErrChanged.
 func (db *DB) HoldOrdinary(ctx context.Context, userID string, roles []string, now time.Time) error {

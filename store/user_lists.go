@@ -23,6 +23,7 @@ type ListedSession struct {
 	AMR           json.RawMessage
 	UserAgent     string
 	AddressPrefix string
+	ClientID      string // of the OAuth server; empty for the user's own
 }
 
 // SessionsOfUsers lists the live sessions.
@@ -32,8 +33,9 @@ func (db *DB) SessionsOfUsers(ctx context.Context, userIDs []string, alive Alive
 
 const sessionsOfUsersSQL = `select t.* from unnest($4::uuid[]) as u(of) cross join lateral (
 		select t.user_id::text as user_id, t.id::text as id, t.created_at, t.expires_at, coalesce(t.rotated_at, t.created_at) as last_used_at, t.ends_at, t.aal::int as aal, t.amr,
-			coalesce(t.user_agent, '') as user_agent, coalesce(t.address_prefix, '') as address_prefix
-		from auth.refresh_tokens t where t.user_id = u.of and` + isAlive + ` order by t.created_at desc, t.id desc limit $5) t
+			coalesce(t.user_agent, '') as user_agent, coalesce(t.address_prefix, '') as address_prefix,
+			coalesce((select o.client_id from auth.oauth_sessions o where o.session_id = t.id), '') as client_id
+		from auth.refresh_tokens t where t.user_id = u.of and` + isAnyAlive + ` order by t.created_at desc, t.id desc limit $5) t
 	order by t.created_at desc, t.id desc`
 
 // ListedIdentity is a linked identity as an operator sees it.

@@ -37,9 +37,10 @@ type Login struct {
 	PasswordMustChange bool   // it lets nobody in, but to choose another one
 }
 
-// Lookup is a look for who signs in by an address.
+// Lookup is a look for who signs in by an address, or by a number.
 type Lookup struct {
 	Email  string
+	Phone  string // in the place of the address
 	Guards []Guard
 	Whole  bool // with what is known of the user beside their row
 	Now    time.Time
@@ -52,14 +53,18 @@ type LookedUp struct {
 	Details *auth.Details // nil unless they were asked for
 }
 
-// LoginByEmail looks a user up with their password hash and, in the same round trip, reads the
-// counters of failed attempts that stand in the way. An unknown address is no error.
-func (db *DB) LoginByEmail(ctx context.Context, l Lookup) (found LookedUp, err error) {
+// LookUp finds a user with their password hash and, in the same round trip, reads the
+// counters of failed attempts that stand in the way. An unknown address or number is no error.
+func (db *DB) LookUp(ctx context.Context, l Lookup) (found LookedUp, err error) {
 	b := &pgx.Batch{}
 	queueGuards(b, l.Guards, l.Now)
-	b.Queue(loginByEmailSQL, l.Email)
+	login, details, by := loginByEmailSQL, detailsOfEmailSQL, l.Email
+	if l.Phone != "" {
+		login, details, by = loginByPhoneSQL, detailsOfPhoneSQL, l.Phone
+	}
+	b.Queue(login, by)
 	if l.Whole {
-		b.Queue(detailsOfEmailSQL, l.Email)
+		b.Queue(details, by)
 	}
 	results := db.SendBatch(ctx, b)
 	defer func() {
@@ -87,8 +92,11 @@ func (db *DB) LoginByEmail(ctx context.Context, l Lookup) (found LookedUp, err e
 	return found, err
 }
 
-const loginByEmailSQL = `select` + userColumns + `, coalesce(u.password_hash, '') as password_hash, u.password_must_change
-	from auth.users u where u.email = $1::text::public.citext`
+const (
+	loginColumns    = userColumns + `, coalesce(u.password_hash, '') as password_hash, u.password_must_change`
+	loginByEmailSQL = `select` + loginColumns + ` from auth.users u where u.email = $1::text::public.citext`
+	loginByPhoneSQL = `select` + loginColumns + ` from auth.users u where u.phone_number = $1`
+)
 
 // UserByEmail finds a user. The comparison ignores case.
 func (db *DB) UserByEmail(ctx context.Context, email string) (auth.User, error) {
@@ -157,7 +165,7 @@ const (
 	keepSessionSQL = `select from auth.users u where u.id = $1 and ($2::uuid is null or exists (
 		select from auth.refresh_tokens t where t.id = $2 and t.user_id = u.id and t.type = 'regular' for key share))`
 	endOtherSessionsSQL = `delete from auth.refresh_tokens where id in (select id from auth.refresh_tokens
-		where user_id = $1 and type = 'regular' and id is distinct from $2::uuid order by id for update)`
+		where user_id = $1 and type in ('regular', 'oauth') and id is distinct from $2::uuid order by id for update)`
 	dropTicketsSQL = `delete from auth.tickets where user_id = $1`
 	dropCounterSQL = `delete from auth.security_counters where key = $1`
 )
@@ -207,12 +215,24 @@ func (db *DB) Contest(ctx context.Context, userID string) error {
 
 const contestSQL = `update auth.users set contested = true where id = $1 and not email_verified`
 
+// ContestUnless is Contest by somebody who asks to be let in without a password, unless the user has none either and says the
+// same of themselves.
+func (db *DB) ContestUnless(ctx context.Context, userID, displayName string, metadata json.RawMessage) error {
+	_, err := db.Exec(ctx, contestUnlessSQL, userID, displayName, jsonOrNull(metadata), auth.AppMetadata)
+	return refusal(err)
+}
+
+const contestUnlessSQL = `update auth.users set contested = true where id = $1 and not email_verified
+	and (coalesce(password_hash, '') <> '' or display_name <> $2
+		or case when jsonb_typeof(metadata) = 'object' then metadata - $4::text else '{}' end
+		<> case when jsonb_typeof($3::jsonb) = 'object' then $3::jsonb - $4::text else '{}' end)`
+
 // ForgetSaid takes off a user what they said of themselves, and leaves what the application did. It must run in a transaction.
 func (db *DB) ForgetSaid(ctx context.Context, userID string) error {
 	return db.guarded(ctx, forgetSaidSQL, userID, auth.AppMetadata)
 }
 
-const forgetSaidSQL = `update auth.users set display_name = coalesce(email::text, ''), avatar_url = '',
+const forgetSaidSQL = `update auth.users set display_name = coalesce(email::text, phone_number, ''), avatar_url = '',
 	metadata = case when metadata ? $2 then jsonb_build_object($2::text, metadata->$2) end where id = $1`
 
 // SetMetadata puts an object in the place of a user's metadata.
@@ -344,3 +364,38 @@ func jsonOrNull(m json.RawMessage) any {
 	}
 	return []byte(m)
 }
+
+// HoldUser holds a user until the transaction ends. It must run in a transaction.
+func (db *DB) HoldUser(ctx context.Context, userID string) error {
+	_, err := db.Exec(ctx, holdUserSQL, userID)
+	return refusal(err)
+}
+
+// MarkHalf notes on what was sent to one of two addresses that the other has confirmed the change. Where nothing is left of it, it is
+// ErrChanged. It must run in a transaction.
+func (db *DB) MarkHalf(ctx context.Context, userID, newEmail string, current bool, now time.Time) error {
+	tag, err := db.Exec(ctx, markHalfSQL, userID, newEmail, current, now)
+	if err == nil && tag.RowsAffected() == 0 {
+		return ErrChanged
+	}
+	return refusal(err)
+}
+
+const markHalfSQL = `update auth.tickets set payload = payload || '{"half":true}' where user_id = $1 and payload->'both' = 'true'
+	and payload->>'for' = $2 and coalesce((payload->>'current')::boolean, false) = $3 and expires_at > $4`
+
+// AddressesOf gives the addresses of users, by their ids.
+func (db *DB) AddressesOf(ctx context.Context, ids []string) (map[string]string, error) {
+	rows, err := db.Query(ctx, addressesOfSQL, ids)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct{ ID, Address string }])
+	found := make(map[string]string, len(list))
+	for _, u := range list {
+		found[u.ID] = u.Address
+	}
+	return found, err
+}
+
+const addressesOfSQL = `select id::text, coalesce(email::text, phone_number, '') from auth.users where id = any($1::uuid[])`

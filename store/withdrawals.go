@@ -86,7 +86,7 @@ func (db *DB) WithdrawPAT(ctx context.Context, userID, id string) error {
 const (
 	withdrawPATSQL      = `delete from auth.refresh_tokens where id = $1 and user_id = $2 and type = 'pat'`
 	endSessionsOfPATSQL = `delete from auth.refresh_tokens where id in (select id from auth.refresh_tokens
-		where user_id = $2 and factor_id = $1 and type = 'regular' order by id for update)`
+		where user_id = $2 and factor_id = $1 and type in ('regular', 'oauth') order by id for update)`
 )
 
 // withdraw runs what takes something off a user, the first of whose statements must find it.

@@ -50,6 +50,7 @@ type Access struct {
 	Audience    string            // where the secret names none; may be empty
 	Life        time.Duration
 	Actor       string // who acts in the place of the user; empty for the user
+	Client      *ForClient
 }
 
 // Signer signs and verifies with the one key of a Secret. It is immutable and safe for concurrent
@@ -59,6 +60,7 @@ type Signer struct {
 	signKey any
 	readKey any
 	header  string // first part of every access token
+	clients string // the same of those that clients of the OAuth server have
 	jwks    []byte
 	purpose Secret // whence the keys of other purposes are derived
 
@@ -108,6 +110,9 @@ func NewSigner(secret Secret, options ...Option) (*Signer, error) {
 	if s.header, err = headerPart(secret.s.alg.method.Alg(), kid, "JWT"); err != nil {
 		return nil, err
 	}
+	if s.clients, err = headerPart(secret.s.alg.method.Alg(), kid, clientType); err != nil {
+		return nil, err
+	}
 	signature, err := secret.s.alg.method.Sign(s.header, s.signKey)
 	if err == nil {
 		err = secret.s.alg.method.Verify(s.header, signature, s.readKey)
@@ -137,16 +142,10 @@ func (s *Signer) Sign(a Access, now time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	body, err := json.Marshal(payload, json.Deterministic(true))
-	if err != nil {
-		return "", fmt.Errorf("claims of the token: %w", err)
+	if a.Client != nil {
+		return s.signed(s.clients, payload)
 	}
-	unsigned := s.header + "." + base64.RawURLEncoding.EncodeToString(body)
-	signature, err := s.s.alg.method.Sign(unsigned, s.signKey)
-	if err != nil {
-		return "", fmt.Errorf("signing: %w", err)
-	}
-	return unsigned + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+	return s.signed(s.header, payload)
 }
 
 // payload is what the token says. Ours come last, over whatever somebody else put there.
@@ -180,6 +179,12 @@ func (s *Signer) payload(a Access, now time.Time, stringified bool) (map[string]
 		payload[factorClaim] = true
 		s.s.hideRoles(payload)
 		return payload, nil
+	}
+	if a.Client != nil {
+		if a.Client.of(payload, s.clientAudience(a)); !a.Client.Engine {
+			s.s.hideRoles(payload)
+			return payload, nil
+		}
 	}
 	if !s.bare {
 		return payload, s.s.place(payload, s.hasuraClaims(a), stringified)

@@ -193,7 +193,7 @@ func TestVerifyReadsWhatWasSigned(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" || err != nil {
 				t.Errorf("error %v (-want +got):\n%s", err, diff)
 			}
-			if diff := cmp.Diff(auth.Actor{UserID: userID, SessionID: sessionID, Elevated: true, Ends: noon.Add(900 * time.Second)}, got.Actor()); diff != "" {
+			if diff := cmp.Diff(auth.Actor{UserID: userID, SessionID: sessionID, Elevated: true, Issued: noon, Ends: noon.Add(900 * time.Second)}, got.Actor()); diff != "" {
 				t.Errorf("actor (-want +got):\n%s", diff)
 			}
 		})

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,7 +39,7 @@ type Claims struct {
 
 // Actor is the bearer of the token.
 func (c Claims) Actor() auth.Actor {
-	return auth.Actor{UserID: c.UserID, SessionID: c.SessionID, Elevated: c.Elevated, FactorDue: c.FactorDue, Impersonator: c.Impersonator, Ends: c.ExpiresAt}
+	return auth.Actor{UserID: c.UserID, SessionID: c.SessionID, Elevated: c.Elevated, FactorDue: c.FactorDue, Impersonator: c.Impersonator, Issued: c.IssuedAt, Ends: c.ExpiresAt}
 }
 
 // errFactorDue refuses a token where the second factor cannot be proved.
@@ -73,20 +72,7 @@ func (s *Signer) VerifyCustom(token string, now time.Time) (Claims, map[string]s
 	if err != nil {
 		return Claims{}, nil, err
 	}
-	custom := make(map[string]string, max(0, len(all)-len(builtIn)))
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		folded := strings.ToLower(name)
-		if !strings.HasPrefix(folded, claimPrefix) || slices.Contains(builtIn, folded) {
-			continue
-		}
-		if _, twice := custom[folded]; twice {
-			continue
-		}
-		if value, err := all.text(name); err == nil {
-			custom[folded] = value
-		}
-	}
-	return claims, custom, nil
+	return claims, customOf(all), nil
 }
 
 func (s *Signer) verify(token string, now time.Time) (Claims, members, error) {

@@ -93,6 +93,7 @@ func Whole(u auth.User, known *auth.Details) User {
 	if p := o.PhoneConfirmed; p != nil && (o.Confirmed == nil || p.Before(*o.Confirmed)) {
 		o.Confirmed = p
 	}
+	o.NewPhone, o.PhoneChangeSent = Bare(d.NewPhone), moment(d.NewPhoneAt)
 	o.Email, o.DeletedAt = strings.ToLower(u.Email), moment(u.DeletedAt)
 	return o
 }

@@ -29,6 +29,8 @@ type User struct {
 	Confirmed        *time.Time     `json:"confirmed_at,omitempty"`
 	ConfirmationSent *time.Time     `json:"confirmation_sent_at,omitempty"`
 	NewEmail         string         `json:"new_email,omitempty"`
+	NewPhone         string         `json:"new_phone,omitempty"`
+	PhoneChangeSent  *time.Time     `json:"phone_change_sent_at,omitempty"`
 	LastSignIn       *time.Time     `json:"last_sign_in_at,omitempty"`
 	AppMetadata      map[string]any `json:"app_metadata"`
 	UserMetadata     map[string]any `json:"user_metadata"`
