@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"postern/auth"
 	"postern/store"
@@ -134,15 +135,26 @@ func (k *Kit) memberOfBoth(ctx context.Context, a auth.Actor, member func(contex
 	if err != nil {
 		return u, err
 	}
-	for _, m := range s.AMR {
-		if m.Method == byTOTP || m.Method == byRecoveryCode {
-			return u, nil
-		}
-	}
-	if s.AAL < 2 {
-		return u, fmt.Errorf("%w: the session of user %s has not proved the second factor", auth.NotElevated, u.ID)
+	if !provesBoth(s, a.Issued) {
+		return u, fmt.Errorf("%w: the session of user %s had not proved the second factor when the token was made", auth.NotElevated, u.ID)
 	}
 	return u, nil
+}
+
+// provesBoth tells whether a token of a session is one of both factors. One from before the session was raised is not, or
+// whoever took it before would have the second factor, too. A factor that was turned on by its first code leaves the level and the
+// token of its session as they are: that token is the one it was turned on with.
+func provesBoth(s store.Proofs, issued time.Time) bool {
+	typed := false
+	for _, m := range s.AMR {
+		if m.Method != byTOTP && m.Method != byRecoveryCode {
+			continue
+		}
+		if typed = true; s.AAL < 2 || !issued.Before(m.Timestamp.Truncate(time.Second)) {
+			return true
+		}
+	}
+	return !typed && s.AAL >= 2
 }
 
 // The ways to give a fresh proof.

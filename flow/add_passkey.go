@@ -24,21 +24,23 @@ func (f *Account) BeginPasskey(ctx context.Context, a auth.Actor) (PasskeyCreati
 	if err != nil {
 		return PasskeyCreation{}, err
 	}
-	if len(keys) >= maxPasskeys {
-		return PasskeyCreation{}, auth.Invalid{Field: "passkeys", Problem: fmt.Sprintf("must be no more than %d: remove one first", maxPasskeys)}
+	if len(keys) >= f.Policy.MostPasskeys {
+		return PasskeyCreation{}, TooManyPasskeys{f.Policy.MostPasskeys}
 	}
 	challenge, err := f.newChallenge(ctx, auth.PasskeyAdd, passkeyChallenge{UserID: user.ID}, f.Now())
 	return PasskeyCreation{
-		RP: f.Passkeys, Challenge: challenge, UserID: user.ID, Name: user.DisplayName, Exclude: credentialIDs(keys),
+		RP: f.Passkeys, PasskeyChallenge: challenge, UserID: user.ID, Name: user.DisplayName, Exclude: credentialIDs(keys),
 	}, err
 }
 
 // NewPasskey is a key that a signed-in user adds.
 type NewPasskey struct {
-	Actor    auth.Actor
-	Answer   passkeys.Created
-	Nickname string
-	Client   auth.Client
+	Actor       auth.Actor
+	ChallengeID string // that the client says it answers; empty when it says nothing
+	Answer      passkeys.Created
+	Nickname    string
+	NameIt      bool // without a nickname, it is called by its model
+	Client      auth.Client
 }
 
 // AddPasskey keeps the key and ends the user's other sessions: a new way in is a change of
@@ -52,7 +54,7 @@ func (f *Account) AddPasskey(ctx context.Context, in NewPasskey) (auth.Passkey, 
 	if err != nil {
 		return auth.Passkey{}, err
 	}
-	challenge, asked, err := f.takeChallenge(ctx, auth.PasskeyAdd, in.Answer.ClientData, now)
+	challenge, asked, err := f.takeChallenge(ctx, auth.PasskeyAdd, in.ChallengeID, in.Answer.ClientData, now)
 	if err != nil {
 		return auth.Passkey{}, err
 	}
@@ -63,16 +65,22 @@ func (f *Account) AddPasskey(ctx context.Context, in NewPasskey) (auth.Passkey, 
 	if err != nil {
 		return auth.Passkey{}, err
 	}
+	if in.Nickname == "" && in.NameIt {
+		in.Nickname = passkeys.ModelName(made.Key.AAGUID)
+	}
 	key := made.Key
 	key.ID, key.Nickname, key.AddedAt = tokens.NewUUID(), in.Nickname, now
 	err = f.inTx(ctx, func(tx *store.DB) error {
 		e := f.entry("passkey.added", user.ID, in.Client, now)
 		e.SessionID, e.Detail = in.Actor.SessionID, map[string]any{"passkeyId": key.ID}
-		if err := tx.AddPasskey(ctx, key, in.Actor.SessionID, e); err != nil {
+		if err := tx.AddPasskey(ctx, key, f.Policy.MostPasskeys, e); err != nil {
 			return err
 		}
 		return f.notify(ctx, tx, notice{template: "passkey-added", to: user.Email, user: user, client: in.Client, detail: map[string]string{"factorType": "webauthn"}})
 	})
+	if errors.Is(err, store.ErrTooMany) {
+		return auth.Passkey{}, TooManyPasskeys{f.Policy.MostPasskeys}
+	}
 	if errors.Is(err, store.ErrChanged) {
 		return auth.Passkey{}, fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
 	}

@@ -95,7 +95,7 @@ func (f *Admin) deleteOnce(ctx context.Context, by Operator, in UserDeletion) (d
 		}
 		return tx.DeleteUser(ctx, in.ID, e)
 	})
-	deleted.At = now
+	deleted.At = e.At
 	return deleted, notDeleted(err)
 }
 

@@ -111,7 +111,7 @@ func (f *Admin) signedUpAgain(ctx context.Context, by Operator, user auth.User, 
 	if !f.Policy.RequireVerifiedEmail {
 		return nil
 	}
-	found, err := f.Store.LoginByEmail(ctx, store.Lookup{Email: in.Email, Now: f.Now()})
+	found, err := f.Store.LookUp(ctx, store.Lookup{Email: in.Email, Now: f.Now()})
 	if err != nil {
 		return err
 	}
@@ -141,21 +141,10 @@ func (f *Admin) newlyLinked(ctx context.Context, by Operator, in LinkWanted) (au
 
 // writeLink writes what a link and its code are compared with.
 func (f *Admin) writeLink(ctx context.Context, tx *store.DB, l link) (ticket, code string, err error) {
-	purpose, account := l.purpose.Code(), accountOf(l.user)
-	if l.purpose == auth.ConfirmEmailChange { // it is typed with the new address
-		account = accountOfEmail(l.to)
-	}
 	ticket, code = string(l.purpose)+":"+tokens.NewUUID(), tokens.NewCode(f.Policy.CodeLength)
-	t := store.TypedCode{
-		Ticket: store.Ticket{
-			ID: tokens.CodeID(purpose, account), Purpose: purpose, UserID: l.user.ID, Email: l.to, Attempts: codeTries,
-			CreatedAt: l.now, ExpiresAt: l.now.Add(f.Mails.life(l.purpose)),
-		},
-		Link: store.Ticket{
-			ID: tokens.NewUUID(), Purpose: l.purpose, SecretHash: tokens.HashSecret(ticket), Payload: openByHash(), ExpiresAt: l.now.Add(f.Mails.life(l.purpose)),
-		},
-	}
-	t.SecretHash = f.Keys.HashCode(t.ID, purpose, code)
+	c := l.withCode()
+	t := f.typedCode(c, code)
+	t.Link = f.linkBeside(*c.mailed, ticket)
 	_, _, err = tx.WriteCode(ctx, t) // nobody counts them: there is always room
 	return ticket, code, err
 }

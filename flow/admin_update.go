@@ -116,7 +116,7 @@ func (f *Admin) updateOnce(ctx context.Context, by Operator, in UserChange, hash
 		if err := f.rolesThere(ctx, tx, is, d); err != nil {
 			return err
 		}
-		c := store.UserChange{User: is, Banned: in.BannedUntil.Given, WithRoles: d.roles, DropTickets: d.email || d.phone || d.password, EndSessions: d.endsSessions(), PasswordHash: hash, LockoutKey: f.lockoutKey(is.Email)}
+		c := store.UserChange{User: is, Banned: in.BannedUntil.Given, WithRoles: d.roles, DropTickets: d.email || d.phone || d.password, EndSessions: d.endsSessions(), PasswordHash: hash, LockoutKey: f.lockoutKey(passwordAccount(is))}
 		if err := tx.ChangeUser(ctx, c, f.entry(by, "user.updated", is.ID, d.detail())); err != nil {
 			return err
 		}

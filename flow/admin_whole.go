@@ -65,18 +65,27 @@ const (
 	listingTime    = 5 * time.Second
 )
 
+// check refuses pages that cannot be.
+func (p NumberedPage) check() error {
+	switch {
+	case p.Number < 1 || p.Number > mostPages:
+		return auth.Invalid{Field: "page", Problem: "must be a number from 1 on"}
+	case p.Size < 1 || p.Size > mostOfNumbered:
+		return auth.Invalid{Field: "per_page", Problem: fmt.Sprintf("must be a number from 1 to %d", mostOfNumbered)}
+	}
+	return nil
+}
+
 // NumberedUsers lists a page of users. What is looked for in addresses and names is looked for in all of them, so
 // that bounds how long it may take.
 func (f *Admin) NumberedUsers(ctx context.Context, by Operator, p NumberedPage) (out UsersPage, err error) {
 	if err := by.mayRead(); err != nil {
 		return out, err
 	}
-	switch {
-	case p.Number < 1 || p.Number > mostPages:
-		return out, auth.Invalid{Field: "page", Problem: "must be a number from 1 on"}
-	case p.Size < 1 || p.Size > mostOfNumbered:
-		return out, auth.Invalid{Field: "per_page", Problem: fmt.Sprintf("must be a number from 1 to %d", mostOfNumbered)}
-	case !utf8.ValidString(p.Contains) || utf8.RuneCountInString(p.Contains) > mostFilterText:
+	if err := p.check(); err != nil {
+		return out, err
+	}
+	if !utf8.ValidString(p.Contains) || utf8.RuneCountInString(p.Contains) > mostFilterText {
 		return out, auth.Invalid{Field: "filter", Problem: fmt.Sprintf("must be a text of %d characters at most", mostFilterText)}
 	}
 	err = f.Store.InTx(ctx, func(tx *store.DB) (err error) {

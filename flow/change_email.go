@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"postern/auth"
 	"postern/store"
@@ -53,7 +54,7 @@ func (f *Account) newAddress(ctx context.Context, in EmailChange, u auth.User) (
 	}
 	u.NewEmail = in.NewEmail
 	return link{
-		user: u, to: in.NewEmail, purpose: auth.ConfirmEmailChange, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: f.Now(),
+		user: u, knows: codePayload{Session: in.Actor.SessionID}, to: in.NewEmail, purpose: auth.ConfirmEmailChange, redirectTo: redirectTo, challenge: in.CodeChallenge, client: in.Client, now: f.Now(),
 	}, nil
 }
 
@@ -76,5 +77,53 @@ func (f *Account) askAddress(ctx context.Context, tx *store.DB, session string, 
 	if err := tx.AskEmailChange(ctx, mail.user.ID, mail.to, e); err != nil {
 		return err
 	}
-	return f.sendLink(ctx, tx, mail)
+	for _, m := range f.Policy.changeMails(mail) {
+		if err := f.sendLink(ctx, tx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changeMails are the mails that ask for the confirmation of another address: one to the new address and, where both confirm, one to
+// the current one. An address that nobody has confirmed says nothing.
+func (p *Policy) changeMails(mail link) []link {
+	if !p.BothAddresses || mail.user.Email == "" || !mail.user.EmailVerified {
+		return []link{mail}
+	}
+	mail.knows.Both, mail.knows.For = true, mail.to
+	current := mail
+	current.to, current.knows.Current = mail.user.Email, true
+	return []link{mail, current}
+}
+
+// isHalf tells whether a ticket is for a change of address that the other address is yet to confirm, too.
+func isHalf(found store.Found) bool {
+	p := payloadOf(found.TicketPayload)
+	return found.TicketPurpose == auth.ConfirmEmailChange && p.Both && !p.Half
+}
+
+// proveHalf notes that one of two addresses confirmed a change. Of two that do so at once, one is told to try again.
+func (k *Kit) proveHalf(ctx context.Context, found store.Found, c auth.Client, now time.Time, take func(*store.DB) error) error {
+	known := payloadOf(found.TicketPayload)
+	return k.inTx(ctx, func(tx *store.DB) error {
+		if err := tx.HoldUser(ctx, found.User.ID); err != nil {
+			return err
+		}
+		if err := take(tx); err != nil {
+			return err
+		}
+		if err := tx.MarkHalf(ctx, found.User.ID, known.For, !known.Current, now); err != nil {
+			return err
+		}
+		return tx.Note(ctx, k.entry("email.change_approved", found.User.ID, c, now))
+	})
+}
+
+// newAddressOf is the address that a ticket of a change is for.
+func newAddressOf(found store.Found) string {
+	if p := payloadOf(found.TicketPayload); p.Both {
+		return p.For
+	}
+	return found.TicketEmail
 }

@@ -63,7 +63,7 @@ func (f *Account) setPassword(ctx context.Context, tx *store.DB, hash, session s
 	u := changed.User
 	e := f.entry("password.changed", u.ID, c, changed.At)
 	e.SessionID = session
-	if err := tx.SetPassword(ctx, u.ID, hash, session, f.lockoutKey(u.Email), e); err != nil {
+	if err := tx.SetPassword(ctx, u.ID, hash, session, f.lockoutKey(passwordAccount(u)), e); err != nil {
 		return err
 	}
 	if err := f.tellOfPassword(ctx, tx, changed); err != nil {

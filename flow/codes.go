@@ -53,6 +53,7 @@ type newCode struct {
 	email   string    // where it goes: one of the two
 	phone   string    // as sms.ValidNumber has it
 	mailed  *link     // that comes in the same mail, where there is one
+	knows   codePayload
 	client  auth.Client
 	now     time.Time
 }
@@ -73,27 +74,24 @@ func (k *Kit) sendCode(ctx context.Context, tx *store.DB, c newCode) (until time
 		return until, false, err
 	}
 	held := c.phone != "" && k.SMS.HoldsCodes() && !k.takesText(tx)
-	t := store.TypedCode{Ticket: store.Ticket{
-		ID: tokens.CodeID(c.purpose, c.account), Purpose: c.purpose, UserID: c.user.ID, Email: c.email, PhoneNumber: c.phone,
-		Attempts: codeTries, CreatedAt: c.now, ExpiresAt: c.now.Add(k.codeLife(c)),
-	}, Asked: k.codesAsked(c)}
-	t.SecretHash = k.Keys.HashCode(t.ID, c.purpose, digits)
+	t := k.typedCode(c, digits)
+	t.Asked = k.codesAsked(c)
 	switch {
 	case c.decoy:
 		t.UserID, t.SecretHash = "", tokens.HashSecret(tokens.NewUUID())
 	case held:
 		digits, t.SecretHash = "", tokens.HashSecret(tokens.NewUUID())
-		t.Payload = heldByGateway()
+	}
+	c.knows.Held = held && !c.decoy
+	if t.Payload, err = c.knows.encoded(); err != nil {
+		return until, false, err
 	}
 	var ticket string
 	if c.mailed != nil && !c.decoy {
 		if ticket, err = draw(tx, string(c.mailed.purpose)+":"+tokens.NewUUID()); err != nil {
 			return until, false, err
 		}
-		t.Link = store.Ticket{
-			Payload: c.mailed.payload, ID: tokens.NewUUID(), Purpose: c.mailed.purpose, SecretHash: tokens.HashSecret(ticket),
-			Challenge: c.mailed.challenge, ExpiresAt: c.now.Add(k.Mails.life(c.mailed.purpose)),
-		}
+		t.Link = k.linkBeside(*c.mailed, ticket)
 	}
 	until, sent, err = tx.WriteCode(ctx, t)
 	if err != nil || !sent || c.decoy {
@@ -105,15 +103,56 @@ func (k *Kit) sendCode(ctx context.Context, tx *store.DB, c newCode) (until time
 	return until, true, k.mailCode(ctx, tx, c, digits, ticket)
 }
 
-// heldByGateway marks a code that the gateway made and checks.
-func heldByGateway() json.RawMessage { return json.RawMessage(`{"held":true}`) }
-
-func isHeld(payload json.RawMessage) bool {
-	var p struct {
-		Held bool `json:"held"`
-	}
-	return json.Unmarshal(payload, &p) == nil && p.Held
+// typedCode is what a code is compared with.
+func (k *Kit) typedCode(c newCode, digits string) store.TypedCode {
+	t := store.TypedCode{Ticket: store.Ticket{
+		ID: tokens.CodeID(c.purpose, c.account), Purpose: c.purpose, UserID: c.user.ID, Email: c.email, PhoneNumber: c.phone,
+		Attempts: codeTries, CreatedAt: c.now, ExpiresAt: c.now.Add(k.codeLife(c)),
+	}}
+	t.SecretHash = k.Keys.HashCode(t.ID, c.purpose, digits)
+	return t
 }
+
+// linkBeside is what a link is compared with that comes with a code.
+func (k *Kit) linkBeside(l link, ticket string) store.Ticket {
+	return store.Ticket{
+		Payload: l.payload, ID: tokens.NewUUID(), Purpose: l.purpose, SecretHash: tokens.HashSecret(ticket),
+		Challenge: l.challenge, ExpiresAt: l.now.Add(k.Mails.life(l.purpose)),
+	}
+}
+
+// codePayload is what is known of a code beside what it is compared with.
+type codePayload struct {
+	Held    bool   `json:"held,omitempty"`    // the gateway made it, and checks it
+	ByHash  bool   `json:"byHash,omitempty"`  // of a link: the application itself may open it
+	Session string `json:"session,omitempty"` // in which it was asked for, where whoever types it need not be signed in
+	// Of a change of address that both addresses confirm:
+	Both    bool   `json:"both,omitempty"`
+	For     string `json:"for,omitempty"`     // the new address
+	Current bool   `json:"current,omitempty"` // it went to the current address
+	Half    bool   `json:"half,omitempty"`    // the other address has confirmed it
+}
+
+// encoded is the payload of a ticket; nil when there is nothing to know.
+func (p codePayload) encoded() (json.RawMessage, error) {
+	if p == (codePayload{}) {
+		return nil, nil
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("flow: %w", err)
+	}
+	return text, nil
+}
+
+func payloadOf(ticket json.RawMessage) (p codePayload) {
+	if json.Unmarshal(ticket, &p) != nil {
+		return codePayload{}
+	}
+	return p
+}
+
+func isHeld(payload json.RawMessage) bool { return payloadOf(payload).Held }
 
 func (k *Kit) codeLife(c newCode) time.Duration {
 	switch {

@@ -26,7 +26,7 @@ func (f *Account) BeginElevationByPasskey(ctx context.Context, a auth.Actor) (Pa
 		return PasskeyRequest{}, fmt.Errorf("%w: user %s", auth.NoPasskey, user.ID)
 	}
 	challenge, err := f.newChallenge(ctx, auth.PasskeyElevate, passkeyChallenge{UserID: user.ID}, f.Now())
-	return PasskeyRequest{RP: f.Passkeys, Challenge: challenge, Allow: credentialIDs(keys)}, err
+	return PasskeyRequest{RP: f.Passkeys, PasskeyChallenge: challenge, Allow: credentialIDs(keys)}, err
 }
 
 // passkeyMember is an actor who is not a guest.
@@ -49,7 +49,7 @@ func (f *Account) ElevateByPasskey(ctx context.Context, a auth.Actor, in Passkey
 	if err != nil {
 		return admission, err
 	}
-	p, err := f.provePasskey(ctx, auth.PasskeyElevate, in.Answer, in.Client)
+	p, err := f.provePasskey(ctx, auth.PasskeyElevate, in)
 	if err != nil {
 		return admission, err
 	}

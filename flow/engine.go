@@ -34,6 +34,7 @@ func (s EngineSettings) Check(report func(env, problem string)) {
 type Engine struct {
 	Kit
 	Settings EngineSettings
+	Issuers  []string // whose tokens of clients speak to the engine
 	memory   memory
 	lookups  chan struct{} // places for looking up personal access tokens, which strangers may make up
 }
@@ -107,6 +108,9 @@ func (f *Engine) nobody(role string) (*Identity, error) {
 func (f *Engine) bearer(ctx context.Context, in Request, v *visit, now time.Time) (*Identity, error) {
 	claims, custom, err := f.Signer.VerifyCustom(in.Credential, now)
 	if err != nil {
+		if i, ok, clientErr := f.client(ctx, in, v, now); ok {
+			return i, clientErr
+		}
 		return nil, err
 	}
 	v.of(claims.UserID)
@@ -125,6 +129,28 @@ func (f *Engine) bearer(ctx context.Context, in Request, v *visit, now time.Time
 		i.sort()
 	}
 	return i, nil
+}
+
+// client is who the access token of a client of the OAuth server speaks of. ok is false where it is no such token. It counts
+// where the user let the client speak to the engine.
+func (f *Engine) client(ctx context.Context, in Request, v *visit, now time.Time) (i *Identity, ok bool, err error) {
+	said, err := f.Signer.VerifyClient(in.Credential, f.Issuers, now)
+	if err != nil {
+		return nil, false, nil //nolint:nilerr // it is something else, whose own error tells what
+	}
+	v.of(said.UserID)
+	h, err := f.clientHolder(ctx, in.Credential, f.Issuers)
+	if err == nil && (h.Custom == nil || !slices.Contains(h.Scopes, auth.ScopeGraphQL)) {
+		err = fmt.Errorf("%w: the user did not let the client speak to the engine", auth.Unauthorized)
+	}
+	if err != nil {
+		return nil, true, err
+	}
+	role, err := roleOf(h.User, in.Role)
+	if err != nil {
+		return nil, true, err
+	}
+	return f.identity(h.User, role, h.Custom, false, h.ExpiresAt), true, nil
 }
 
 // holder is the user of a personal access token.

@@ -43,6 +43,7 @@ type Settings struct {
 	SignInBySMS          bool          `env:"AUTH_SMS_PASSWORDLESS_ENABLED" default:"false" doc:"Let users sign in by a code in a text message."`
 	Guests               bool          `env:"AUTH_ANONYMOUS_USERS_ENABLED" default:"false" doc:"Let people in as guests, who may sign up later and keep what they made."`
 	Passkeys             bool          `env:"AUTH_WEBAUTHN_ENABLED" default:"false" doc:"Let users sign in by passkeys and security keys (WebAuthn)."`
+	MostPasskeys         int           `env:"AUTH_WEBAUTHN_USER_LIMIT" default:"50" gotrue:"10" min:"1" max:"100" doc:"Most passkeys that one user may add."`
 	MFA                  bool          `env:"AUTH_MFA_ENABLED" default:"false" gotrue:"true" doc:"Let users turn on a second factor (TOTP). Who has one proves it, or turns it off, whether or not."`
 	MFASignIns           string        `env:"AUTH_MFA_SIGN_INS" default:"all" oneof:"all password" doc:"Which sign-ins ask for a second factor that the user has turned on: all that proved only one, or, as in Hasura Auth, those by password alone."`
 	RequireVerifiedEmail bool          `env:"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED" default:"true" doc:"Users must confirm their e-mail address before they can sign in."`
@@ -128,11 +129,15 @@ type Policy struct {
 	// Reauthenticate has who changes their password give a fresh proof, unless they have signed in lately: the code that Reauthenticate
 	// sends, or an elevated session.
 	Reauthenticate bool
+	// BothAddresses has a change of address confirmed at the current address, too.
+	BothAddresses bool
 	// GuestsLink has guests become users by linking an identity.
 	GuestsLink bool
-	redirects  redirects
-	access     access
-	limits     sessionLimits
+	// GuestsProve has guests become users by proving an address or a number that they asked for.
+	GuestsProve bool
+	redirects   redirects
+	access      access
+	limits      sessionLimits
 }
 
 // NewPolicy makes settings ready. The errors are those that Settings.Check reports.

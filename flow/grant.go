@@ -157,9 +157,11 @@ type speech struct {
 	elevated bool
 	claims   map[string]string
 	others   map[string]any
-	details  *auth.Details // of the user, where the token tells of them
-	actor    string        // the operator who acts in the place of the user; empty for none
-	life     time.Duration // of the token, where it is another than usual
+	details  *auth.Details     // of the user, where the token tells of them
+	actor    string            // the operator who acts in the place of the user; empty for none
+	life     time.Duration     // of the token, where it is another than usual
+	client   *tokens.ForClient // of the OAuth server, where the token is for one
+	told     bool              // and says what the dialect's tokens of users say
 	now      time.Time
 }
 
@@ -174,7 +176,7 @@ func (k *Kit) access(u auth.User, s auth.Session, say speech) tokens.Access {
 		life = say.life
 	}
 	others, audience := say.others, ""
-	if k.Supabase {
+	if k.Supabase && (say.client == nil || say.told) {
 		audience = userobject.Authenticated
 		if others == nil {
 			others = userobject.Claims(u, s, say.details)
@@ -183,6 +185,7 @@ func (k *Kit) access(u auth.User, s auth.Session, say speech) tokens.Access {
 	return tokens.Access{
 		UserID: u.ID, Actor: say.actor, SessionID: s.ID, Roles: u.AllowedRoles(), DefaultRole: u.DefaultRole,
 		IsAnonymous: u.IsAnonymous, Elevated: say.elevated, FactorDue: s.FactorDue, Extra: say.claims, Others: others, Audience: audience, Life: life,
+		Client: say.client,
 	}
 }
 

@@ -140,6 +140,9 @@ func (p *Policy) welcomes(b birth) bool {
 	case "link", "otp", "sms", "anonymous":
 		return false
 	}
+	if b.user.Email == "" && b.user.PhoneNumber != "" && !b.user.PhoneNumberVerified {
+		return false
+	}
 	return p.gate(b.user, b.now) == nil
 }
 

@@ -35,12 +35,16 @@ var decided = map[string]string{
 	"letIn":            "opens what askArrival asked about",
 	"redeemBy":         "ask",
 	"WithCode":         "ask",
+	"WithNewPhone":     "ask",
+	"addByPhone":       "creating, add, created",
 	"WithFactor":       "FactorChecked, ask",
 	"WithPAT":          "ask",
 	"ElevateByFactor":  "FactorChecked, ask",
 	"grantRaised":      "Raise: FactorChecked before; askClaims, mint",
 	"ElevateByCode":    "ask",
 	"ElevateByPasskey": "ask",
+
+	"clientGrant": "signs for a client of the OAuth server what speakTo asked about: claims and hooks of tokens; those of sessions are not asked, since the user's own is open",
 
 	"addDrafted":         "Create of operators asks UserCreating for those who are invited, and nobody else: docs/hooks.md",
 	"impersonationToken": "mints: hooks of tokens have their say, those of sessions are not asked since none opens",

@@ -62,6 +62,7 @@ type link struct {
 	purpose    auth.Purpose
 	redirectTo string
 	challenge  string
+	knows      codePayload     // beside
 	payload    json.RawMessage // that whoever opens the link needs to know again; nothing secret, unless it is sealed
 	client     auth.Client     // that asked for it
 	now        time.Time
@@ -80,7 +81,14 @@ func (k *Kit) sendLinkIf(ctx context.Context, tx *store.DB, l link) (sent bool, 
 		return k.sendLinkWithCode(ctx, tx, l)
 	}
 	kind := mailKinds[l.purpose]
-	ticket, added, err := k.linkTicket(ctx, tx, l, l.payload)
+	payload := l.payload
+	if payload == nil {
+		var err error
+		if payload, err = l.knows.encoded(); err != nil {
+			return false, err
+		}
+	}
+	ticket, added, err := k.linkTicket(ctx, tx, l, payload)
 	if err != nil || !added {
 		return false, err
 	}
@@ -97,26 +105,31 @@ func (k *Kit) sendLinkIf(ctx context.Context, tx *store.DB, l link) (sent bool, 
 
 // sendLinkWithCode is sendLinkIf where a code comes in the same mail. Whichever is used, the other is gone.
 func (k *Kit) sendLinkWithCode(ctx context.Context, tx *store.DB, l link) (sent bool, err error) {
-	l.payload = openByHash()
-	account := accountOf(l.user)
-	if l.purpose == auth.ConfirmEmailChange { // it is typed with the new address
-		account = accountOfEmail(l.to)
-	}
-	_, sent, err = k.sendCode(ctx, tx, newCode{
-		purpose: l.purpose.Code(), user: l.user, account: account, email: l.to, mailed: &l, client: l.client, now: l.now,
-	})
+	_, sent, err = k.sendCode(ctx, tx, l.withCode())
 	return sent, err
 }
 
-// openByHash marks the ticket of a link that the application itself may open, who needs no code to exchange then.
-func openByHash() json.RawMessage { return json.RawMessage(`{"byHash":true}`) }
-
-func isOpenByHash(payload json.RawMessage) bool {
-	var p struct {
-		ByHash bool `json:"byHash"`
+// withCode is the code that comes with a link. The application itself may open such a link.
+func (l link) withCode() newCode {
+	l.payload = l.knows.byHash()
+	account := accountOf(l.user)
+	if l.purpose == auth.ConfirmEmailChange && !l.knows.Current { // it is typed with the new address
+		account = accountOfEmail(l.to)
 	}
-	return json.Unmarshal(payload, &p) == nil && p.ByHash
+	return newCode{purpose: l.purpose.Code(), user: l.user, account: account, email: l.to, mailed: &l, knows: l.knows, client: l.client, now: l.now}
 }
+
+// byHash marks the ticket of a link that the application itself may open, who needs no code to exchange then.
+func (p codePayload) byHash() json.RawMessage {
+	p.ByHash = true
+	payload, err := p.encoded()
+	if err != nil {
+		return nil // which opens by the verifier alone
+	}
+	return payload
+}
+
+func isOpenByHash(payload json.RawMessage) bool { return payloadOf(payload).ByHash }
 
 // linkTicket writes the ticket of a link, unless its user had too many of the kind lately.
 func (k *Kit) linkTicket(ctx context.Context, tx *store.DB, l link, payload json.RawMessage) (ticket string, added bool, err error) {

@@ -41,7 +41,7 @@ func (f *Links) Type(ctx context.Context, in TypedVisit) (Visited, error) {
 	if auth.CodeOf(err) == auth.InvalidTicket {
 		err = fmt.Errorf("%w: %w", auth.InvalidOTP, err)
 	}
-	return Visited{Purpose: found.TicketPurpose, Admission: admission}, err
+	return Visited{Purpose: found.TicketPurpose, Admission: admission, Half: isHalf(found)}, err
 }
 
 // typed finds the link that a code came with. Of those who are unknown nothing is there to find, and as much is
@@ -56,16 +56,13 @@ func (f *Links) typed(ctx context.Context, in TypedVisit, now time.Time) (found 
 		return found, tried, err
 	}
 	refusal := fmt.Errorf("%w: of no purpose", auth.InvalidOTP)
-	for _, purpose := range in.For {
-		if purpose == auth.ConfirmEmailChange { // it went to an address that is nobody's yet
-			account = accountOfEmail(in.Email)
-		}
-		got, err := f.tryCode(ctx, typedCode{purpose: purpose.Code(), account: account, digits: in.Code, client: in.Client, method: "otp", now: now})
-		if err == nil && purpose == auth.ConfirmEmailChange {
+	for _, t := range typedWith(in, account) {
+		got, err := f.tryCode(ctx, typedCode{purpose: t.purpose.Code(), account: t.account, digits: in.Code, client: in.Client, method: "otp", now: now})
+		if err == nil && t.purpose == auth.ConfirmEmailChange {
 			user, err = f.Store.UserOfActor(ctx, auth.Actor{UserID: got.UserID}, store.Alive{})
 		}
 		if err == nil {
-			return store.Found{User: user, TicketPurpose: purpose, TicketEmail: got.TicketEmail, Contested: got.Contested}, got, nil
+			return store.Found{User: user, TicketPurpose: t.purpose, TicketEmail: got.TicketEmail, TicketPayload: got.Payload, Contested: got.Contested}, got, nil
 		}
 		if auth.CodeOf(err) != auth.InvalidOTP {
 			return found, got, err
@@ -75,4 +72,25 @@ func (f *Links) typed(ctx context.Context, in TypedVisit, now time.Time) (found 
 		}
 	}
 	return found, tried, refusal
+}
+
+// typedFor is what a typed code may be, and whose it then is in the counters.
+type typedFor struct {
+	purpose auth.Purpose
+	account string
+}
+
+// typedWith lists what a code may be that was typed with an address. That of a change went to an address that is nobody's yet, or to the
+// current one.
+func typedWith(in TypedVisit, account string) (list []typedFor) {
+	for _, purpose := range in.For {
+		if purpose == auth.ConfirmEmailChange {
+			list = append(list, typedFor{purpose, accountOfEmail(in.Email)})
+			if account == accountOfEmail(in.Email) {
+				continue
+			}
+		}
+		list = append(list, typedFor{purpose, account})
+	}
+	return list
 }

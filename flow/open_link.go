@@ -33,6 +33,7 @@ type Visited struct {
 	auth.Admission
 	Purpose auth.Purpose
 	Code    string
+	Half    bool // of a change of address that the other address is yet to confirm: nobody is signed in
 }
 
 // PurposeOf reads what a ticket is for off its text.
@@ -51,7 +52,10 @@ type Looked struct {
 
 // NeedsExchange tells whether opening the link gives a code, so that it may be opened any number of
 // times without using the ticket up.
-func (l Looked) NeedsExchange() bool { return l.found.TicketChallenge != "" }
+func (l Looked) NeedsExchange() bool { return l.HasChallenge() && !isHalf(l.found) }
+
+// HasChallenge tells whether the link was asked for with PKCE.
+func (l Looked) HasChallenge() bool { return l.found.TicketChallenge != "" }
 
 // Look finds out whether a link may be opened. It changes nothing.
 func (f *Links) Look(ctx context.Context, in Visit) (Looked, error) {
@@ -81,7 +85,7 @@ func (f *Links) Open(ctx context.Context, l Looked) (Visited, error) {
 	now, found := f.Now(), l.found
 	if !l.NeedsExchange() {
 		admission, err := f.redeem(ctx, found, l.visit.Ticket, l.visit.Client, now)
-		return Visited{Purpose: found.TicketPurpose, Admission: admission}, err
+		return Visited{Purpose: found.TicketPurpose, Admission: admission, Half: isHalf(found)}, err
 	}
 	code := tokens.NewUUID()
 	added, err := f.Store.AddTicket(ctx, store.Ticket{
@@ -107,7 +111,7 @@ func (f *Links) Redeem(ctx context.Context, l Looked) (Visited, error) {
 		return Visited{}, fmt.Errorf("%w: it needs the verifier", auth.InvalidTicket)
 	}
 	admission, err := f.redeem(ctx, l.found, l.visit.Ticket, l.visit.Client, f.Now())
-	return Visited{Purpose: l.found.TicketPurpose, Admission: admission}, err
+	return Visited{Purpose: l.found.TicketPurpose, Admission: admission, Half: isHalf(l.found)}, err
 }
 
 // ofTicket is the attempt of whoever comes with a ticket.
@@ -139,11 +143,14 @@ func (p *Policy) gateHolder(found store.Found, now time.Time) error {
 		return p.gateHanded(found, h, now)
 	}
 	err = p.gateMember(found.User, now)
+	if auth.CodeOf(err) == auth.UserAnonymous && found.TicketPurpose == auth.ConfirmEmailChange && p.GuestsProve {
+		err = nil
+	}
 	if auth.CodeOf(err) == auth.UserUnverified && p.proves(found.TicketPurpose) {
 		err = nil
 	}
 	if err == nil && found.TicketPurpose == auth.ConfirmEmailChange {
-		err = p.admit(found.TicketEmail) // the lists may be others than when it was asked for
+		err = p.admit(newAddressOf(found)) // the lists may be others than when it was asked for
 	}
 	return err
 }
@@ -153,7 +160,13 @@ func (p *Policy) gateHolder(found store.Found, now time.Time) error {
 func stillProves(found store.Found) error {
 	current := found.User.Email
 	if found.TicketPurpose == auth.ConfirmEmailChange {
-		current = found.User.NewEmail
+		known := payloadOf(found.TicketPayload)
+		if !strings.EqualFold(newAddressOf(found), found.User.NewEmail) {
+			return fmt.Errorf("%w: user %s asked for another address since", auth.InvalidTicket, found.User.ID)
+		}
+		if !known.Current {
+			current = found.User.NewEmail
+		}
 	}
 	if found.TicketEmail == "" || !strings.EqualFold(found.TicketEmail, current) {
 		return fmt.Errorf("%w: it proves an address that user %s no longer has", auth.InvalidTicket, found.User.ID)
@@ -183,7 +196,18 @@ func (k *Kit) redeemBy(ctx context.Context, found store.Found, method string, c 
 	if err != nil {
 		return admission, err
 	}
+	if isHalf(found) {
+		if err = k.proveHalf(ctx, found, c, now, take); errors.Is(err, store.ErrChanged) {
+			err = fmt.Errorf("%w: used up or changed meanwhile", auth.InvalidTicket)
+		}
+		return admission, err
+	}
 	o := opening{user: k.Policy.redeemed(found), method: method, handed: h.Handed, client: c, now: now}
+	if found.User.IsAnonymous && found.TicketPurpose == auth.ConfirmEmailChange {
+		if o.user, err = k.outOfGuestProved(ctx, guestProof{guest: found.User, email: found.TicketEmail, method: method, client: c, now: now}); err != nil {
+			return admission, err
+		}
+	}
 	if o.handed { // it proves no address, and the session says how it began
 		o.user, o.after = found.User, []auth.Method{{Method: byOperator, Timestamp: now}}
 	}
@@ -234,7 +258,10 @@ func (k *Kit) fulfil(ctx context.Context, tx *store.DB, found store.Found, o ope
 		}
 		return k.claim(ctx, tx, found, o)
 	case auth.ConfirmEmailChange:
-		if err := tx.ChangeEmail(ctx, user.ID, found.TicketEmail, k.entry("email.changed", user.ID, o.client, o.now)); err != nil {
+		if user.IsAnonymous {
+			return k.becomeProved(ctx, tx, o, payloadOf(found.TicketPayload).Session)
+		}
+		if err := tx.ChangeEmail(ctx, user.ID, newAddressOf(found), k.entry("email.changed", user.ID, o.client, o.now)); err != nil {
 			return err
 		}
 		return k.notify(ctx, tx, notice{
@@ -250,7 +277,16 @@ func (k *Kit) claim(ctx context.Context, tx *store.DB, found store.Found, o open
 	if found.Contested {
 		return k.claimContested(ctx, tx, found, o)
 	}
-	return k.claimEmail(ctx, tx, found.User, found.TicketEmail, o.client, o.now)
+	e := k.entry("user.disowned", found.User.ID, o.client, o.now)
+	e.Detail = map[string]any{"method": "email"}
+	return k.claimBy(ctx, tx, found.User, found.TicketEmail, k.Policy.takesOver(found.TicketPurpose), e)
+}
+
+// takesOver tells whether whoever proves an address that nobody has confirmed gets the account without what its maker could get in by:
+// where addresses must be confirmed, and wherever they reset the password. The maker's phone or passkey would outlive the reset, which is
+// what somebody does who finds their address taken.
+func (p *Policy) takesOver(what auth.Purpose) bool {
+	return p.RequireVerifiedEmail || what == auth.ResetPassword
 }
 
 // redeemed is the user as redeeming a ticket leaves them.
@@ -263,13 +299,13 @@ func (p *Policy) redeemed(found store.Found) auth.User {
 		u.DisplayName, u.AvatarURL, u.Metadata = u.Email, "", onlyApps(u.Metadata)
 		return u
 	case claims:
-		return p.claimed(u)
+		return p.claimed(u, p.takesOver(what))
 	}
 	if found.TicketPurpose == auth.VerifyEmail {
 		u.EmailVerified = true
 	}
 	if found.TicketPurpose == auth.ConfirmEmailChange {
-		u.Email, u.NewEmail, u.EmailVerified = found.TicketEmail, "", true
+		u.Email, u.NewEmail, u.EmailVerified = newAddressOf(found), "", true
 	}
 	return u
 }
@@ -282,26 +318,18 @@ func (k *Kit) confirmEmail(ctx context.Context, tx *store.DB, u auth.User, email
 	return tx.ConfirmEmail(ctx, u.ID, email, k.entry("user.confirmed", u.ID, c, now))
 }
 
-// claimEmail is confirmEmail for somebody who asked to sign in by the address. Where addresses must
-// be confirmed, an account with one that never was may have been made by anybody: whatever its maker
-// could get in by goes first.
+// claimBy is confirmEmail for somebody who proves that an address is theirs in another way than by confirming it: by a mail that they
+// sign in by, for one. Where addresses must be confirmed, an account with one that never was may have been made by anybody: whatever its
+// maker could get in by goes first, if takesOver. Of that disowned is the entry that tells of it.
 //
 // A mail alone must not take a second factor away; nor may it confirm the address of an account with
 // one, for a provider may have let its maker in, who enrolled the factor and would have the address of
 // whoever reads the mail. Nothing changes there, and the factor is asked for.
-func (k *Kit) claimEmail(ctx context.Context, tx *store.DB, u auth.User, email string, c auth.Client, now time.Time) error {
-	e := k.entry("user.disowned", u.ID, c, now)
-	e.Detail = map[string]any{"method": "email"}
-	return k.claimBy(ctx, tx, u, email, e)
-}
-
-// claimBy is claimEmail by any proof that an address is somebody's; disowned is the entry that would tell
-// of it.
-func (k *Kit) claimBy(ctx context.Context, tx *store.DB, u auth.User, email string, disowned store.Entry) error {
+func (k *Kit) claimBy(ctx context.Context, tx *store.DB, u auth.User, email string, takesOver bool, disowned store.Entry) error {
 	switch {
 	case u.EmailVerified, u.ActiveMFAType != "":
 		return nil
-	case k.Policy.RequireVerifiedEmail:
+	case takesOver:
 		other, err := tx.HasOtherWays(ctx, u.ID)
 		if err != nil {
 			return err
@@ -313,12 +341,12 @@ func (k *Kit) claimBy(ctx context.Context, tx *store.DB, u auth.User, email stri
 	return k.confirmEmail(ctx, tx, u, email, disowned.Client, disowned.At)
 }
 
-// claimed is the user as claimEmail leaves them. Who has no other way in has nothing that disowning
+// claimed is the user as claimBy leaves them. Who has no other way in has nothing that disowning
 // takes.
-func (p *Policy) claimed(u auth.User) auth.User {
+func (p *Policy) claimed(u auth.User, takesOver bool) auth.User {
 	switch {
 	case u.EmailVerified, u.ActiveMFAType != "":
-	case p.RequireVerifiedEmail:
+	case takesOver:
 		u = disowned(u)
 	default:
 		u.EmailVerified = true

@@ -13,23 +13,45 @@ import (
 	"postern/tokens"
 )
 
-// maxPasskeys is how many passkeys one user may have.
-const maxPasskeys = 50
+// ErrNoChallenge is in the refusal of an answer to a challenge that is unknown, expired, answered already or another than
+// the client says.
+var ErrNoChallenge = fmt.Errorf("%w: an unknown, used or expired challenge", auth.InvalidPasskey)
+
+// ErrPasskeyTaken is in the refusal of a key that somebody has registered already.
+var ErrPasskeyTaken = store.ErrPasskeyTaken
+
+// TooManyPasskeys refuses another passkey to somebody who has as many as they may.
+type TooManyPasskeys struct{ Most int }
+
+// Error is for the log.
+func (e TooManyPasskeys) Error() string { return e.Unwrap().Error() }
+
+// Unwrap says what would be right.
+func (e TooManyPasskeys) Unwrap() error {
+	return auth.Invalid{Field: "passkeys", Problem: fmt.Sprintf("must be no more than %d: remove one first", e.Most)}
+}
+
+// PasskeyChallenge is what an authenticator signs, once.
+type PasskeyChallenge struct {
+	ChallengeID string
+	Challenge   string
+	ExpiresAt   time.Time
+}
 
 // PasskeyCreation is what a browser is asked for to make a new key.
 type PasskeyCreation struct {
-	RP        *passkeys.RP
-	Challenge string
-	UserID    string
-	Name      string   // of the user, as the browser shows it
-	Exclude   []string // the keys that the user has already
+	PasskeyChallenge
+	RP      *passkeys.RP
+	UserID  string
+	Name    string   // of the user, as the browser shows it
+	Exclude []string // the keys that the user has already
 }
 
 // PasskeyRequest is what a browser is asked for to sign with a key.
 type PasskeyRequest struct {
-	RP        *passkeys.RP
-	Challenge string
-	Allow     []string // keys that may sign; empty lets the person choose
+	PasskeyChallenge
+	RP    *passkeys.RP
+	Allow []string // keys that may sign; empty lets the person choose
 }
 
 // passkeyChallenge is what is remembered of a challenge: for whom it is, if that is known, and what a
@@ -49,28 +71,29 @@ func (k *Kit) passkeysOn() error {
 }
 
 // newChallenge makes a challenge that one answer may be given to, for one purpose.
-func (k *Kit) newChallenge(ctx context.Context, p auth.Purpose, c passkeyChallenge, now time.Time) (string, error) {
+func (k *Kit) newChallenge(ctx context.Context, p auth.Purpose, c passkeyChallenge, now time.Time) (PasskeyChallenge, error) {
 	payload, err := json.Marshal(c)
 	if err != nil {
-		return "", fmt.Errorf("flow: %w", err)
+		return PasskeyChallenge{}, fmt.Errorf("flow: %w", err)
 	}
-	challenge := passkeys.NewChallenge()
-	return challenge, k.Store.AddFreeTicket(ctx, store.Ticket{
-		ID: tokens.NewUUID(), Purpose: p, SecretHash: tokens.HashSecret(challenge), Payload: payload,
-		CreatedAt: now, ExpiresAt: now.Add(k.Passkeys.Timeout),
+	made := PasskeyChallenge{tokens.NewUUID(), passkeys.NewChallenge(), now.Add(k.Passkeys.Timeout)}
+	return made, k.Store.AddFreeTicket(ctx, store.Ticket{
+		ID: made.ChallengeID, Purpose: p, SecretHash: tokens.HashSecret(made.Challenge), Payload: payload,
+		CreatedAt: now, ExpiresAt: made.ExpiresAt,
 	})
 }
 
 // takeChallenge uses up the challenge that an answer is to, whether the answer then proves good or
-// not: it gives the challenge to one of those who come with it, on whatever replica.
-func (k *Kit) takeChallenge(ctx context.Context, p auth.Purpose, clientData []byte, now time.Time) (challenge string, c passkeyChallenge, err error) {
+// not: it gives the challenge to one of those who come with it, on whatever replica. Where the client says which
+// challenge it answers, it must be that one.
+func (k *Kit) takeChallenge(ctx context.Context, p auth.Purpose, id string, clientData []byte, now time.Time) (challenge string, c passkeyChallenge, err error) {
 	challenge, err = passkeys.Challenge(clientData)
 	if err != nil {
 		return "", c, err
 	}
 	ticket, err := k.Store.TakeFreeTicket(ctx, p, tokens.HashSecret(challenge), now)
-	if errors.Is(err, store.ErrNotFound) {
-		return "", c, fmt.Errorf("%w: an unknown, used or expired challenge", auth.InvalidPasskey)
+	if errors.Is(err, store.ErrNotFound) || err == nil && id != "" && ticket.ID != id {
+		return "", c, ErrNoChallenge
 	}
 	if err != nil {
 		return "", c, err
@@ -92,9 +115,9 @@ type proved struct {
 
 // provePasskey finds the key of an answer and judges it. Whoever the challenge was for, and only they,
 // may answer it.
-func (k *Kit) provePasskey(ctx context.Context, p auth.Purpose, in passkeys.Asserted, c auth.Client) (proved, error) {
-	now := k.Now()
-	challenge, asked, err := k.takeChallenge(ctx, p, in.ClientData, now)
+func (k *Kit) provePasskey(ctx context.Context, p auth.Purpose, answer PasskeyAnswer) (proved, error) {
+	now, in, c := k.Now(), answer.Answer, answer.Client
+	challenge, asked, err := k.takeChallenge(ctx, p, answer.ChallengeID, in.ClientData, now)
 	if err != nil {
 		return proved{}, err
 	}

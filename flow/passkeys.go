@@ -30,19 +30,24 @@ type PasskeyChange struct {
 	Client   auth.Client
 }
 
-// RenamePasskey gives a key of the user another name.
-func (f *Account) RenamePasskey(ctx context.Context, in PasskeyChange) error {
-	user, err := f.passkeyMember(ctx, in.Actor)
+// RenamePasskey gives a key of the user another name. Whoever has a second factor must have proved it in the session.
+func (f *Account) RenamePasskey(ctx context.Context, in PasskeyChange) (auth.Passkey, error) {
+	user, err := f.proven(ctx, in.Actor)
+	if err == nil {
+		err = f.Policy.gateMember(user, f.Now())
+	}
 	if err != nil {
-		return err
+		return auth.Passkey{}, err
 	}
+	var renamed auth.Passkey
 	err = f.inTx(ctx, func(tx *store.DB) error {
-		return tx.RenamePasskey(ctx, in.ID, in.Nickname, f.passkeyEntry("passkey.renamed", in))
+		renamed, err = tx.RenamePasskey(ctx, in.ID, in.Nickname, f.passkeyEntry("passkey.renamed", in))
+		return err
 	})
-	if errors.Is(err, store.ErrChanged) {
-		return fmt.Errorf("%w: user %s has no such key", auth.NotFound, user.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("%w: user %s has no such key", auth.NotFound, user.ID)
 	}
-	return err
+	return renamed, err
 }
 
 // RemovePasskey takes a key of the user away, unless nothing would be left to sign in by, and ends

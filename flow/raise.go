@@ -15,8 +15,9 @@ import (
 // A session is raised where a second factor is proved within it: it goes on at level 2, under other refresh tokens.
 // Nothing from before leads there, or whoever had an older token would have the second factor, too.
 
-// mostChallenges is how many challenges a user may have open, each good for a few tries.
-const mostChallenges = 20
+// mostChallenges is how many challenges a session may have open, each good for a few tries: another one ends the oldest. They are
+// counted for each session, so that who knows a password and no more keeps nobody else from proving the second factor.
+const mostChallenges = 5
 
 // ChallengedFactor is a factor that is about to be proved.
 type ChallengedFactor struct {
@@ -27,7 +28,8 @@ type ChallengedFactor struct {
 
 // challenged is what is remembered of a challenge.
 type challenged struct {
-	FactorID string `json:"factorId"`
+	FactorID  string `json:"factorId"`
+	SessionID string `json:"sessionId"`
 }
 
 // ChallengeFactor begins to prove a factor of the user, one that is not confirmed yet included.
@@ -36,20 +38,16 @@ func (f *Account) ChallengeFactor(ctx context.Context, a auth.Actor, factorID st
 	if err != nil {
 		return ChallengedFactor{}, err
 	}
-	payload, err := json.Marshal(challenged{factor.ID})
+	payload, err := json.Marshal(challenged{factor.ID, a.SessionID})
 	if err != nil {
 		return ChallengedFactor{}, fmt.Errorf("flow: %w", err)
 	}
 	now := f.Now()
 	c := ChallengedFactor{Factor: factor, ChallengeID: tokens.NewUUID(), ExpiresAt: now.Add(factorTicketLife)}
-	written, err := f.Store.AddTicket(ctx, store.Ticket{
+	return c, f.Store.AddChallenge(ctx, store.Ticket{
 		ID: tokens.NewUUID(), Purpose: auth.FactorChallenge, SecretHash: tokens.HashSecret(c.ChallengeID), UserID: user.ID,
 		Payload: payload, Attempts: factorTries, CreatedAt: now, ExpiresAt: c.ExpiresAt,
-	}, mostChallenges, now.Add(-factorTicketLife))
-	if err == nil && !written {
-		err = auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: time.Minute}
-	}
-	return c, err
+	}, a.SessionID, mostChallenges)
 }
 
 // factorOf finds a factor of the actor.
@@ -133,7 +131,7 @@ func (f *Account) Raise(ctx context.Context, in FactorProof) (*auth.Grant, error
 	return grant, nil
 }
 
-// challengeOf finds the challenge of a factor that a user answers. It is nobody else's, and of no other factor.
+// challengeOf finds the challenge of a factor that a user answers. It is nobody else's, and of no other factor or session.
 func (f *Account) challengeOf(ctx context.Context, in FactorProof, now time.Time) (store.Found, error) {
 	found, err := f.Store.FindTicket(ctx, auth.FactorChallenge, tokens.HashSecret(in.ChallengeID), now)
 	if errors.Is(err, store.ErrNotFound) {
@@ -146,8 +144,8 @@ func (f *Account) challengeOf(ctx context.Context, in FactorProof, now time.Time
 	if err := json.Unmarshal(found.TicketPayload, &c); err != nil {
 		return found, fmt.Errorf("flow: the challenge of a factor: %w", err)
 	}
-	if found.User.ID != in.Actor.UserID || c.FactorID != in.FactorID {
-		return found, fmt.Errorf("%w: the challenge is of user %s and factor %s", auth.InvalidTicket, found.User.ID, c.FactorID)
+	if found.User.ID != in.Actor.UserID || c.FactorID != in.FactorID || c.SessionID != in.Actor.SessionID {
+		return found, fmt.Errorf("%w: the challenge is of user %s, factor %s and session %s", auth.InvalidTicket, found.User.ID, c.FactorID, c.SessionID)
 	}
 	return found, nil
 }
@@ -240,7 +238,8 @@ type FactorRemoval struct {
 	Client   auth.Client
 }
 
-// RemoveFactor takes a factor off. One that is active must have been proved in the session; the other sessions end.
+// RemoveFactor takes a factor off. One that is active must have been proved in the session; the other sessions end. One that was never
+// confirmed is given up by any session but one that owes a factor: it may be on its way to replace that.
 func (f *Account) RemoveFactor(ctx context.Context, in FactorRemoval) error {
 	user, factor, err := f.factorOf(ctx, in.Actor, in.FactorID)
 	if err != nil {
@@ -248,6 +247,9 @@ func (f *Account) RemoveFactor(ctx context.Context, in FactorRemoval) error {
 	}
 	now := f.Now()
 	if factor.ConfirmedAt.IsZero() {
+		if in.Actor.FactorDue {
+			return fmt.Errorf("%w: the session of user %s has not proved the factor that is active", auth.FactorRequired, user.ID)
+		}
 		e := f.entry("factor.unstaged", user.ID, in.Client, now)
 		e.SessionID = in.Actor.SessionID
 		err = f.inTx(ctx, func(tx *store.DB) error { return tx.DropPendingFactor(ctx, factor.ID, e) })

@@ -270,10 +270,14 @@ func (f *Sessions) SignOut(ctx context.Context, in SignOut) error {
 }
 
 // SignOutEverywhere ends every session of a user, if the one that asks is among them: who was thrown
-// out cannot throw out others.
+// out cannot throw out others. A session that owes the second factor ends itself alone: who knows a password and no more throws nobody
+// out.
 func (f *Sessions) SignOutEverywhere(ctx context.Context, a auth.Actor, c auth.Client) error {
 	if a.Impersonator != "" {
 		return fmt.Errorf("%w: user %s by %s", auth.Impersonated, a.UserID, a.Impersonator)
+	}
+	if a.FactorDue {
+		return f.EndOne(ctx, a, a.SessionID, c)
 	}
 	e := f.entry("session.ended", a.UserID, c, f.Now())
 	e.Detail = map[string]any{"all": true}
@@ -286,7 +290,7 @@ func (f *Sessions) SignOutEverywhere(ctx context.Context, a auth.Actor, c auth.C
 
 // SignOutOthers ends every session of a user but the one that asks.
 func (f *Sessions) SignOutOthers(ctx context.Context, a auth.Actor, c auth.Client) error {
-	if _, err := f.actor(ctx, a); err != nil {
+	if _, err := f.proven(ctx, a); err != nil {
 		return err
 	}
 	e := f.entry("session.ended", a.UserID, c, f.Now())

@@ -32,7 +32,7 @@ func (f *SignIn) SendCode(ctx context.Context, in CodeSignIn) error {
 	if err != nil {
 		return err
 	}
-	ask.quiet = f.Policy.DisableAutoSignUp
+	ask.quiet, ask.says = f.Policy.DisableAutoSignUp, true
 	user, err := f.ownerOf(ctx, ask)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -130,6 +130,7 @@ type askedCode struct {
 	account    string    // whose guesses are counted, if they are nobody
 	redirectTo string
 	quiet      bool // to those who are known, or to those who are not, nothing is sent
+	says       bool // who asks would be the newcomer, if they were not known: whoever is known and says something else is somebody else
 	start      time.Time
 }
 
@@ -238,6 +239,11 @@ func (k *Kit) answeredCode(ctx context.Context, ask askedCode, c newCode) error 
 		}
 	}
 	err := k.inTxFor(ctx, ask.quiet, func(tx *store.DB) error {
+		if ask.says && !c.decoy && k.Policy.waits(c.user, ask.start) {
+			if err := tx.ContestUnless(ctx, c.user.ID, ask.newcomer.DisplayName, ask.newcomer.Metadata); err != nil {
+				return err
+			}
+		}
 		_, _, err := k.sendCode(ctx, tx, c)
 		return err
 	})
@@ -328,7 +334,7 @@ func (f *SignIn) WithCode(ctx context.Context, in TypedCode) (auth.Admission, er
 		return auth.Admission{}, f.returnTry(ctx, proof.tried.TicketID, err)
 	}
 	proof.user.Roles = granted(user.Roles, roles)
-	o, err := f.ask(ctx, opening{user: f.Policy.confirmed(proof), method: proof.method, client: in.Client, now: start}, user)
+	o, err := f.ask(ctx, opening{user: f.Policy.confirmed(proof, start), method: proof.method, client: in.Client, now: start}, user)
 	if err != nil {
 		return auth.Admission{}, f.returnTry(ctx, proof.tried.TicketID, err)
 	}
@@ -404,23 +410,45 @@ func (f *SignIn) proveByCode(ctx context.Context, in TypedCode, now time.Time) (
 	return proof, nil
 }
 
-// confirmByCode notes that the address or the number is the user's.
+// confirmByCode notes that the address or the number is the user's. Where others asked in by it who said something else, nobody
+// knows which of them has it: then nothing of what they said stays, nor what they set up.
 func (k *Kit) confirmByCode(ctx context.Context, tx *store.DB, p codeProof, c auth.Client, now time.Time) error {
-	switch {
+	switch u := p.user; {
 	case p.number == "":
-		return k.claimEmail(ctx, tx, p.user, p.tried.TicketEmail, c, now)
-	case p.user.PhoneNumberVerified:
+		found := store.Found{User: u, TicketEmail: p.tried.TicketEmail, Contested: p.tried.Contested}
+		return k.claim(ctx, tx, found, opening{client: c, now: now})
+	case u.PhoneNumberVerified:
 		return nil
+	case p.tried.Contested && k.Policy.waitsForNumber(u, now):
+		e := k.entry("user.disowned", u.ID, c, now)
+		e.Detail = map[string]any{"method": "sms"}
+		if err := tx.DisownByPhone(ctx, u.ID, p.number, e); err != nil {
+			return err
+		}
+		return tx.ForgetSaid(ctx, u.ID)
 	}
 	return tx.ConfirmPhone(ctx, p.user.ID, p.number, k.entry("phone.confirmed", p.user.ID, c, now))
 }
 
 // confirmed is the user as confirmByCode leaves them.
-func (p *Policy) confirmed(proof codeProof) auth.User {
+func (p *Policy) confirmed(proof codeProof, now time.Time) auth.User {
 	u := proof.user
-	if proof.number == "" {
-		return p.claimed(u)
+	switch {
+	case proof.number == "":
+		return p.redeemed(store.Found{User: u, TicketPurpose: auth.SignInByEmail, Contested: proof.tried.Contested})
+	case proof.tried.Contested && p.waitsForNumber(u, now):
+		u.DisplayName, u.AvatarURL, u.NewEmail, u.Metadata = u.PhoneNumber, "", "", onlyApps(u.Metadata)
 	}
 	u.PhoneNumberVerified = true
 	return u
+}
+
+// waitsForNumber tells whether a user has proved nothing yet, and comes in as soon as they prove the number.
+func (p *Policy) waitsForNumber(u auth.User, now time.Time) bool {
+	return u.PhoneNumber != "" && !u.PhoneNumberVerified && u.Email == "" && !u.Vouched && u.ActiveMFAType == "" && p.gateMember(u, now) == nil
+}
+
+// waits tells whether a user has proved nothing yet, and comes in as soon as they do.
+func (p *Policy) waits(u auth.User, now time.Time) bool {
+	return p.waitsFor(u, now) || p.waitsForNumber(u, now)
 }

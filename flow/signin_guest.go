@@ -11,6 +11,9 @@ import (
 	"postern/tokens"
 )
 
+// guestName is the name of guests who say none.
+const guestName = "Anonymous User"
+
 // GuestRole is the role of guests, the only one they may take.
 const GuestRole = "anonymous"
 
@@ -53,7 +56,7 @@ func (f *SignIn) AsGuest(ctx context.Context, in GuestSignIn) (admission auth.Ad
 		DefaultRole: GuestRole, Roles: granted([]string{GuestRole}, roles),
 	}
 	if guest.DisplayName == "" {
-		guest.DisplayName = "Anonymous User"
+		guest.DisplayName = guestName
 	}
 	if guest, err = f.creating(ctx, birth{user: guest, method: "anonymous", client: in.Client, now: now}); err != nil {
 		return admission, err

@@ -158,7 +158,14 @@ func (k *Kit) addByLink(ctx context.Context, ask askedLink) error {
 
 // mailLink mails the link to somebody who is known.
 func (k *Kit) mailLink(ctx context.Context, ask askedLink, user auth.User) error {
-	err := k.inTxFor(ctx, ask.quiet, func(tx *store.DB) error { return k.sendLink(ctx, tx, ask.link(user)) })
+	err := k.inTxFor(ctx, ask.quiet, func(tx *store.DB) error {
+		if k.Policy.waitsFor(user, ask.start) {
+			if err := tx.ContestUnless(ctx, user.ID, ask.newcomer.DisplayName, ask.newcomer.Metadata); err != nil {
+				return err
+			}
+		}
+		return k.sendLink(ctx, tx, ask.link(user))
+	})
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (f *SignIn) BeginPasskey(ctx context.Context, email string) (PasskeyRequest
 		}
 	}
 	var err error
-	if request.Challenge, err = f.newChallenge(ctx, auth.PasskeySignIn, asked, begun); err != nil {
+	if request.PasskeyChallenge, err = f.newChallenge(ctx, auth.PasskeySignIn, asked, begun); err != nil {
 		return PasskeyRequest{}, err
 	}
 	if email == "" {
@@ -47,9 +47,10 @@ func (f *SignIn) BeginPasskey(ctx context.Context, email string) (PasskeyRequest
 
 // PasskeyAnswer is a signature by a passkey.
 type PasskeyAnswer struct {
-	Answer passkeys.Asserted
-	Said   Said
-	Client auth.Client
+	ChallengeID string // that the client says it answers; empty when it says nothing
+	Answer      passkeys.Asserted
+	Said        Said
+	Client      auth.Client
 }
 
 // WithPasskey signs a person in by a signature of their key. A key that saw who the person is stands
@@ -59,7 +60,7 @@ func (f *SignIn) WithPasskey(ctx context.Context, in PasskeyAnswer) (auth.Admiss
 		return auth.Admission{}, err
 	}
 	begun := f.Now()
-	p, err := f.provePasskey(ctx, auth.PasskeySignIn, in.Answer, in.Client)
+	p, err := f.provePasskey(ctx, auth.PasskeySignIn, in)
 	attempt := attemptOf{userID: p.user.ID, method: "webauthn", client: in.Client}
 	if auth.CodeOf(err) == auth.InvalidPasskey {
 		if p.answers {

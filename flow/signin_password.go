@@ -11,12 +11,13 @@ import (
 	"postern/store"
 )
 
-// PasswordSignIn is a person at the door with an address and a password.
+// PasswordSignIn is a person at the door with an address, or a number in its place, and a password.
 type PasswordSignIn struct {
-	Email    string
-	Password string
-	Said     Said
-	Client   auth.Client
+	Email       string
+	PhoneNumber string
+	Password    string
+	Said        Said
+	Client      auth.Client
 }
 
 // attempt is a PasswordSignIn under way.
@@ -38,7 +39,17 @@ const passwordTries = 3
 // told only to whoever knows its password. Where hooks know passwords of people who have none here,
 // they are asked, and who is vouched for has the password from then on.
 func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admission, error) {
-	a := attempt{PasswordSignIn: in, guards: f.passwordGuards(in.Email, in.Client), begun: f.Now()}
+	a := attempt{PasswordSignIn: in, begun: f.Now()}
+	if in.PhoneNumber != "" {
+		if !f.Policy.SignInBySMS {
+			return auth.Admission{}, auth.EndpointDisabled
+		}
+		var err error
+		if a.PhoneNumber, err = phoneNumber(in.PhoneNumber); err != nil {
+			return auth.Admission{}, fmt.Errorf("%w: %w", auth.InvalidCredentials, err) // nobody's
+		}
+	}
+	a.guards = f.passwordGuards(a.account(), in.Client)
 	for range passwordTries {
 		admission, err := f.withPassword(ctx, &a)
 		var met again
@@ -51,7 +62,7 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admi
 
 func (f *SignIn) withPassword(ctx context.Context, tried *attempt) (auth.Admission, error) {
 	a, looked := *tried, f.Now()
-	found, err := f.Store.LoginByEmail(ctx, store.Lookup{Email: a.Email, Guards: a.guards, Whole: f.Supabase, Now: looked})
+	found, err := f.Store.LookUp(ctx, store.Lookup{Email: a.Email, Phone: a.PhoneNumber, Guards: a.guards, Whole: f.Supabase, Now: looked})
 	login, known := found.Login, found.Known
 	a.looking = f.Now().Sub(looked)
 	if auth.CodeOf(err) == auth.TooManyRequests {
@@ -66,6 +77,7 @@ func (f *SignIn) withPassword(ctx context.Context, tried *attempt) (auth.Admissi
 	a.begun = tried.begun
 	if known {
 		a.userID = login.ID
+		a.guards = f.alsoByEmail(a, login.User)
 	}
 	o := f.passwordOpening(a, login.User)
 	o.checkedHash, o.details = login.PasswordHash, found.Details
@@ -76,7 +88,7 @@ func (f *SignIn) withPassword(ctx context.Context, tried *attempt) (auth.Admissi
 	switch {
 	case known && login.PasswordHash != "":
 		err = f.withCheckedPassword(ctx, &a, login.User, err)
-	case wrong && f.asksOfUnknown():
+	case wrong && a.PhoneNumber == "" && f.asksOfUnknown():
 		return f.withUnknownPassword(ctx, a, login.User, known, err)
 	}
 	if wrong {
@@ -88,7 +100,7 @@ func (f *SignIn) withPassword(ctx context.Context, tried *attempt) (auth.Admissi
 	if err != nil {
 		return auth.Admission{}, err
 	}
-	if err := f.Policy.gateByEmail(login.User, f.Now()); err != nil {
+	if err := f.Policy.gateAttempt(a, login.User, f.Now()); err != nil {
 		return auth.Admission{}, f.turnedAway(ctx, a.of(), err)
 	}
 	if login.PasswordMustChange {
@@ -143,7 +155,7 @@ func (a *attempt) of() attemptOf {
 
 // passwordOpening begins the session of a password sign-in.
 func (f *SignIn) passwordOpening(a attempt, u auth.User) opening {
-	return opening{user: u, method: "password", client: a.Client, guards: a.guards, clears: f.lockoutKey(a.Email), now: f.Now()}
+	return opening{user: u, method: "password", client: a.Client, guards: a.guards, clears: f.lockoutKey(a.account()), now: f.Now()}
 }
 
 // entered ends a sign-in by a right password. Where the guards were used up by others meanwhile, the
@@ -245,24 +257,24 @@ func (f *SignIn) refuse(ctx context.Context, begun time.Time, refusal error) err
 
 // passwordGuards count wrong passwords: for the client, whatever accounts it tries, and for the
 // account, wherever the tries come from. An unknown address is counted like a known one.
-func (k *Kit) passwordGuards(email string, c auth.Client) []store.Guard {
-	client, account := k.Policy.Failures, k.Policy.Lockout
+func (k *Kit) passwordGuards(account string, c auth.Client) []store.Guard {
+	client, lockout := k.Policy.Failures, k.Policy.Lockout
 	var guards []store.Guard
 	if client.Max > 0 && c.Bucket() != "" {
 		client.Key = "password:client:" + c.Bucket()
 		guards = append(guards, client)
 	}
-	if account.Max > 0 {
-		account.Key = k.lockoutKey(email)
-		guards = append(guards, account)
+	if lockout.Max > 0 {
+		lockout.Key = k.lockoutKey(account)
+		guards = append(guards, lockout)
 	}
 	return guards
 }
 
 // lockoutKey names the counter of an account's wrong passwords, in whatever case the address is
 // written.
-func (k *Kit) lockoutKey(email string) string {
-	return "password:account:" + strings.ToLower(email)
+func (k *Kit) lockoutKey(account string) string {
+	return "password:account:" + strings.ToLower(account)
 }
 
 // mustChange refuses whoever has a password that an operator chose, and mails the user a link to choose
@@ -270,7 +282,7 @@ func (k *Kit) lockoutKey(email string) string {
 func (f *SignIn) mustChange(ctx context.Context, u auth.User, c auth.Client) error {
 	refusal := fmt.Errorf("%w: user %s", auth.PasswordMustChange, u.ID)
 	redirectTo, err := f.Policy.Redirect("")
-	if err != nil || !f.MailReady {
+	if err != nil || !f.MailReady || u.Email == "" {
 		return errors.Join(refusal, err)
 	}
 	err = f.inTx(ctx, func(tx *store.DB) error {

@@ -135,7 +135,7 @@ func (f *SignIn) sendFirstLink(ctx context.Context, tx *store.DB, user auth.User
 func (f *SignIn) givePassword(ctx context.Context, a attempt, was auth.User, v hooks.Vouched) (auth.Admission, error) {
 	user := was
 	if v.EmailVerified {
-		user = f.Policy.claimed(was)
+		user = f.Policy.claimed(was, f.Policy.RequireVerifiedEmail)
 	}
 	o := f.passwordOpening(a, user)
 	gate := f.Policy.gateByEmail(user, f.Now())
@@ -190,7 +190,7 @@ func (f *SignIn) takeOver(ctx context.Context, tx *store.DB, o opening, was auth
 	case v.EmailVerified:
 		e := f.entry("user.disowned", was.ID, o.client, o.now)
 		e.Detail = map[string]any{"by": "hook"}
-		if err := f.claimBy(ctx, tx, was, was.Email, e); err != nil {
+		if err := f.claimBy(ctx, tx, was, was.Email, f.Policy.RequireVerifiedEmail, e); err != nil {
 			return err
 		}
 	}

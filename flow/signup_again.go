@@ -19,7 +19,7 @@ func (f *SignUp) Register(ctx context.Context, in PasswordSignUp) (SignedUp, err
 	if !f.Policy.RequireVerifiedEmail || f.Policy.DisableSignUp {
 		return f.WithPassword(ctx, in)
 	}
-	found, err := f.Store.LoginByEmail(ctx, store.Lookup{Email: in.Email, Now: start})
+	found, err := f.Store.LookUp(ctx, store.Lookup{Email: in.Email, Now: start})
 	if err != nil {
 		return SignedUp{}, err
 	}

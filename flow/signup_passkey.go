@@ -30,7 +30,7 @@ func (f *SignUp) BeginPasskey(ctx context.Context, in PasskeySignUp) (PasskeyCre
 		return PasskeyCreation{}, err
 	}
 	challenge, err := f.newChallenge(ctx, auth.PasskeySignUp, asked, now)
-	return PasskeyCreation{RP: f.Passkeys, Challenge: challenge, UserID: user.ID, Name: user.DisplayName}, err
+	return PasskeyCreation{RP: f.Passkeys, PasskeyChallenge: challenge, UserID: user.ID, Name: user.DisplayName}, err
 }
 
 // passkeyNewcomer decides whether somebody may sign up, and who they would be.
@@ -77,7 +77,7 @@ func (f *SignUp) WithPasskey(ctx context.Context, in PasskeySignUpAnswer) (admis
 		return admission, err
 	}
 	now := f.Now()
-	challenge, asked, err := f.takeChallenge(ctx, auth.PasskeySignUp, in.Answer.ClientData, now)
+	challenge, asked, err := f.takeChallenge(ctx, auth.PasskeySignUp, "", in.Answer.ClientData, now)
 	if err != nil {
 		return admission, err
 	}

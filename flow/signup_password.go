@@ -12,6 +12,7 @@ import (
 // PasswordSignUp is a person who wants an account.
 type PasswordSignUp struct {
 	Email         string
+	PhoneNumber   string // in the place of the address: see RegisterByPhone
 	Password      string
 	Options       Options
 	CodeChallenge string // PKCE: the link in the mail then leads to a code instead of a session
@@ -75,8 +76,10 @@ func (f *SignUp) asNewcomer(ctx context.Context, in *PasswordSignUp) (user auth.
 	if in.Options.granted, err = f.signUpRequested(ctx, request{Said: in.Said, method: "password", client: in.Client}); err != nil {
 		return user, "", err
 	}
-	if err = f.Policy.admit(in.Email); err != nil {
-		return user, "", err
+	if in.PhoneNumber == "" {
+		if err = f.Policy.admit(in.Email); err != nil {
+			return user, "", err
+		}
 	}
 	if err = f.PasswordPolicy.Check(ctx, in.Password); err != nil {
 		return user, "", err
@@ -87,7 +90,7 @@ func (f *SignUp) asNewcomer(ctx context.Context, in *PasswordSignUp) (user auth.
 	if user, err = f.Policy.newcomer(tokens.NewUUID(), in.Email, in.Options, f.Now()); err != nil {
 		return user, "", err
 	}
-	if f.Policy.RequireVerifiedEmail && !f.MailReady {
+	if in.PhoneNumber == "" && f.Policy.RequireVerifiedEmail && !f.MailReady {
 		return user, "", auth.MailNotConfigured
 	}
 	return user, redirectTo, nil

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"postern/auth"
 	"postern/hooks"
@@ -16,6 +17,7 @@ import (
 type AccountChange struct {
 	Actor         auth.Actor
 	NewEmail      string          // is mailed to, and becomes theirs when that is confirmed
+	NewPhone      string          // is sent a code, and becomes theirs when that is typed: see SignIn.WithNewPhone
 	Password      *string         // another one
 	Nonce         string          // the code that Reauthenticate sent, where the password needs one
 	Metadata      json.RawMessage // an object: its members are put in, and those that are null are taken out
@@ -47,6 +49,10 @@ func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth
 			return user, auth.Details{}, err
 		}
 	}
+	text, err := f.newNumber(ctx, in, user, now)
+	if err != nil {
+		return user, auth.Details{}, err
+	}
 	nonce, err := f.reauthenticated(ctx, in, user, now)
 	if err != nil {
 		return user, auth.Details{}, err
@@ -72,10 +78,15 @@ func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth
 				return err
 			}
 		}
-		if !moves {
+		if moves {
+			if err := f.askAddress(ctx, tx, in.Actor.SessionID, mail); err != nil {
+				return err
+			}
+		}
+		if text.phone == "" {
 			return nil
 		}
-		return f.askAddress(ctx, tx, in.Actor.SessionID, mail)
+		return f.askNumber(ctx, tx, in.Actor.SessionID, text)
 	})
 	if errors.Is(err, store.ErrTooLong) {
 		return user, auth.Details{}, auth.Invalid{Field: "data", Problem: "must not make the metadata longer than 64 KiB"}
@@ -94,10 +105,39 @@ func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth
 
 // changer is the user, if they may change what they ask to.
 func (f *Account) changer(ctx context.Context, in AccountChange) (auth.User, error) {
-	if in.Password == nil && in.NewEmail == "" {
+	if in.Password == nil && in.NewEmail == "" && in.NewPhone == "" {
 		return f.actor(ctx, in.Actor)
 	}
+	if f.Policy.GuestsProve {
+		guest, err := f.proven(ctx, in.Actor)
+		if err != nil || guest.IsAnonymous {
+			return guest, errors.Join(err, f.Policy.mayProve(in, guest))
+		}
+	}
 	return f.memberOfBoth(ctx, in.Actor, f.member)
+}
+
+// newNumber is the code that proves another number; none where none is wanted.
+func (f *Account) newNumber(ctx context.Context, in AccountChange, u auth.User, now time.Time) (c newCode, err error) {
+	if in.NewPhone == "" {
+		return c, nil
+	}
+	if err := f.textsOn(auth.ChangePhone); err != nil {
+		return c, err
+	}
+	number, err := f.freeNumber(ctx, in.NewPhone, u)
+	switch {
+	case err != nil:
+		return c, err
+	case number == u.PhoneNumber && u.PhoneNumberVerified:
+		return c, nil
+	case in.Actor.SessionID == "":
+		return c, fmt.Errorf("%w: a number is asked for in a session", auth.Unauthorized)
+	}
+	c = newCode{
+		purpose: auth.ChangePhone, user: u, account: accountOfPhone(number), phone: number, knows: codePayload{Session: in.Actor.SessionID}, client: in.Client, now: now,
+	}
+	return c, f.typedOut(ctx, c.account, now)
 }
 
 // newPassword is the hash of another password; empty where none is wanted.
@@ -108,13 +148,13 @@ func (f *Account) newPassword(ctx context.Context, in AccountChange, u auth.User
 	if err := f.PasswordPolicy.Check(ctx, *in.Password); err != nil {
 		return "", err
 	}
-	login, err := f.Store.LoginByEmail(ctx, store.Lookup{Email: u.Email, Now: f.Now()})
+	login, err := f.Store.LookUp(ctx, store.Lookup{Email: u.Email, Phone: numberInstead(u), Now: f.Now()})
 	if err != nil {
 		return "", err
 	}
 	if login.Known && login.ID == u.ID && login.PasswordHash != "" {
 		// To hear that it is the old one is to have guessed that; a password that is changed clears the account's count.
-		if err := f.Store.CountFailure(ctx, f.passwordGuards(u.Email, in.Client), f.Now()); err != nil {
+		if err := f.Store.CountFailure(ctx, f.passwordGuards(passwordAccount(u), in.Client), f.Now()); err != nil {
 			return "", err
 		}
 		same, _, err := f.Passwords.Verify(ctx, login.PasswordHash, *in.Password)
