@@ -24,10 +24,12 @@ type Bucket int
 
 // The buckets.
 const (
-	Mails   Bucket = iota // requests that send a mail
-	SignUps               // requests that make a user
-	Texts                 // requests that send a text message
-	guesses               // wrong tickets, codes and refresh tokens, on every route
+	Mails         Bucket = iota // requests that send a mail
+	SignUps                     // requests that make a user
+	Texts                       // requests that send a text message
+	OAuth                       // requests of clients of the OAuth server, and of browsers that they send
+	Registrations               // clients of the OAuth server that register themselves
+	guesses                     // wrong tickets, codes and refresh tokens, on every route
 )
 
 // Within lets a request pass while its client has not used up one of the buckets.
@@ -63,6 +65,10 @@ func (g Guards) Take(b Bucket, client string) error {
 		wait, ok = memory.Take("signups", client, g.Limits.Signups(), now)
 	case Texts:
 		wait, ok = memory.Take("texts", client, g.Limits.SMS(), now)
+	case OAuth:
+		wait, ok = memory.Take("oauth", client, g.Limits.OAuth(), now)
+	case Registrations:
+		wait, ok = memory.Take("registrations", client, g.Limits.Signups(), now)
 	case guesses:
 		wait, ok = memory.Take("guesses", client, g.guessLimit(), now)
 	}
@@ -75,7 +81,7 @@ func (g Guards) Take(b Bucket, client string) error {
 // isGuess tells whether a refusal may be a guess at a random secret. Wrong passwords are counted by
 // the flow, in the database; so are wrong codes, of accounts that there are.
 func isGuess(c auth.Code) bool {
-	return c == auth.InvalidOTP || c == auth.InvalidTOTP || c == auth.TooManyOTPs || c == auth.InvalidTicket || c == auth.InvalidPasskey || c == auth.InvalidExchange || c == auth.InvalidRefreshToken || c == auth.InvalidPAT || c == auth.InvalidState
+	return c == auth.InvalidOTP || c == auth.InvalidTOTP || c == auth.TooManyOTPs || c == auth.InvalidTicket || c == auth.InvalidPasskey || c == auth.InvalidExchange || c == auth.InvalidRefreshToken || c == auth.InvalidPAT || c == auth.InvalidState || c == auth.InvalidGrant || c == auth.OAuthRequestUnknown
 }
 
 // guessLimit is the limit on guesses. What is guessed has 122 random bits and needs no guard, so

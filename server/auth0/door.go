@@ -3,7 +3,9 @@
 package auth0
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -34,6 +36,26 @@ const API = "/api/v2/"
 func Has(path string) bool {
 	return path == TokenPath || path+"/" == API || strings.HasPrefix(path, API)
 }
+
+// AsksForToken tells whether a request to TokenPath is a machine's: the OAuth server of another door may be at the same path. The body can be
+// read as before.
+func AsksForToken(r *http.Request) bool {
+	read, err := io.ReadAll(io.LimitReader(r.Body, maxPeek))
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(read), r.Body), r.Body}
+	if err != nil {
+		return false
+	}
+	get, err := parameters(r.Header, read)
+	return err == nil && get["grant_type"] == machineGrant
+}
+
+const (
+	machineGrant = "client_credentials"
+	maxPeek      = 64 << 10 // beyond what a machine sends
+)
 
 // Hides tells whether paths of the door would hide some that begin with a prefix.
 func Hides(prefix string) bool { return Has(prefix+"/token") || Has(prefix+"/") }

@@ -16,6 +16,7 @@ var userCodes = []auth.Code{
 	auth.InvalidPasskey, auth.NoPasskey, auth.InvalidState, auth.ProviderRefused, auth.ProviderExchange, auth.ProviderProfile, auth.IdentityTaken,
 	auth.InvalidIDToken, auth.LastWayIn, auth.CaptchaMissing, auth.CaptchaFailed, auth.CaptchaUnavailable, auth.ClaimMissing, auth.ClaimsUnavailable,
 	auth.Forbidden, auth.Conflict, auth.UserReferenced, auth.DeletionTooSlow, auth.RoleExists, auth.RoleInUse, auth.Impersonated,
+	auth.InvalidGrant, auth.InvalidScope, auth.WrongResponseType, auth.WrongGrantType, auth.OAuthRequestUnknown, auth.ConsentUnknown,
 }
 
 // TestRefusalsAreComplete holds that each code has words, unless nothing here can come to it.

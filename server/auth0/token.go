@@ -2,13 +2,10 @@ package auth0
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"mime"
 	"net/http"
-	"net/url"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -85,10 +82,10 @@ func readGrant(r *http.Request) (in grantAsked, err error) {
 		return in, err
 	}
 	in = grantAsked{get["grant_type"], get["client_id"], get["client_secret"], get["audience"], get["scope"]}
-	if in.grantType != "client_credentials" {
+	if in.grantType != machineGrant {
 		return in, errGrantType
 	}
-	if id, secret, ok := basic(r.Header); ok {
+	if id, secret, ok := server.Basic(r.Header); ok {
 		if in.secret != "" || in.clientID != "" && in.clientID != id {
 			return in, auth.Invalid{Field: "Authorization", Problem: "must not come with another way to show the client"}
 		}
@@ -109,19 +106,7 @@ func parameters(h http.Header, body []byte) (map[string]string, error) {
 	get := map[string]string{}
 	switch media {
 	case "application/x-www-form-urlencoded":
-		form, err := url.ParseQuery(string(body))
-		if err != nil {
-			return nil, auth.Invalid{Field: "body", Problem: "must be a valid form"}
-		}
-		for name, values := range form {
-			if len(values) > 1 {
-				return nil, auth.Invalid{Field: "body", Problem: "must not have a parameter twice"}
-			}
-			if !utf8.ValidString(values[0]) {
-				return nil, auth.Invalid{Field: "body", Problem: "must be valid UTF-8"}
-			}
-			get[name] = values[0]
-		}
+		return server.Once("body", string(body))
 	case "application/json":
 		var members map[string]jsontext.Value
 		if err := json.Unmarshal(body, &members); err != nil {
@@ -137,25 +122,4 @@ func parameters(h http.Header, body []byte) (map[string]string, error) {
 		return nil, auth.Invalid{Field: "Content-Type", Problem: "must be application/json or application/x-www-form-urlencoded"}
 	}
 	return get, nil
-}
-
-// basic reads a client's id and secret from the header, where they are encoded like parts of a form (RFC
-// 6749, 2.3.1).
-func basic(h http.Header) (id, secret string, ok bool) {
-	kind, text, _ := strings.Cut(h.Get("Authorization"), " ")
-	if !strings.EqualFold(kind, "Basic") {
-		return "", "", false
-	}
-	plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-	if err != nil {
-		return "", "", true // it shows nobody
-	}
-	id, secret, _ = strings.Cut(string(plain), ":")
-	if decoded, err := url.QueryUnescape(id); err == nil {
-		id = decoded
-	}
-	if decoded, err := url.QueryUnescape(secret); err == nil {
-		secret = decoded
-	}
-	return id, secret, true
 }

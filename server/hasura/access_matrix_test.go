@@ -100,6 +100,8 @@ var noArrival = map[string]string{
 	"changeUserMfa": "known", "verifyChangeUserMfa": "known", "verifySignInMfaTotp": "known", "countRecoveryCodes": "known", "createRecoveryCodes": "known", "elevateTotp": "known", "getElevationMethods": "known",
 	"signInProvider": "leads to the callback", "signUpProvider": "leads to the callback", "linkProvider": "keeps the account's address", "linkIdToken": "keeps the account's address",
 	"getProviderTokens": "known", "refreshProviderToken": "known", "getUserProviders": "known", "unlinkProvider": "known",
+	"oauth2Authorize": "off", "oauth2AuthorizePost": "off", "oauth2LoginGet": "off", "oauth2LoginPost": "off", "oauth2Token": "off", "oauth2Introspect": "off",
+	"oauth2Revoke": "off", "oauth2UserinfoGet": "off", "oauth2UserinfoPost": "off", "oauth2Jwks": "off", "getOpenIDConfiguration": "off", "getOAuthAuthorizationServer": "off",
 	"hasuraWebhookGet": "known", "hasuraWebhookPost": "known",
 	"healthCheckGet": "service", "healthCheckHead": "service", "readinessCheck": "service", "getVersion": "service", "getJWKs": "service", "getOpenAPI": "service",
 }

@@ -53,6 +53,7 @@ func TestT04TheOwnersMailTakesAnAccountBack(t *testing.T) {
 		attacker = e.enters(t, "discord", p)
 		pat = e.ask(t, "POST", "/pat", fields{"expiresAt": e.Clock.Now().Add(time.Hour).UTC().Format(time.RFC3339)}, bearer(attacker.AccessToken)).object(t)["personalAccessToken"]
 		e.sql(t, `insert into auth.user_security_keys (user_id, credential_id, credential_public_key) values ($1, gen_random_uuid(), 'k')`, attacker.User.ID)
+		e.sql(t, `insert into auth.oauth_consents (user_id, client_id, scopes, granted_at) values ($1, 'c', '{openid}', now())`, attacker.User.ID)
 		return attacker, pat
 	}
 	for name, arrives := range mailedIn() {
@@ -73,7 +74,7 @@ func TestT04TheOwnersMailTakesAnAccountBack(t *testing.T) {
 				(select 'number' from auth.users where id = $1 and (phone_number is not null or phone_number_verified)),
 				(select 'new address' from auth.users where id = $1 and new_email is not null),
 				(select 'keys' from auth.user_security_keys where user_id = $1 limit 1), (select 'tickets' from auth.tickets where user_id = $1 limit 1),
-				(select 'identities' from auth.user_providers where user_id = $1 limit 1),
+				(select 'identities' from auth.user_providers where user_id = $1 limit 1), (select 'consents' from auth.oauth_consents where user_id = $1),
 				(select 'sessions' from auth.refresh_tokens where user_id = $1 and id <> $2 limit 1))`, id, owner.RefreshTokenID)
 			if left != "" {
 				t.Errorf("left of the attacker's: %s", left)

@@ -36,7 +36,10 @@ type Door struct {
 	Account  *flow.Account
 	Links    *flow.Links
 	Engine   *flow.Engine
-	Returns  server.Returns
+	OAuth    *flow.OAuth // nil where clients are not let in
+	// ReadsClientDocs tells whether the id of a client may be the address of a document that says what it is.
+	ReadsClientDocs bool
+	Returns         server.Returns
 
 	Limits  limits.Settings
 	Captcha *captcha.Checker // nil when the operator has set up none
@@ -67,6 +70,9 @@ func (d *Door) Routes(prefix string) http.Handler {
 			mux.Handle(r.method+" "+r.path, d.Front.Handle(r.handle))
 		}
 	}
+	if d.Enabled && prefix != "" {
+		mux.Handle("GET "+oauthMetadata+prefix, d.Front.Limited(d.serving(d.discovery)))
+	}
 	mux.Handle("/", d.Front.Limited(func(http.ResponseWriter, *http.Request) error { return auth.NotFound }))
 	return d.Front.Wrap(server.Canonical(mux, d.Front.Handle(func(http.ResponseWriter, *http.Request) error { return auth.NotFound })))
 }
@@ -86,7 +92,7 @@ type route struct {
 }
 
 func (d *Door) routes() []route {
-	return slices.Concat(d.passwordRoutes(), d.linkRoutes(), d.codeRoutes(), d.sessionRoutes(), d.accountRoutes(), d.factorRoutes(), d.passkeyRoutes(), d.guestRoutes(), d.personalTokenRoutes(), d.seenSessionRoutes(), d.providerRoutes(), d.serviceRoutes(), d.webhookRoutes())
+	return slices.Concat(d.passwordRoutes(), d.linkRoutes(), d.codeRoutes(), d.sessionRoutes(), d.accountRoutes(), d.factorRoutes(), d.passkeyRoutes(), d.guestRoutes(), d.personalTokenRoutes(), d.seenSessionRoutes(), d.providerRoutes(), d.serviceRoutes(), d.webhookRoutes(), d.oauthRoutes())
 }
 
 // verification is what a request counts as that mails a link to confirm an address, if it does.

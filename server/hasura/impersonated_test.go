@@ -35,6 +35,9 @@ var impersonated = map[string]outcome{
 	"sendVerificationEmail": alone, "verifyTicket": alone, "verifyTicketHead": alone, "verifyTicketConfirmed": alone, "signInAnonymous": alone, "signInPAT": alone,
 	"signUpWebauthn": alone, "verifySignUpWebauthn": alone, "signInWebauthn": alone, "verifySignInWebauthn": alone, "healthCheckGet": alone, "healthCheckHead": alone,
 	"readinessCheck": alone, "getVersion": alone, "getJWKs": alone, "getOpenAPI": alone, "hasuraWebhookPost": alone, "verifySignInMfaTotp": alone,
+	// The OAuth server is off there; TestOperatorsLetNobodyIn has it on.
+	"oauth2Authorize": alone, "oauth2AuthorizePost": alone, "oauth2LoginGet": alone, "oauth2LoginPost": alone, "oauth2Token": alone, "oauth2Introspect": alone,
+	"oauth2Revoke": alone, "oauth2UserinfoGet": alone, "oauth2UserinfoPost": alone, "oauth2Jwks": alone, "getOpenIDConfiguration": alone, "getOAuthAuthorizationServer": alone,
 	"signInProvider": alone, "signUpProvider": alone, "signInProviderCallback": alone, "signInProviderCallbackPost": alone, "signInIdToken": alone, "signUpIdToken": alone,
 }
 

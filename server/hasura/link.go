@@ -65,6 +65,9 @@ func (d *Door) open(w http.ResponseWriter, r *http.Request, status int, looked f
 	if visited.Code != "" {
 		return d.redirect(w, status, to, url.Values{"type": {string(visited.Purpose)}, "code": {visited.Code}})
 	}
+	if visited.Half { // nobody is signed in before the other address has confirmed it, too
+		return d.redirect(w, status, to, url.Values{"type": {string(visited.Purpose)}})
+	}
 	q := d.admitted(visited.Admission)
 	q.Set("type", string(visited.Purpose))
 	return d.redirect(w, status, to, q)

@@ -43,7 +43,7 @@ func (d *Door) signUpPasskey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	admission, err := d.SignUp.WithPasskey(r.Context(), flow.PasskeySignUpAnswer{
-		Answer: in.Credential.toRoom(), Nickname: cmp.Or(text(in.Nickname), text(in.Options.Nickname)), Options: in.Options.toFlow(),
+		Answer: in.Credential.Answer(), Nickname: cmp.Or(text(in.Nickname), text(in.Options.Nickname)), Options: in.Options.toFlow(),
 		CodeChallenge: text(in.CodeChallenge), Said: said(in.Verbatim), Client: server.Client(w),
 	})
 	if err != nil {
@@ -61,7 +61,7 @@ func (d *Door) beginPasskeySignIn(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	return server.JSON(w, http.StatusOK, toRequestOptions(request))
+	return server.JSON(w, http.StatusOK, server.ToRequestOptions(request))
 }
 
 func (d *Door) signInPasskey(w http.ResponseWriter, r *http.Request) error {
@@ -69,7 +69,7 @@ func (d *Door) signInPasskey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	admission, err := d.SignIn.WithPasskey(r.Context(), flow.PasskeyAnswer{Answer: in.Credential.toRoom(), Said: said(in.Verbatim), Client: server.Client(w)})
+	admission, err := d.SignIn.WithPasskey(r.Context(), flow.PasskeyAnswer{Answer: in.Credential.Answer(), Said: said(in.Verbatim), Client: server.Client(w)})
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (d *Door) beginPasskeyElevation(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return err
 	}
-	return server.JSON(w, http.StatusOK, toRequestOptions(request))
+	return server.JSON(w, http.StatusOK, server.ToRequestOptions(request))
 }
 
 func (d *Door) elevateByPasskey(w http.ResponseWriter, r *http.Request) error {
@@ -98,7 +98,7 @@ func (d *Door) elevateByPasskey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	admission, err := d.Account.ElevateByPasskey(r.Context(), actor, flow.PasskeyAnswer{Answer: in.Credential.toRoom(), Client: server.Client(w)})
+	admission, err := d.Account.ElevateByPasskey(r.Context(), actor, flow.PasskeyAnswer{Answer: in.Credential.Answer(), Client: server.Client(w)})
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (d *Door) addPasskey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	key, err := d.Account.AddPasskey(r.Context(), flow.NewPasskey{
-		Actor: actor, Answer: in.Credential.toRoom(), Nickname: text(in.Nickname), Client: server.Client(w),
+		Actor: actor, Answer: in.Credential.Answer(), Nickname: text(in.Nickname), Client: server.Client(w),
 	})
 	if err != nil {
 		return err
@@ -158,7 +158,7 @@ func (d *Door) renamePasskey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	change.Nickname = in.Nickname
-	if err := d.Account.RenamePasskey(r.Context(), change); err != nil {
+	if _, err := d.Account.RenamePasskey(r.Context(), change); err != nil {
 		return err
 	}
 	return ok(w)

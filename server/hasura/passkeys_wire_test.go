@@ -47,7 +47,7 @@ func FuzzCredentialJSON(f *testing.F) {
 		case err != nil && auth.CodeOf(err) != auth.BadRequest:
 			t.Errorf("no bad request: %v", err)
 		case err == nil:
-			in := made.Credential.toRoom()
+			in := made.Credential.Answer()
 			if len(in.CredentialID) == 0 || len(in.CredentialID) > passkeys.MaxCredentialID+2 || len(in.ClientData) == 0 || len(in.AttestationObject) == 0 || len(in.AttestationObject) > passkeys.MaxAttestation+2 {
 				t.Errorf("out of bounds: %d, %d, %d bytes", len(in.CredentialID), len(in.ClientData), len(in.AttestationObject))
 			}
@@ -57,7 +57,7 @@ func FuzzCredentialJSON(f *testing.F) {
 		case err != nil && auth.CodeOf(err) != auth.BadRequest:
 			t.Errorf("no bad request: %v", err)
 		case err == nil:
-			if in := answer.Credential.toRoom(); len(in.CredentialID) == 0 || len(in.ClientData) == 0 || len(in.AuthenticatorData) == 0 || len(in.Signature) == 0 || len(in.UserHandle) > passkeys.MaxUserHandle {
+			if in := answer.Credential.Answer(); len(in.CredentialID) == 0 || len(in.ClientData) == 0 || len(in.AuthenticatorData) == 0 || len(in.Signature) == 0 || len(in.UserHandle) > passkeys.MaxUserHandle {
 				t.Errorf("out of bounds: %+v", in)
 			}
 		}

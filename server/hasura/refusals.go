@@ -96,6 +96,13 @@ var refusals = map[auth.Code]refusal{
 	auth.DeletionTooSlow:      {409, "invalid-request", "The request payload is incorrect", false, ""},
 	auth.RoleExists:           {409, "invalid-request", "The request payload is incorrect", false, ""},
 	auth.RoleInUse:            {409, "invalid-request", "The request payload is incorrect", false, ""},
+	// Those of /oauth2/*, which speaks the words of the standards: see flow.OAuthWords.
+	auth.OAuthRequestUnknown: {400, "invalid-request", "The request of the client is unknown, expired or answered already", false, "What a client of the OAuth server asked was answered, waited for more than ten minutes, is shown to another user, or the client is gone: begin anew at the client."},
+	auth.InvalidGrant:        {400, "invalid-request", "The request payload is incorrect", false, ""},
+	auth.InvalidScope:        {400, "invalid-request", "The request payload is incorrect", false, ""},
+	auth.WrongResponseType:   {400, "invalid-request", "The request payload is incorrect", false, ""},
+	auth.WrongGrantType:      {400, "invalid-request", "The request payload is incorrect", false, ""},
+	auth.ConsentUnknown:      {404, "not-found", "There is nothing at this address", false, ""},
 }
 
 // userAlreadyExists is the newer word for an address that another user has.

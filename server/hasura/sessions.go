@@ -26,6 +26,8 @@ type seenSession struct {
 	Methods    []string  `json:"methods"`
 	AAL        int       `json:"aal"`
 	Current    bool      `json:"current"`
+	ClientID   string    `json:"clientId,omitempty"`
+	ClientName string    `json:"clientName,omitempty"`
 }
 
 type sessionList struct {
@@ -50,6 +52,7 @@ func (d *Door) listSessions(w http.ResponseWriter, r *http.Request) error {
 		list.Sessions[i] = seenSession{
 			ID: s.ID, CreatedAt: s.CreatedAt.UTC(), LastUsedAt: s.LastUsedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),
 			Device: deviceOf(s.UserAgent), UserAgent: s.UserAgent, Network: s.AddressPrefix, Methods: methods, AAL: s.AAL, Current: s.Current,
+			ClientID: s.ClientID, ClientName: s.ClientName,
 		}
 	}
 	return server.JSON(w, http.StatusOK, list)

@@ -94,6 +94,12 @@ var refusals = map[auth.Code]refusal{
 	auth.DeletionTooSlow:      {403, "unauthorized", "That is for operators, elsewhere"},
 	auth.RoleExists:           {403, "unauthorized", "That is for operators, elsewhere"},
 	auth.RoleInUse:            {403, "unauthorized", "That is for operators, elsewhere"},
+	auth.OAuthRequestUnknown:  {403, "unauthorized", "That is for clients, elsewhere"},
+	auth.InvalidGrant:         {403, "unauthorized", "That is for clients, elsewhere"},
+	auth.InvalidScope:         {403, "unauthorized", "That is for clients, elsewhere"},
+	auth.WrongResponseType:    {403, "unauthorized", "That is for clients, elsewhere"},
+	auth.WrongGrantType:       {403, "unauthorized", "That is for clients, elsewhere"},
+	auth.ConsentUnknown:       {403, "unauthorized", "That is for clients, elsewhere"},
 
 	auth.HookFailed: {500, "unexpected-state", "hook: it does not answer as it should"},
 }
