@@ -32,6 +32,11 @@ type Settings struct {
 	PathRecovery     string `env:"AUTH_GOTRUE_MAIL_PATH_RECOVERY" doc:"The same for links that sign in or lead to another password."`
 	PathEmailChange  string `env:"AUTH_GOTRUE_MAIL_PATH_EMAIL_CHANGE" doc:"The same for links that confirm another address."`
 
+	SecureEmail       bool   `env:"AUTH_GOTRUE_SECURE_EMAIL_CHANGE_ENABLED" default:"true" doc:"A change of address is confirmed at the current address, too, where somebody has confirmed that. It counts at every API as soon as this one is there."`
+	OAuthPath         string `env:"AUTH_GOTRUE_OAUTH_AUTHORIZATION_PATH" default:"/oauth/consent" doc:"Page of the application, below AUTH_CLIENT_URL, that asks users whether they let a client of the OAuth server in (AUTH_OAUTH2_PROVIDER_ENABLED); it gets authorization_id."`
+	OAuthDefaultScope string `env:"AUTH_GOTRUE_OAUTH_DEFAULT_SCOPE" default:"email" doc:"Scopes, with blanks between them, of clients of the OAuth server that ask for none at this API."`
+	OAuthRegistration bool   `env:"AUTH_GOTRUE_OAUTH_DYNAMIC_REGISTRATION" default:"false" doc:"Let clients of the OAuth server register themselves at this API (/oauth/clients/register), whoever they are. Users are asked before any of them learns anything."`
+
 	Reauthenticate bool `env:"AUTH_GOTRUE_PASSWORD_REAUTHENTICATION" default:"false" doc:"Users who signed in more than a day ago must give a fresh proof to change their password: here a code that is sent to them (reauthenticate), at the other APIs an elevated session."`
 }
 
@@ -39,6 +44,12 @@ type Settings struct {
 func (s Settings) Check(report func(env, problem string)) {
 	if err := flow.CheckGlobs(s.Allowed); err != nil {
 		report("AUTH_GOTRUE_URI_ALLOW_LIST", err.Error())
+	}
+	if u, err := url.Parse(s.OAuthPath); err != nil || u.IsAbs() || u.Host != "" || u.Fragment != "" || !strings.HasPrefix(s.OAuthPath, "/") {
+		report("AUTH_GOTRUE_OAUTH_AUTHORIZATION_PATH", "must be a path such as /oauth/consent")
+	}
+	if !knownScopes(s.OAuthDefaultScope) {
+		report("AUTH_GOTRUE_OAUTH_DEFAULT_SCOPE", "must be one or more of "+strings.Join(OAuthScopes(), ", ")+", with blanks between them")
 	}
 	for env, path := range map[string]string{
 		"AUTH_GOTRUE_MAIL_PATH_INVITE": s.PathInvite, "AUTH_GOTRUE_MAIL_PATH_CONFIRMATION": s.PathConfirmation,
@@ -48,6 +59,16 @@ func (s Settings) Check(report func(env, problem string)) {
 			report(env, "must be a path such as /auth/v1/verify")
 		}
 	}
+}
+
+// OAuthScopes are those that clients may ask for here: all but the one that speaks to Hasura.
+func OAuthScopes() []string {
+	return slices.DeleteFunc(auth.OAuthScopes(), func(s string) bool { return s == auth.ScopeGraphQL })
+}
+
+func knownScopes(text string) bool {
+	list := strings.Fields(text)
+	return len(list) > 0 && !slices.ContainsFunc(list, func(s string) bool { return !slices.Contains(OAuthScopes(), s) })
 }
 
 // Door is the dialect over the flows.
@@ -69,6 +90,11 @@ type Door struct {
 	Returns  server.Returns
 	Admin    *flow.Admin
 	Secret   server.AdminSecret
+	// OAuth is the OAuth server behind the door; nil where there is none.
+	OAuth   *flow.OAuth
+	Clients *flow.OAuthClients // of it
+	// Registers lets clients register themselves.
+	Registers bool
 	// URL is the public address of the door.
 	URL string
 	// Linking has users link identities by themselves, and take them off.
@@ -87,7 +113,7 @@ type route struct {
 
 func (d *Door) routes() []route {
 	mails := []server.Bucket{server.Mails}
-	return append(d.linkingRoutes(), []route{
+	return slices.Concat(d.linkingRoutes(), d.passkeyRoutes(), d.oauthRoutes(), []route{
 		{method: "GET", path: "/health", handle: d.health},
 		{method: "GET", path: "/settings", handle: d.settings},
 		{method: "GET", path: "/.well-known/jwks.json", handle: d.Health.Keys},
@@ -119,6 +145,7 @@ func (d *Door) routes() []route {
 		{method: "DELETE", path: "/admin/users/{user_id}/factors/{factor_id}", handle: d.forOperators(d.deleteFactor)},
 		{method: "GET", path: "/admin/users/{user_id}/passkeys", handle: d.forOperators(d.listPasskeys)},
 		{method: "DELETE", path: "/admin/users/{user_id}/passkeys/{passkey_id}", handle: d.forOperators(d.deletePasskey)},
+		{method: "GET", path: "/admin/audit", handle: d.forOperators(d.auditLog)},
 		{method: "POST", path: "/invite", handle: d.forOperators(d.invite)},
 		{method: "POST", path: "/admin/generate_link", handle: d.forOperators(d.generateLink)},
 
@@ -126,7 +153,7 @@ func (d *Door) routes() []route {
 		{method: "DELETE", path: "/factors/{id}", handle: d.removeFactor},
 		{method: "POST", path: "/factors/{id}/challenge", handle: d.challengeFactor},
 		{method: "POST", path: "/factors/{id}/verify", handle: d.verifyFactor},
-	}...)
+	})
 }
 
 func (d *Door) signUpBuckets() []server.Bucket {

@@ -95,7 +95,7 @@ func (in *mailRequest) Check() error {
 	if err := in.pkce.check(); err != nil {
 		return err
 	}
-	if in.Type == typeSMS {
+	if in.Type == typeSMS || in.Type == typePhoneChange {
 		return textable(in.Phone, "")
 	}
 	return in.Email.check()
@@ -122,10 +122,10 @@ func (d *Door) resend(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch in.Type {
 	case "signup":
-	case typeSMS:
+	case typeSMS, typePhoneChange:
 		return d.textAgain(w, r, in)
 	default:
-		return auth.Invalid{Field: "type", Problem: "must be signup or sms"}
+		return auth.Invalid{Field: "type", Problem: "must be signup, sms or phone_change"}
 	}
 	if !d.Offered.Email {
 		return noEmail(http.StatusBadRequest, "signups")

@@ -10,8 +10,11 @@ import (
 	"postern/server"
 )
 
-// typeSMS is the type of codes in text messages.
-const typeSMS = "sms"
+// The types of codes in text messages: to sign in by, and to change the number.
+const (
+	typeSMS         = "sms"
+	typePhoneChange = "phone_change"
+)
 
 // number is a telephone number with its plus sign, which this dialect leaves out; empty where nothing is given.
 func number(typed string) string {
@@ -70,16 +73,24 @@ func (d *Door) textSignIn(w http.ResponseWriter, r *http.Request, in otpRequest)
 
 // textAgain sends another code.
 func (d *Door) textAgain(w http.ResponseWriter, r *http.Request, in mailRequest) error {
-	return d.text(w, r, d.SignIn.ResendCode, flow.CodeSignIn{PhoneNumber: numberIn(in.Phone), Client: server.Client(w)})
+	again := d.SignIn.ResendCode
+	if in.Type == typePhoneChange {
+		again = d.SignIn.ResendNewPhone
+	}
+	return d.text(w, r, again, flow.CodeSignIn{PhoneNumber: numberIn(in.Phone), Client: server.Client(w)})
 }
 
 // verifyText takes the code of a text message.
 func (d *Door) verifyText(w http.ResponseWriter, r *http.Request, in verifyRequest) error {
-	admission, err := d.SignIn.WithCode(r.Context(), flow.TypedCode{PhoneNumber: numberIn(in.Phone), Code: in.Token, Client: server.Client(w)})
+	take := d.SignIn.WithCode
+	if in.Type == typePhoneChange {
+		take = d.SignIn.WithNewPhone
+	}
+	admission, err := take(r.Context(), flow.TypedCode{PhoneNumber: numberIn(in.Phone), Code: in.Token, Client: server.Client(w)})
 	if err != nil {
 		return here(err, map[auth.Code]refusal{auth.EndpointDisabled: noTexts[auth.EndpointDisabled]})
 	}
-	return d.admit(w, admission, func(s session) any { return typedSession{s, typeSMS} })
+	return d.admit(w, admission, func(s session) any { return typedSession{s, in.Type} })
 }
 
 // checkText tells what is wrong with a request to verify the code of a text message.
@@ -93,4 +104,24 @@ func (in *verifyRequest) checkText() error {
 		return auth.Invalid{Field: "token", Problem: "must be the code of the text message"}
 	}
 	return textable(in.Phone, "")
+}
+
+// signUpByPhone signs up who comes with a number. They are let in once they have typed the code that is sent there.
+func (d *Door) signUpByPhone(w http.ResponseWriter, r *http.Request, in signUpRequest) error {
+	if in.Challenge != "" {
+		return auth.Invalid{Field: "code_challenge", Problem: "is for addresses alone: a code in a text message is typed, and nothing is exchanged"}
+	}
+	if err := textable(in.Phone, in.Channel); err != nil {
+		return err
+	}
+	if err := d.Guards.Take(server.Texts, server.Client(w).Bucket()); err != nil {
+		return err
+	}
+	out, err := d.SignUp.RegisterByPhone(r.Context(), flow.PasswordSignUp{
+		PhoneNumber: numberIn(in.Phone), Password: in.Password, Options: d.options(r, in.Data), Said: said(in.Verbatim), Client: server.Client(w),
+	})
+	if err != nil {
+		return here(err, map[auth.Code]refusal{auth.EndpointDisabled: {http.StatusBadRequest, "phone_provider_disabled", "Phone signups are disabled"}})
+	}
+	return d.tellSignedUp(w, out)
 }

@@ -39,7 +39,7 @@ func TestCodesInTextMessages(t *testing.T) {
 		`{"type":"sms","phone":"` + phone + `","token":"000000"}`:                "otp_expired",
 		`{"type":"sms","phone":"` + newPhone(t) + `","token":"` + code + `"}`:    "otp_expired",
 		`{"type":"email","email":"ann@example.com","token":"` + code + `"}`:      "otp_expired",
-		`{"type":"phone_change","phone":"` + phone + `","token":"` + code + `"}`: "validation_failed",
+		`{"type":"phone_change","phone":"` + phone + `","token":"` + code + `"}`: "otp_expired",
 		`{"type":"sms","phone":"no number","token":"` + code + `"}`:              "validation_failed",
 		`{"type":"sms","phone":"` + phone + `"}`:                                 "validation_failed",
 		`{"type":"sms","token_hash":"` + code + `"}`:                             "validation_failed",
@@ -69,7 +69,7 @@ func TestCodesInTextMessages(t *testing.T) {
 	}
 	d.ok(t, "POST", "/resend", `{"type":"sms","phone":"`+newPhone(t)+`"}`) // nobody's, and nobody learns it
 	for path, body := range map[string]string{
-		"/otp": `{"phone":"` + phone + `","channel":"whatsapp"}`, "/otp?": `{"phone":"05551234567"}`, "/magiclink": `{"phone":"` + phone + `"}`, "/resend": `{"type":"phone_change","phone":"` + phone + `"}`,
+		"/otp": `{"phone":"` + phone + `","channel":"whatsapp"}`, "/otp?": `{"phone":"05551234567"}`, "/magiclink": `{"phone":"` + phone + `"}`, "/resend": `{"type":"phone_change","phone":"nobody"}`,
 		"/resend?": `{"type":"sms"}`, "/otp?x": `{"email":"a@example.com","channel":"sms"}`,
 	} {
 		d.ask(t, "POST", path, body).refused(t, 400, "validation_failed")

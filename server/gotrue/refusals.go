@@ -105,6 +105,12 @@ var refusals = map[auth.Code]refusal{
 	auth.RoleExists:           {409, "conflict", "The role exists"},
 	auth.RoleInUse:            {409, "conflict", "The role is in use"},
 	auth.DeletionTooSlow:      {409, "conflict", "Deleting the user took too long"},
+	auth.OAuthRequestUnknown:  {404, "oauth_authorization_not_found", "authorization not found"},
+	auth.ConsentUnknown:       {404, "oauth_consent_not_found", "No grant found for this client"},
+	auth.InvalidGrant:         {400, "validation_failed", "Invalid grant"},
+	auth.InvalidScope:         {400, "validation_failed", "Invalid scope"},
+	auth.WrongResponseType:    {400, "validation_failed", "response_type must be code"},
+	auth.WrongGrantType:       {400, "invalid_credentials", "unsupported_grant_type"},
 }
 
 // wrongTypes are what is said of members of another type than they must have.

@@ -17,6 +17,7 @@ type signUpRequest struct {
 
 	Email    address         `json:"email"`
 	Phone    string          `json:"phone"`
+	Channel  string          `json:"channel"`
 	Password string          `json:"password"`
 	Data     json.RawMessage `json:"data"`
 }
@@ -83,7 +84,7 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
 	case in.Password == "":
 		return refusal{http.StatusBadRequest, "validation_failed", "Signup requires a valid password"}
 	case in.Phone != "":
-		return refusal{http.StatusBadRequest, "phone_provider_disabled", "Phone signups are disabled"}
+		return d.signUpByPhone(w, r, in)
 	}
 	if !d.Offered.Email {
 		return noEmail(http.StatusBadRequest, "signups")
@@ -102,6 +103,11 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
 	case out.Grant != nil:
 		return d.admit(w, auth.Admission{Grant: out.Grant}, func(s session) any { return s })
 	}
+	return d.tellSignedUp(w, out)
+}
+
+// tellSignedUp answers who must confirm something first; and alike who signs up with what somebody has.
+func (d *Door) tellSignedUp(w http.ResponseWriter, out flow.SignedUp) error {
 	u := userobject.Whole(out.User, nil)
 	now := d.Front.Now().UTC()
 	u.ConfirmationSent = &now

@@ -46,21 +46,31 @@ func (d *Door) passwordGrant(w http.ResponseWriter, r *http.Request) error {
 		return err
 	case in.Email != "" && in.Phone != "":
 		return auth.Invalid{Field: "email", Problem: "and phone: only one of the two can sign in"}
-	case in.Phone != "":
-		return refusal{http.StatusUnprocessableEntity, "phone_provider_disabled", "Phone logins are disabled"}
-	case in.Email == "":
+	case in.Email == "" && in.Phone == "":
 		return auth.Invalid{Field: "email", Problem: "or phone is missing"}
-	case !d.Offered.Email:
+	case in.Email != "" && !d.Offered.Email:
 		return noEmail(http.StatusUnprocessableEntity, "logins")
-	case in.Password == "" || len(in.Password) > 1024 || !flow.ValidEmail(string(in.Email)):
+	case in.Password == "" || len(in.Password) > 1024, in.Email != "" && !flow.ValidEmail(string(in.Email)), in.Phone != "" && numberIn(in.Phone) == "":
 		return auth.InvalidCredentials // nobody's
 	}
-	admission, err := d.SignIn.WithPassword(r.Context(), flow.PasswordSignIn{Email: string(in.Email), Password: in.Password, Said: said(in.Verbatim), Client: server.Client(w)})
+	admission, err := d.SignIn.WithPassword(r.Context(), flow.PasswordSignIn{
+		Email: string(in.Email), PhoneNumber: numberIn(in.Phone), Password: in.Password, Said: said(in.Verbatim), Client: server.Client(w),
+	})
 	if err != nil {
-		banned := refusal{http.StatusBadRequest, "user_banned", "User is banned"}
-		return here(err, map[auth.Code]refusal{auth.UserBanned: banned, auth.UserDisabled: banned, auth.UserAnonymous: refusals[auth.InvalidCredentials]})
+		return here(err, badLogin(in.Phone != ""))
 	}
 	return d.admit(w, admission, func(s session) any { return passwordSession{session: s} })
+}
+
+// badLogin words what stands in the way of who knows their password.
+func badLogin(byPhone bool) map[auth.Code]refusal {
+	banned := refusal{http.StatusBadRequest, "user_banned", "User is banned"}
+	words := map[auth.Code]refusal{auth.UserBanned: banned, auth.UserDisabled: banned, auth.UserAnonymous: refusals[auth.InvalidCredentials]}
+	if byPhone {
+		words[auth.UserUnverified] = refusal{http.StatusBadRequest, "phone_not_confirmed", "Phone not confirmed"}
+		words[auth.EndpointDisabled] = refusal{http.StatusUnprocessableEntity, "phone_provider_disabled", "Phone logins are disabled"}
+	}
+	return words
 }
 
 type refreshRequest struct {

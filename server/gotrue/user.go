@@ -27,6 +27,7 @@ type updateRequest struct {
 
 	Email       address         `json:"email"`
 	Phone       string          `json:"phone"`
+	Channel     string          `json:"channel"`
 	Password    *string         `json:"password"`
 	Nonce       string          `json:"nonce"`
 	Data        json.RawMessage `json:"data"`
@@ -46,6 +47,11 @@ func (in *updateRequest) Check() error {
 			return err
 		}
 	}
+	if in.Phone != "" {
+		if err := textable(in.Phone, in.Channel); err != nil {
+			return err
+		}
+	}
 	return dataIn(in.Data)
 }
 
@@ -58,20 +64,20 @@ func (d *Door) updateUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if in.Phone != "" {
-		return refusal{http.StatusBadRequest, "phone_provider_disabled", "Phone numbers cannot be changed"}
-	}
-	if in.Email != "" {
-		if err := d.Guards.Take(server.Mails, server.Client(w).Bucket()); err != nil {
+	for bucket, given := range map[server.Bucket]bool{server.Mails: in.Email != "", server.Texts: in.Phone != ""} {
+		if !given {
+			continue
+		}
+		if err := d.Guards.Take(bucket, server.Client(w).Bucket()); err != nil {
 			return err
 		}
 	}
 	u, details, err := d.Account.Update(r.Context(), flow.AccountChange{
-		Actor: actor, NewEmail: string(in.Email), Password: in.Password, Nonce: in.Nonce, Metadata: given(in.Data),
+		Actor: actor, NewEmail: string(in.Email), NewPhone: numberIn(in.Phone), Password: in.Password, Nonce: in.Nonce, Metadata: given(in.Data),
 		RedirectTo: d.redirectTo(r), CodeChallenge: in.Challenge, Client: server.Client(w),
 	})
 	if err != nil {
-		return here(err, map[auth.Code]refusal{auth.FactorRequired: refusals[auth.NotElevated], auth.InvalidOTP: badNonce(in.Nonce), auth.TooManyOTPs: badNonce(in.Nonce)})
+		return here(err, map[auth.Code]refusal{auth.EndpointDisabled: noTexts[auth.EndpointDisabled], auth.FactorRequired: refusals[auth.NotElevated], auth.InvalidOTP: badNonce(in.Nonce), auth.TooManyOTPs: badNonce(in.Nonce)})
 	}
 	return server.JSON(w, http.StatusOK, userobject.Whole(u, &details))
 }
@@ -96,7 +102,7 @@ func (d *Door) logout(w http.ResponseWriter, r *http.Request) error {
 		return auth.Invalid{Field: "scope", Problem: "must be global, local or others"}
 	}
 	if err != nil {
-		return err
+		return here(err, map[auth.Code]refusal{auth.FactorRequired: {http.StatusForbidden, "insufficient_aal", "AAL2 is required to sign out other sessions"}})
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -1,6 +1,7 @@
 package gotrue
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -104,13 +105,19 @@ func (d *Door) openLink(w http.ResponseWriter, r *http.Request) error {
 		visited, err = d.Links.Open(r.Context(), looked)
 	}
 	if err != nil {
-		return sendBack(w, to, err)
+		return sendBack(w, to, err, looked.HasChallenge())
+	}
+	if visited.Half {
+		if looked.HasChallenge() {
+			to = withQuery(to, url.Values{"message": {halfway}})
+		}
+		return send(w, withFragment(to, url.Values{"message": {halfway}, "sb": {""}}))
 	}
 	if visited.Code != "" {
 		return send(w, withQuery(to, url.Values{"code": {visited.Code}}))
 	}
 	if visited.Grant == nil {
-		return sendBack(w, to, auth.FactorRequired)
+		return sendBack(w, to, auth.FactorRequired, false)
 	}
 	s := d.toSession(visited.Grant)
 	return send(w, withFragment(to, url.Values{
@@ -126,13 +133,19 @@ func (d *Door) look(w http.ResponseWriter, r *http.Request, token, kind string) 
 // redirected are the words of OAuth for the status of a refusal.
 var redirected = map[int]string{400: "invalid_request", 401: "unauthorized_client", 403: "access_denied", 500: "server_error", 503: "temporarily_unavailable"}
 
-// sendBack sends the browser on with a refusal.
-func sendBack(w http.ResponseWriter, to string, err error) error {
+// sendBack sends the browser on with a refusal, in the fragment; in the query, too, where that is where the application would have
+// looked for its code.
+func sendBack(w http.ResponseWriter, to string, err error, inQuery bool) error {
 	server.Note(w, err)
 	no := words(auth.CodeOf(err), err)
 	v := url.Values{"error_code": {no.code}, "error_description": {no.message}, "sb": {""}}
 	if word := redirected[no.status]; word != "" {
 		v.Set("error", word)
+	}
+	if inQuery {
+		q := maps.Clone(v)
+		q.Del("sb")
+		to = withQuery(to, q)
 	}
 	return send(w, withFragment(to, v))
 }
@@ -163,6 +176,9 @@ func withFragment(to string, values url.Values) string {
 	return to + "#" + values.Encode()
 }
 
+// halfway is what is said when one of two addresses confirmed a change.
+const halfway = "This address has confirmed the change. Please confirm it by the mail to the other address, too."
+
 type verifyRequest struct {
 	Type      string  `json:"type"`
 	Token     string  `json:"token"`
@@ -176,16 +192,16 @@ func (in *verifyRequest) Check() error {
 	switch {
 	case in.Type == "":
 		return auth.Invalid{Field: "type", Problem: "is missing"}
-	case in.Type == typeSMS:
+	case in.Type == typeSMS, in.Type == typePhoneChange:
 		return in.checkText()
 	case purposesOf(in.Type) == nil:
-		return auth.Invalid{Field: "type", Problem: "must be signup, invite, magiclink, recovery, email_change, email or sms"}
+		return auth.Invalid{Field: "type", Problem: "must be signup, invite, magiclink, recovery, email_change, email, sms or phone_change"}
 	case in.Token == "" && in.TokenHash == "":
 		return auth.Invalid{Field: "token", Problem: "or token_hash is missing"}
 	case in.TokenHash != "" && (in.Email != "" || in.Phone != "" || in.Token != ""):
 		return auth.Invalid{Field: "token_hash", Problem: "must come alone, with type"}
 	case in.Phone != "":
-		return auth.Invalid{Field: "phone", Problem: "belongs to the type sms"}
+		return auth.Invalid{Field: "phone", Problem: "belongs to the types sms and phone_change"}
 	case in.Email != "":
 		return in.Email.check()
 	}
@@ -201,7 +217,7 @@ func (d *Door) verify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if in.Type == typeSMS {
+	if in.Type == typeSMS || in.Type == typePhoneChange {
 		return d.verifyText(w, r, in)
 	}
 	var visited flow.Visited
@@ -212,6 +228,9 @@ func (d *Door) verify(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil {
 		return err
+	}
+	if visited.Half {
+		return server.JSON(w, http.StatusOK, map[string]string{"code": "200", "msg": halfway})
 	}
 	return d.admit(w, visited.Admission, func(s session) any { return typedSession{s, wordOf(visited.Purpose)} })
 }
