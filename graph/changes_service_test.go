@@ -45,6 +45,20 @@ func (w *world) serviceChanges() map[string][]change {
 			return object{"id": w.machine(t), "name": "CD", "audiences": []any{"https://api.example.com/"}, "scopes": []any{}, "metadata": texts("a", "1")}
 		})},
 		"deleteMachineClient": {once(func(t testing.TB) object { return object{"id": w.machine(t)} })},
+		"createOAuthClient": {once(func(testing.TB) object {
+			return object{
+				"name": "Wiki", "uri": "https://wiki.example.com/", "logoUri": "https://wiki.example.com/logo.png", "redirectUris": []any{"https://wiki.example.com/cb"},
+				"scopes": []any{"openid", "graphql"}, "grantTypes": []any{"authorization_code"}, "authMethod": "CLIENT_SECRET_POST",
+			}
+		})},
+		"newOAuthClientSecret": {once(func(t testing.TB) object { return object{"id": w.oauthClient(t)} })},
+		"updateOAuthClient": {once(func(t testing.TB) object {
+			return object{
+				"id": w.oauthClient(t), "name": "Mail", "uri": "", "logoUri": "", "redirectUris": []any{"https://mail.example.com/cb"},
+				"scopes": []any{"email"}, "grantTypes": []any{"authorization_code"}, "authMethod": "CLIENT_SECRET_POST",
+			}
+		})},
+		"deleteOAuthClient": {once(func(t testing.TB) object { return object{"id": w.oauthClient(t)} })},
 		"replayEvent": {once(func(t testing.TB) object {
 			id, _ := w.oldEvent(t)
 			return object{"id": id, "receiver": "crm"}

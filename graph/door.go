@@ -30,6 +30,7 @@ type Door struct {
 	Admin    *flow.Admin
 	Scripts  *flow.Scripts
 	Machines *flow.Machines
+	OAuth    *flow.OAuthClients
 	Service  *flow.Service
 	Signer   *tokens.Signer
 	Secret   server.AdminSecret

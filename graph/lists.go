@@ -14,7 +14,7 @@ func (u *user) Sessions(ctx context.Context, of *wire.User, first int) ([]*wire.
 	return listed(ctx, of, "sessions", first, u.Admin.SessionsOfUsers, func(s store.ListedSession) *wire.UserSession {
 		return &wire.UserSession{
 			ID: s.ID, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, LastUsedAt: s.LastUsedAt, EndsAt: s.EndsAt, Aal: s.AAL, Amr: s.AMR,
-			UserAgent: nullable(s.UserAgent), AddressPrefix: nullable(s.AddressPrefix),
+			UserAgent: nullable(s.UserAgent), AddressPrefix: nullable(s.AddressPrefix), OauthClientID: nullable(s.ClientID),
 		}
 	})
 }

@@ -47,6 +47,10 @@ func secretKind(p auth.Purpose) wire.PendingSecretKind {
 		return wire.PendingSecretKindReauthenticate
 	case auth.PasskeySignUp, auth.PasskeySignIn, auth.PasskeyAdd, auth.PasskeyElevate:
 		return wire.PendingSecretKindPasskeyChallenge
+	case auth.OAuthRequest:
+		return wire.PendingSecretKindOauthRequest
+	case auth.OAuthCode:
+		return wire.PendingSecretKindOauthCode
 	case auth.ProviderState, auth.ProviderLink, auth.ProviderSetOut:
 		return wire.PendingSecretKindProviderState
 	}

@@ -26,6 +26,7 @@ func serviceSettings(t testing.TB) map[string]string {
 func (w *world) service(t testing.TB) {
 	id := w.script(t)
 	get(t, w.h, `mutation{setHookSecrets(input:{id:"`+id+`",secrets:[{name:"A",value:"1"}]}){hookScript{id}}}`, nil)
+	w.samples["Query.oauthClient.id"] = w.oauthClient(t)
 	w.deadEvent(t)
 	w.deadMessage(t, "postern_mail")
 	w.deadMessage(t, "postern_sms")
@@ -56,6 +57,14 @@ func (w *world) machine(t testing.TB) string {
 	t.Helper()
 	made := get(t, w.h, `mutation{createMachineClient(input:{name:"CI",scopes:["read:hooks"]}){machineClient{id}}}`, nil)
 	id, _ := at(t, made, "createMachineClient", "machineClient", "id").(string)
+	return id
+}
+
+// oauthClient makes a client of the OAuth server.
+func (w *world) oauthClient(t testing.TB) string {
+	t.Helper()
+	made := get(t, w.h, `mutation{createOAuthClient(input:{name:"Wiki",redirectUris:["https://wiki.example.com/cb"]}){oauthClient{id}}}`, nil)
+	id, _ := at(t, made, "createOAuthClient", "oauthClient", "id").(string)
 	return id
 }
 

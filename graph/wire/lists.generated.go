@@ -830,6 +830,29 @@ func (ec *executionContext) fieldContext_UserSession_addressPrefix(_ context.Con
 	return graphql.NewScalarFieldContext("UserSession", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _UserSession_oauthClientId(ctx context.Context, field graphql.CollectedField, obj *UserSession) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UserSession_oauthClientId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OauthClientID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_UserSession_oauthClientId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UserSession", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 // endregion **************************** field.gotpl *****************************
 
 // region    **************************** input.gotpl *****************************
@@ -1158,6 +1181,11 @@ func (ec *executionContext) _UserSession(ctx context.Context, sel ast.SelectionS
 			}
 		case "addressPrefix":
 			out.Values[i] = ec._UserSession_addressPrefix(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "oauthClientId":
+			out.Values[i] = ec._UserSession_oauthClientId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}

@@ -190,6 +190,32 @@ type CreateMachineClientPayload struct {
 	ClientSecret string `json:"clientSecret"`
 }
 
+// A client of the OAuth server to come.
+type CreateOAuthClientInput struct {
+	// What users are told that it is called, 255 characters at most.
+	Name string `json:"name"`
+	// Its page, https:// alone.
+	URI *string `json:"uri,omitempty"`
+	// Its picture, https:// alone.
+	LogoURI *string `json:"logoUri,omitempty"`
+	// Where it may have users sent back to, 1 to 10 addresses: https, http on the user's own machine, or a scheme of the application's own.
+	RedirectUris []string `json:"redirectUris"`
+	// What it may ask for; openid, profile, email, phone and offline_access if nothing is said. With graphql Hasura lets it do what the user may do.
+	Scopes []string `json:"scopes,omitempty"`
+	// Which grants it may use; authorization_code and refresh_token if nothing is said.
+	GrantTypes []string `json:"grantTypes,omitempty"`
+	// How it shows who it is; CLIENT_SECRET_BASIC if nothing is said.
+	AuthMethod *OAuthClientAuthMethod `json:"authMethod,omitempty"`
+}
+
+// A client of the OAuth server and its secret.
+type CreateOAuthClientPayload struct {
+	// The client.
+	OauthClient *OAuthClient `json:"oauthClient"`
+	// Its secret, now and never again; null for a public client.
+	ClientSecret *string `json:"clientSecret,omitempty"`
+}
+
 // A role to come.
 type CreateRoleInput struct {
 	// Its name: 1 to 100 letters of the Latin alphabet, digits and the signs _ - . : /, with a letter, a digit or _ first.
@@ -320,6 +346,18 @@ type DeleteMachineClientInput struct {
 // What was removed.
 type DeleteMachineClientPayload struct {
 	// The id of the machine client that is gone. Its tokens have ended.
+	ID string `json:"id"`
+}
+
+// Which client of the OAuth server to delete.
+type DeleteOAuthClientInput struct {
+	// Its id.
+	ID string `json:"id"`
+}
+
+// What was deleted.
+type DeleteOAuthClientPayload struct {
+	// The id of the client that is gone. No client gets it again.
 	ID string `json:"id"`
 }
 
@@ -717,6 +755,71 @@ type MachineClientEdge struct {
 	Cursor string `json:"cursor"`
 	// The machine client.
 	Node *MachineClient `json:"node"`
+}
+
+// Whose secret is to change.
+type NewOAuthClientSecretInput struct {
+	// The id of the client.
+	ID string `json:"id"`
+}
+
+// A client of the OAuth server and its new secret.
+type NewOAuthClientSecretPayload struct {
+	// The client.
+	OauthClient *OAuthClient `json:"oauthClient"`
+	// Its secret, now and never again.
+	ClientSecret string `json:"clientSecret"`
+}
+
+// A client of the OAuth server: an application that users let in on their account. Its secret is told once and never
+// shown again.
+type OAuthClient struct {
+	// Its id.
+	ID string `json:"id"`
+	// What users are told that it is called; empty where nobody said.
+	Name string `json:"name"`
+	// Its page, empty where nobody said.
+	URI string `json:"uri"`
+	// Its picture, empty where nobody said.
+	LogoURI string `json:"logoUri"`
+	// Where it may have users sent back to, letter by letter.
+	RedirectUris []string `json:"redirectUris"`
+	// What it may ask for: openid, profile, email, phone, offline_access, graphql.
+	Scopes []string `json:"scopes"`
+	// Which grants it may use: authorization_code, refresh_token.
+	GrantTypes []string `json:"grantTypes"`
+	// How it shows who it is.
+	AuthMethod OAuthClientAuthMethod `json:"authMethod"`
+	// Where it comes from.
+	Origin OAuthClientOrigin `json:"origin"`
+	// When its metadata document was last read; null for those that have none.
+	FetchedAt *time.Time `json:"fetchedAt,omitempty"`
+	// The operator who made it, where it was a user.
+	CreatedBy *string `json:"createdBy,omitempty"`
+	// When it was created.
+	CreatedAt time.Time `json:"createdAt"`
+	// When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// A part of the clients of the OAuth server, in the order of their ids.
+type OAuthClientConnection struct {
+	// The clients with their places.
+	Edges []*OAuthClientEdge `json:"edges"`
+	// The clients.
+	Nodes []*OAuthClient `json:"nodes"`
+	// Where the part lies in the list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in the whole list.
+	TotalCount int `json:"totalCount"`
+}
+
+// One client of the OAuth server in a list.
+type OAuthClientEdge struct {
+	// Its place in the list.
+	Cursor string `json:"cursor"`
+	// The client.
+	Node *OAuthClient `json:"node"`
 }
 
 // Who asks.
@@ -1205,6 +1308,32 @@ type UpdateMachineClientPayload struct {
 	MachineClient *MachineClient `json:"machineClient"`
 }
 
+// What becomes different in a client of the OAuth server. What is left out stays as it is.
+type UpdateOAuthClientInput struct {
+	// Its id.
+	ID string `json:"id"`
+	// Another name.
+	Name *string `json:"name,omitempty"`
+	// Another page.
+	URI *string `json:"uri,omitempty"`
+	// Another picture.
+	LogoURI *string `json:"logoUri,omitempty"`
+	// Other addresses, all of them.
+	RedirectUris []string `json:"redirectUris,omitempty"`
+	// Other scopes, all of them. Tokens that it gets from then on lack those that are gone.
+	Scopes []string `json:"scopes,omitempty"`
+	// Other grants, all of them.
+	GrantTypes []string `json:"grantTypes,omitempty"`
+	// Another way to show its secret. No client gets a secret by it, or loses it.
+	AuthMethod *OAuthClientAuthMethod `json:"authMethod,omitempty"`
+}
+
+// What became of a client of the OAuth server.
+type UpdateOAuthClientPayload struct {
+	// The client as it is now.
+	OauthClient *OAuthClient `json:"oauthClient"`
+}
+
 // What to change of a user. What is left out stays as it is. Null takes away email, phoneNumber, bannedUntil and
 // metadata; nothing else can be null. Credentials are not among it: nobody may choose those of somebody else.
 type UpdateUserInput struct {
@@ -1478,6 +1607,8 @@ type UserSession struct {
 	UserAgent *string `json:"userAgent,omitempty"`
 	// Network of the client's address.
 	AddressPrefix *string `json:"addressPrefix,omitempty"`
+	// The client of the OAuth server that the user gave it to, by its id; null for the user's own.
+	OauthClientID *string `json:"oauthClientId,omitempty"`
 }
 
 // How to count.
@@ -2023,6 +2154,131 @@ func (e MessageState) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// How a client of the OAuth server shows who it is, where it asks for tokens.
+type OAuthClientAuthMethod string
+
+const (
+	// By its secret in the header Authorization (HTTP Basic).
+	OAuthClientAuthMethodClientSecretBasic OAuthClientAuthMethod = "CLIENT_SECRET_BASIC"
+	// By its secret in the body.
+	OAuthClientAuthMethodClientSecretPost OAuthClientAuthMethod = "CLIENT_SECRET_POST"
+	// By its secret, in either of the two ways, as clients that Hasura Auth registered may.
+	OAuthClientAuthMethodClientSecret OAuthClientAuthMethod = "CLIENT_SECRET"
+	// Not at all: it is a public client, which could keep no secret.
+	OAuthClientAuthMethodNone OAuthClientAuthMethod = "NONE"
+)
+
+var AllOAuthClientAuthMethod = []OAuthClientAuthMethod{
+	OAuthClientAuthMethodClientSecretBasic,
+	OAuthClientAuthMethodClientSecretPost,
+	OAuthClientAuthMethodClientSecret,
+	OAuthClientAuthMethodNone,
+}
+
+func (e OAuthClientAuthMethod) IsValid() bool {
+	switch e {
+	case OAuthClientAuthMethodClientSecretBasic, OAuthClientAuthMethodClientSecretPost, OAuthClientAuthMethodClientSecret, OAuthClientAuthMethodNone:
+		return true
+	}
+	return false
+}
+
+func (e OAuthClientAuthMethod) String() string {
+	return string(e)
+}
+
+func (e *OAuthClientAuthMethod) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = OAuthClientAuthMethod(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid OAuthClientAuthMethod", str)
+	}
+	return nil
+}
+
+func (e OAuthClientAuthMethod) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *OAuthClientAuthMethod) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e OAuthClientAuthMethod) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where a client of the OAuth server comes from.
+type OAuthClientOrigin string
+
+const (
+	// An operator made it.
+	OAuthClientOriginRegistered OAuthClientOrigin = "REGISTERED"
+	// It registered itself.
+	OAuthClientOriginDynamic OAuthClientOrigin = "DYNAMIC"
+	// Its id is an address, at which it says what it is.
+	OAuthClientOriginMetadataDocument OAuthClientOrigin = "METADATA_DOCUMENT"
+)
+
+var AllOAuthClientOrigin = []OAuthClientOrigin{
+	OAuthClientOriginRegistered,
+	OAuthClientOriginDynamic,
+	OAuthClientOriginMetadataDocument,
+}
+
+func (e OAuthClientOrigin) IsValid() bool {
+	switch e {
+	case OAuthClientOriginRegistered, OAuthClientOriginDynamic, OAuthClientOriginMetadataDocument:
+		return true
+	}
+	return false
+}
+
+func (e OAuthClientOrigin) String() string {
+	return string(e)
+}
+
+func (e *OAuthClientOrigin) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = OAuthClientOrigin(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid OAuthClientOrigin", str)
+	}
+	return nil
+}
+
+func (e OAuthClientOrigin) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *OAuthClientOrigin) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e OAuthClientOrigin) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // Which way a list is sorted.
 type OrderDirection string
 
@@ -2115,6 +2371,10 @@ const (
 	PendingSecretKindPasskeyChallenge PendingSecretKind = "PASSKEY_CHALLENGE"
 	// The user is at a sign-in provider and will come back.
 	PendingSecretKindProviderState PendingSecretKind = "PROVIDER_STATE"
+	// The user is asked whether they let a client of the OAuth server in.
+	PendingSecretKindOauthRequest PendingSecretKind = "OAUTH_REQUEST"
+	// The user let a client of the OAuth server in, which has a code to exchange.
+	PendingSecretKindOauthCode PendingSecretKind = "OAUTH_CODE"
 	// Something else, such as what another program wrote.
 	PendingSecretKindOther PendingSecretKind = "OTHER"
 )
@@ -2135,12 +2395,14 @@ var AllPendingSecretKind = []PendingSecretKind{
 	PendingSecretKindReauthenticate,
 	PendingSecretKindPasskeyChallenge,
 	PendingSecretKindProviderState,
+	PendingSecretKindOauthRequest,
+	PendingSecretKindOauthCode,
 	PendingSecretKindOther,
 }
 
 func (e PendingSecretKind) IsValid() bool {
 	switch e {
-	case PendingSecretKindVerifyEmail, PendingSecretKindChangeEmail, PendingSecretKindSignInLink, PendingSecretKindResetPassword, PendingSecretKindInvitation, PendingSecretKindSecondFactor, PendingSecretKindExchangeCode, PendingSecretKindEmailCode, PendingSecretKindSmsCode, PendingSecretKindChangePhone, PendingSecretKindElevateByEmail, PendingSecretKindElevateBySms, PendingSecretKindReauthenticate, PendingSecretKindPasskeyChallenge, PendingSecretKindProviderState, PendingSecretKindOther:
+	case PendingSecretKindVerifyEmail, PendingSecretKindChangeEmail, PendingSecretKindSignInLink, PendingSecretKindResetPassword, PendingSecretKindInvitation, PendingSecretKindSecondFactor, PendingSecretKindExchangeCode, PendingSecretKindEmailCode, PendingSecretKindSmsCode, PendingSecretKindChangePhone, PendingSecretKindElevateByEmail, PendingSecretKindElevateBySms, PendingSecretKindReauthenticate, PendingSecretKindPasskeyChallenge, PendingSecretKindProviderState, PendingSecretKindOauthRequest, PendingSecretKindOauthCode, PendingSecretKindOther:
 		return true
 	}
 	return false

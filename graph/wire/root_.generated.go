@@ -57,10 +57,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAuditEntriesWhere,
 		ec.unmarshalInputCreateHookInput,
 		ec.unmarshalInputCreateMachineClientInput,
+		ec.unmarshalInputCreateOAuthClientInput,
 		ec.unmarshalInputCreateRoleInput,
 		ec.unmarshalInputCreateUserInput,
 		ec.unmarshalInputDeleteHookInput,
 		ec.unmarshalInputDeleteMachineClientInput,
+		ec.unmarshalInputDeleteOAuthClientInput,
 		ec.unmarshalInputDeleteRoleInput,
 		ec.unmarshalInputDeleteUserInput,
 		ec.unmarshalInputDiscardDeadLetterInput,
@@ -70,6 +72,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputHookScriptsWhere,
 		ec.unmarshalInputImpersonateUserInput,
 		ec.unmarshalInputInvitationInput,
+		ec.unmarshalInputNewOAuthClientSecretInput,
 		ec.unmarshalInputRemoveHookSecretsInput,
 		ec.unmarshalInputRemovePasskeyInput,
 		ec.unmarshalInputRenderEmailTemplateInput,
@@ -93,6 +96,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUnlinkIdentityInput,
 		ec.unmarshalInputUpdateHookInput,
 		ec.unmarshalInputUpdateMachineClientInput,
+		ec.unmarshalInputUpdateOAuthClientInput,
 		ec.unmarshalInputUpdateUserInput,
 		ec.unmarshalInputUserFilter,
 		ec.unmarshalInputUserOrder,
@@ -170,7 +174,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "accounts.graphqls" "audit.graphqls" "claims.graphqls" "credentials.graphqls" "events.graphqls" "lists.graphqls" "machines.graphqls" "messages.graphqls" "roles.graphqls" "schema.graphqls" "scripts.graphqls" "service.graphqls" "templates.graphqls" "users.graphqls"
+//go:embed "accounts.graphqls" "audit.graphqls" "claims.graphqls" "credentials.graphqls" "events.graphqls" "lists.graphqls" "machines.graphqls" "messages.graphqls" "oauth_clients.graphqls" "roles.graphqls" "schema.graphqls" "scripts.graphqls" "service.graphqls" "templates.graphqls" "users.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -190,6 +194,7 @@ var sources = []*ast.Source{
 	{Name: "lists.graphqls", Input: sourceData("lists.graphqls"), BuiltIn: false},
 	{Name: "machines.graphqls", Input: sourceData("machines.graphqls"), BuiltIn: false},
 	{Name: "messages.graphqls", Input: sourceData("messages.graphqls"), BuiltIn: false},
+	{Name: "oauth_clients.graphqls", Input: sourceData("oauth_clients.graphqls"), BuiltIn: false},
 	{Name: "roles.graphqls", Input: sourceData("roles.graphqls"), BuiltIn: false},
 	{Name: "schema.graphqls", Input: sourceData("schema.graphqls"), BuiltIn: false},
 	{Name: "scripts.graphqls", Input: sourceData("scripts.graphqls"), BuiltIn: false},
@@ -355,6 +360,16 @@ func (ec *executionContext) childFields_CreateMachineClientPayload(ctx context.C
 	return nil, fmt.Errorf("no field named %q was found under type CreateMachineClientPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CreateOAuthClientPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "oauthClient":
+		return ec.fieldContext_CreateOAuthClientPayload_oauthClient(ctx, field)
+	case "clientSecret":
+		return ec.fieldContext_CreateOAuthClientPayload_clientSecret(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateOAuthClientPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateRolePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "role":
@@ -449,6 +464,14 @@ func (ec *executionContext) childFields_DeleteMachineClientPayload(ctx context.C
 		return ec.fieldContext_DeleteMachineClientPayload_id(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteMachineClientPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteOAuthClientPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DeleteOAuthClientPayload_id(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteOAuthClientPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteRolePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -813,6 +836,72 @@ func (ec *executionContext) childFields_MachineClientEdge(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type MachineClientEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_NewOAuthClientSecretPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "oauthClient":
+		return ec.fieldContext_NewOAuthClientSecretPayload_oauthClient(ctx, field)
+	case "clientSecret":
+		return ec.fieldContext_NewOAuthClientSecretPayload_clientSecret(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type NewOAuthClientSecretPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_OAuthClient(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_OAuthClient_id(ctx, field)
+	case "name":
+		return ec.fieldContext_OAuthClient_name(ctx, field)
+	case "uri":
+		return ec.fieldContext_OAuthClient_uri(ctx, field)
+	case "logoUri":
+		return ec.fieldContext_OAuthClient_logoUri(ctx, field)
+	case "redirectUris":
+		return ec.fieldContext_OAuthClient_redirectUris(ctx, field)
+	case "scopes":
+		return ec.fieldContext_OAuthClient_scopes(ctx, field)
+	case "grantTypes":
+		return ec.fieldContext_OAuthClient_grantTypes(ctx, field)
+	case "authMethod":
+		return ec.fieldContext_OAuthClient_authMethod(ctx, field)
+	case "origin":
+		return ec.fieldContext_OAuthClient_origin(ctx, field)
+	case "fetchedAt":
+		return ec.fieldContext_OAuthClient_fetchedAt(ctx, field)
+	case "createdBy":
+		return ec.fieldContext_OAuthClient_createdBy(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_OAuthClient_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_OAuthClient_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OAuthClient", field.Name)
+}
+
+func (ec *executionContext) childFields_OAuthClientConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_OAuthClientConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_OAuthClientConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_OAuthClientConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_OAuthClientConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OAuthClientConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_OAuthClientEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_OAuthClientEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_OAuthClientEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OAuthClientEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_Operator(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "userId":
@@ -1169,6 +1258,14 @@ func (ec *executionContext) childFields_UpdateMachineClientPayload(ctx context.C
 	return nil, fmt.Errorf("no field named %q was found under type UpdateMachineClientPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_UpdateOAuthClientPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "oauthClient":
+		return ec.fieldContext_UpdateOAuthClientPayload_oauthClient(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateOAuthClientPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_UpdateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "user":
@@ -1415,6 +1512,8 @@ func (ec *executionContext) childFields_UserSession(ctx context.Context, field g
 		return ec.fieldContext_UserSession_userAgent(ctx, field)
 	case "addressPrefix":
 		return ec.fieldContext_UserSession_addressPrefix(ctx, field)
+	case "oauthClientId":
+		return ec.fieldContext_UserSession_oauthClientId(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserSession", field.Name)
 }
