@@ -54,6 +54,7 @@ type Config struct {
 	PgHooks    pghook.Settings         `title:"Hooks that are functions in the database" doc:"Over which connection, as which role and for how long functions of hooks (pg-functions://postgres/schema/function) are called."`
 	Outbound   outbound.Settings       `title:"Requests to addresses that others chose" doc:"Where requests may go whose address came through an API or out of a script."`
 	Management flow.ManagementSettings `title:"Management API" doc:"Programs that bring the scripts of hooks, as they do to Auth0; management.md says how to point them here."`
+	OAuth      flow.OAuthSettings      `title:"OAuth server" doc:"Other applications that users may let in on their account; oauth-server.md says how to set it up."`
 	Admin      flow.AdminSettings      `title:"Operators" doc:"Who may use the GraphQL API for operators; graphql.md says what it has."`
 	Webhook    flow.EngineSettings     `title:"Hasura's webhook mode" doc:"What Hasura's GraphQL engine is told when it asks whose a request is; hasura-webhook.md says how to set it up."`
 	Deliver    deliver.Settings        `title:"Background work" doc:"How queued mails and text messages are carried out, and how what expired is swept."`
@@ -123,6 +124,9 @@ func (c *Config) Require(r *Report) {
 	}
 	if c.Claims.Source == "hasura" && !c.Engine.Configured() {
 		missing("HASURA_GRAPHQL_GRAPHQL_URL", "the address of Hasura's engine, such as http://hasura:8080/v1/graphql, since AUTH_CLAIMS_SOURCE is hasura")
+	}
+	if c.OAuth.Enabled && c.Flow.ServerURL == "" {
+		missing("AUTH_SERVER_URL", "the public address of this service, such as https://auth.example.com/v1, since AUTH_OAUTH2_PROVIDER_ENABLED makes it the issuer of tokens")
 	}
 	if c.Tokens.JWTSecret.IsSample() {
 		r.fail(Problem{Name: "HASURA_GRAPHQL_JWT_SECRET", What: "it is a sample that anybody can read in documentation", Right: "a secret of your own; 'postern keys secret' prints a fresh one"})

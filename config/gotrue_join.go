@@ -141,6 +141,8 @@ func longest(said map[string]string) (string, string, error) {
 func captchaOf(said map[string]string, value, otherwise string) (string, string, error) {
 	on, ok := parseBool(said["SECURITY_CAPTCHA_ENABLED"])
 	switch {
+	case said["SECURITY_CAPTCHA_ENABLED"] == "" && value != "":
+		return "", "without effect: GOTRUE_SECURITY_CAPTCHA_ENABLED is not set, so nobody is asked for a captcha", nil
 	case said["SECURITY_CAPTCHA_ENABLED"] == "", ok && !on:
 		return "", "", nil
 	case !ok:

@@ -15,7 +15,7 @@ func theirLimits() []theirs {
 		}, doc: ofEachClient},
 		vain("RATE_LIMIT_VERIFY", mine), vain("RATE_LIMIT_OTP", mine), vain("RATE_LIMIT_TOKEN_REFRESH", mine), vain("RATE_LIMIT_ANONYMOUS_USERS", mine),
 		vain("RATE_LIMIT_PASSKEY", mine), vain("RATE_LIMIT_SSO", "there is no SAML"), vain("RATE_LIMIT_WEB3", "there is no sign-in by wallets"),
-		vain("RATE_LIMIT_O_AUTH_DYNAMIC_CLIENT_REGISTER", "there is no OAuth server"),
+		vain("RATE_LIMIT_O_AUTH_DYNAMIC_CLIENT_REGISTER", "clients that register themselves are limited as sign-ups are (AUTH_RATE_LIMIT_SIGNUPS_BURST)"),
 	}
 }
 
@@ -40,7 +40,7 @@ func theirMail() []theirs {
 
 		is("MAILER_AUTOCONFIRM", "AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED", not, ""),
 		absent("MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "an address that a provider does not vouch for is confirmed by a mail first"),
-		absent("MAILER_SECURE_EMAIL_CHANGE_ENABLED", "a new address is confirmed at itself alone, and the old one is told"),
+		is("MAILER_SECURE_EMAIL_CHANGE_ENABLED", "AUTH_GOTRUE_SECURE_EMAIL_CHANGE_ENABLED", nil, "at every API; an address that nobody has confirmed is not asked"),
 		is("MAILER_OTP_EXP", "AUTH_GOTRUE_MAIL_OTP_EXP", between(time.Minute, 168*time.Hour), "from a minute to a week"),
 		partOf("MAILER_OTP_LENGTH", otpLength, "the longest of the three lengths counts for all"),
 		vain("MAILER_EXTERNAL_HOSTS", "links in mails lead to API_EXTERNAL_URL, whatever a request says of its host"),

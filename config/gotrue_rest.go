@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // theirFactors are second factors and passkeys.
 func theirFactors() []theirs {
 	phone, keys := "a telephone is no second factor here yet", "a passkey is no second factor here yet"
@@ -19,23 +21,26 @@ func theirFactors() []theirs {
 		known("RP_ID", is("WEBAUTHN_RP_ID", "AUTH_WEBAUTHN_RP_ID", nil, "")),
 		is("WEBAUTHN_RP_DISPLAY_NAME", "AUTH_WEBAUTHN_RP_NAME", nil, ""),
 		is("WEBAUTHN_RP_ORIGINS", "AUTH_WEBAUTHN_RP_ORIGINS", nil, ""),
-		vain("WEBAUTHN_CHALLENGE_EXPIRY_DURATION", "how long a challenge is good for is AUTH_WEBAUTHN_ATTESTATION_TIMEOUT"),
+		is("WEBAUTHN_CHALLENGE_EXPIRY_DURATION", "AUTH_WEBAUTHN_ATTESTATION_TIMEOUT", between(5*time.Second, time.Hour), "from five seconds to an hour"),
 		is("PASSKEY_ENABLED", "AUTH_WEBAUTHN_ENABLED", nil, ""),
-		vain("PASSKEY_MAX_PASSKEYS_PER_USER", "a user may have any number of passkeys"),
+		is("PASSKEY_MAX_PASSKEYS_PER_USER", "AUTH_WEBAUTHN_USER_LIMIT", nil, "from 1 to 100"),
 	}
 }
 
 // theirRest is what is left: what Postern does not do, and what nobody does any more.
 func theirRest() []theirs {
-	saml, oauth, lines := "there is no SAML", "there is no OAuth server", "the log is lines of JSON on the standard error, or of text (AUTH_LOG_FORMAT_TEXT)"
+	saml, lines := "there is no SAML", "the log is lines of JSON on the standard error, or of text (AUTH_LOG_FORMAT_TEXT)"
 	profile, traces, reload := "there is no profiler", "there are no traces and no metrics", "settings are read at start"
 	linking := "identities are linked by verified addresses alone"
 	return []theirs{
 		absent("SAML_ENABLED", saml), vain("SAML_PRIVATE_KEY", saml), vain("SAML_PRIVATE_KEY_NEXT", saml), absent("SAML_ALLOW_ENCRYPTED_ASSERTIONS", saml),
 		vain("SAML_RELAY_STATE_VALIDITY_PERIOD", saml), vain("SAML_EXTERNAL_URL", saml), vain("SAML_RATE_LIMIT_ASSERTION", saml),
 
-		absent("OAUTH_SERVER_ENABLED", oauth), absent("OAUTH_SERVER_ALLOW_DYNAMIC_REGISTRATION", oauth), vain("OAUTH_SERVER_AUTHORIZATION_PATH", oauth),
-		vain("OAUTH_SERVER_AUTHORIZATION_TTL", oauth), vain("OAUTH_SERVER_DEFAULT_SCOPE", oauth),
+		is("OAUTH_SERVER_ENABLED", "AUTH_OAUTH2_PROVIDER_ENABLED", nil, ""),
+		is("OAUTH_SERVER_ALLOW_DYNAMIC_REGISTRATION", "AUTH_GOTRUE_OAUTH_DYNAMIC_REGISTRATION", nil, ""),
+		is("OAUTH_SERVER_AUTHORIZATION_PATH", "AUTH_GOTRUE_OAUTH_AUTHORIZATION_PATH", nil, ""),
+		vain("OAUTH_SERVER_AUTHORIZATION_TTL", "a request waits ten minutes for its user"),
+		is("OAUTH_SERVER_DEFAULT_SCOPE", "AUTH_GOTRUE_OAUTH_DEFAULT_SCOPE", nil, ""),
 
 		known("LOG_LEVEL", is("LOG_LEVEL", "AUTH_DEBUG", logLevel, "debug turns it on; what is above info does not make the log shorter")),
 		vain("LOG_FILE", lines), absent("LOG_DISABLE_COLORS", lines), absent("LOG_QUOTE_EMPTY_FIELDS", lines), vain("LOG_TSFORMAT", lines), vain("LOG_FIELDS", lines),

@@ -398,8 +398,8 @@ func TestUnknownNamesAreNotices(t *testing.T) {
 		{"not ours", map[string]string{"PATH": "1", "SMTP_HOST": "x", "AUTHOR": "x"}, nil},
 		{"Hasura's own", map[string]string{"HASURA_GRAPHQL_ENABLE_CONSOLE": "true"}, nil},
 		{"gone", map[string]string{"AUTH_HOST": "0.0.0.0"}, []string{"AUTH_HOST (environment): without effect: Hasura Auth dropped it in 0.6.1; Postern listens on every interface"}},
-		{"to come, off", map[string]string{"AUTH_OAUTH2_PROVIDER_ENABLED": "false"}, nil},
-		{"to come", map[string]string{"AUTH_OAUTH2_PROVIDER_ENABLED": "true", "AUTH_OAUTH2_PROVIDER_LOGIN_URL": "me"}, []string{"AUTH_OAUTH2_PROVIDER_ENABLED, AUTH_OAUTH2_PROVIDER_LOGIN_URL: known, but without effect: this version does not have being an OAuth2 provider itself yet"}},
+		{"to come, off", map[string]string{"AUTH_ENABLE_CHANGE_ENV": "false"}, nil},
+		{"to come", map[string]string{"AUTH_ENABLE_CHANGE_ENV": "true"}, []string{"AUTH_ENABLE_CHANGE_ENV: known, but without effect: this version does not have the test door /change-env yet"}},
 		{"Supabase's", map[string]string{"GOTRUE_API_ENDPOINT": "x", "GOTRUE_SAML_ENABLED": "false"}, []string{"GOTRUE_API_ENDPOINT (environment): without effect: it was for many instances in one process, which GoTrue gave up"}},
 		{"Supabase's, mistyped", map[string]string{"GOTRUE_SITE_URI": "x"}, []string{"GOTRUE_SITE_URI (environment): without effect: there is no such setting; did you mean GOTRUE_SITE_URL?"}},
 	}
@@ -429,7 +429,7 @@ func TestASettingTwiceInTheFileIsANotice(t *testing.T) {
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	got, report := loadTest(Source{Flags: map[string]string{
-		"port": "5", "debug": "false", "oauth2-provider-enabled": "true", "prot": "1",
+		"port": "5", "debug": "false", "enable-change-env": "true", "prot": "1",
 	}}, nil)
 	if got.Door.Port != 5 {
 		t.Errorf("port %d, want 5", got.Door.Port)
@@ -439,7 +439,7 @@ func TestFlags(t *testing.T) {
 		t.Errorf("errors (-want +got):\n%s", diff)
 	}
 	wantNotes := []string{
-		"AUTH_OAUTH2_PROVIDER_ENABLED: known, but without effect: this version does not have being an OAuth2 provider itself yet",
+		"AUTH_ENABLE_CHANGE_ENV: known, but without effect: this version does not have the test door /change-env yet",
 	}
 	if diff := cmp.Diff(wantNotes, lines(report.Warnings)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -22,10 +22,7 @@ type capability struct {
 // waiting lists the capabilities to come. A name moves out of here when a room declares it.
 var waiting = []capability{
 	{"providers defined by a JSON object", "AUTH_PROVIDER_CUSTOM"},
-	{"being an OAuth2 provider itself", `AUTH_OAUTH2_PROVIDER_ENABLED AUTH_OAUTH2_PROVIDER_LOGIN_URL
-		AUTH_OAUTH2_PROVIDER_ACCESS_TOKEN_TTL AUTH_OAUTH2_PROVIDER_REFRESH_TOKEN_TTL
-		AUTH_OAUTH2_PROVIDER_CIMD_ENABLED AUTH_OAUTH2_PROVIDER_CIMD_ALLOW_INSECURE_TRANSPORT
-		AUTH_RATE_LIMIT_OAUTH2_SERVER_BURST AUTH_RATE_LIMIT_OAUTH2_SERVER_INTERVAL`},
+	{"clients of the OAuth server whose id is the address of a document", "AUTH_OAUTH2_PROVIDER_CIMD_ENABLED AUTH_OAUTH2_PROVIDER_CIMD_ALLOW_INSECURE_TRANSPORT"},
 	{"the test door /change-env", "AUTH_ENABLE_CHANGE_ENV"},
 }
 

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"golang.org/x/net/html"
-	"golang.org/x/net/html/charset"
+	"golang.org/x/text/encoding/charmap"
 )
 
 // Kinds of messages.
@@ -78,7 +78,7 @@ func parseMail(raw []byte) Message {
 }
 
 func decodeWords(s string) string {
-	decoder := mime.WordDecoder{CharsetReader: charset.NewReaderLabel}
+	decoder := mime.WordDecoder{CharsetReader: func(label string, body io.Reader) (io.Reader, error) { return inUTF8(label, body), nil }}
 	if text, err := decoder.DecodeHeader(s); err == nil {
 		s = text
 	}
@@ -117,17 +117,21 @@ func (m *Message) part(header textproto.MIMEHeader, body io.Reader, depth int) {
 	if kind != "text/plain" && kind != "text/html" {
 		return
 	}
-	if label := params["charset"]; label != "" {
-		if converted, err := charset.NewReaderLabel(label, body); err == nil {
-			body = converted
-		}
-	}
-	text, _ := io.ReadAll(body) // a broken end still leaves the beginning
+	text, _ := io.ReadAll(inUTF8(params["charset"], body)) // a broken end still leaves the beginning
 	if kind == "text/html" {
 		m.HTML += valid(text)
 		return
 	}
 	m.Text += strings.ReplaceAll(valid(text), "\r\n", "\n")
+}
+
+// inUTF8 reads what is in Latin letters. Our own mails are in UTF-8; a table of every other alphabet is a megabyte of the binary.
+func inUTF8(label string, body io.Reader) io.Reader {
+	switch strings.ToLower(label) {
+	case "iso-8859-1", "latin1", "windows-1252":
+		return charmap.Windows1252.NewDecoder().Reader(body)
+	}
+	return body
 }
 
 // read fills in what a person looks for: links and codes.

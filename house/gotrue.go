@@ -32,8 +32,12 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 	if err := policy.AllowGlobs(c.GoTrue.Allowed); err != nil {
 		return nil, err
 	}
-	policy.FactorLater, policy.Reauthenticate = true, c.GoTrue.Reauthenticate
-	policy.ResetsProve, policy.GuestsLink, policy.Passkeys = true, c.GoTrue.Linking, policy.Passkeys && kit.Passkeys != nil
+	policy.FactorLater, policy.Reauthenticate, policy.BothAddresses = true, c.GoTrue.Reauthenticate, c.GoTrue.SecureEmail
+	policy.ResetsProve, policy.GuestsProve, policy.GuestsLink, policy.Passkeys = true, true, c.GoTrue.Linking, policy.Passkeys && kit.Passkeys != nil
+	if policy.Passkeys {
+		rp := *kit.Passkeys
+		rp.Timeout, kit.Passkeys = theirs.Passkeys.Timeout, &rp
+	}
 	warn := kit.PasswordPolicy.Unanswered
 	kit.Policy, kit.PasswordPolicy, kit.Supabase = policy, passwords.NewPolicy(theirs.Passwords), true
 	kit.PasswordPolicy.Unanswered = warn
@@ -52,22 +56,38 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 		return nil, err
 	}
 	admin := &flow.Admin{Kit: kit, Settings: theirs.Admin}
+	serve := oauthBehind(c, kit, base)
 	door := &gotrue.Door{
 		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha}, Health: beside.Health,
 		Policy: policy, Signer: kit.Signer, Offered: offered(policy, kit, c.GoTrue.Email), LinkConfirmation: beside.LinkConfirmation,
 		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
 		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit}, Returns: beside.Returns, URL: base, Linking: c.GoTrue.Linking, IssuedBy: kit.Providers.IssuedBy,
 		Admin: admin, Secret: secretOf(c, front, admin, "gotrue"),
+		OAuth: serve, Clients: &flow.OAuthClients{Kit: kit, Closed: serve == nil}, Registers: c.GoTrue.OAuthRegistration,
 	}
 	beside.Returns[gotrue.Mark] = door.Return
 	return door.Routes(), nil
+}
+
+// oauthBehind is the desk of the OAuth server behind the door; nil where the operator wants none. What the tokens of its clients say is
+// what those of users say, so that policies of row-level security know who asks.
+func oauthBehind(c *config.Config, kit flow.Kit, base string) *flow.OAuth {
+	if !c.OAuth.Enabled {
+		return nil
+	}
+	kit.AccessTokenLife = c.AsGoTrue.OAuth.AccessTokenLife
+	return &flow.OAuth{
+		Kit: kit, Clients: &flow.OAuthClients{Kit: kit}, Issuer: base, Page: strings.TrimRight(kit.Policy.ClientURL, "/") + c.GoTrue.OAuthPath,
+		Parameter: "authorization_id", Scopes: gotrue.OAuthScopes(), DefaultScopes: strings.Fields(c.GoTrue.OAuthDefaultScope), Speaks: true, Remembers: true,
+		About: gotrue.ClaimsOf, RefreshTokenLife: c.AsGoTrue.OAuth.RefreshTokenLife,
+	}
 }
 
 // offered are the ways in, as the door tells of them.
 func offered(p *flow.Policy, kit flow.Kit, email bool) gotrue.Offered {
 	o := gotrue.Offered{
 		Providers: map[string]bool{}, Email: email, Guests: p.Guests, DisableSignUp: p.DisableSignUp, ConfirmsEmails: p.RequireVerifiedEmail,
-		ConfirmsPhones: true, Passkeys: false, Phone: p.SignInBySMS && kit.SMSReady,
+		ConfirmsPhones: true, Passkeys: p.Passkeys, Phone: p.SignInBySMS && kit.SMSReady,
 	}
 	for _, name := range inUse(kit.Providers) {
 		o.Providers[name] = true

@@ -160,7 +160,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if err != nil {
 		return nil, err
 	}
-	policy.Reauthenticate = c.GoTrue.Enabled && c.GoTrue.Reauthenticate
+	policy.Reauthenticate, policy.BothAddresses = c.GoTrue.Enabled && c.GoTrue.Reauthenticate, c.GoTrue.Enabled && c.GoTrue.SecureEmail
 	if err := db.EnsureRoles(ctx, slices.Concat(policy.EnsuredRoles(), c.Admin.Roles())); err != nil {
 		return nil, err
 	}
@@ -241,6 +241,9 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	}
 	if adoption.From != "" {
 		kit.AdoptedUntil = adoption.AdoptedAt.Add(adoptedTicketLife)
+		if err := (&flow.OAuthClients{Kit: kit}).Adopt(ctx); err != nil {
+			return nil, err
+		}
 	}
 	identity, err := server.OpenCertificate(c.Server, o.Log, o.Now)
 	if err != nil {
@@ -290,6 +293,12 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 		Returns: server.Returns{},
 	}
 	door.Returns[""] = door.Return // its states have no mark
+	if door.OAuth, err = oauthDesk(c, kit); err != nil {
+		return nil, err
+	}
+	if door.OAuth != nil {
+		h.Engine.Issuers = append(h.Engine.Issuers, door.OAuth.Issuer)
+	}
 	prefix := c.Server.Prefix()
 	if !c.Hasura.Enabled {
 		prefix = "" // of nothing but what machines ask
@@ -311,6 +320,7 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 	if err != nil {
 		return nil, err
 	}
+	atRoot := !c.Hasura.Enabled && supabase != nil
 	// No ServeMux: it redirects unclean paths, which the doors refuse.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for path, extra := range o.Extra {
@@ -327,11 +337,15 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 			supabase.ServeHTTP(w, r)
 			return
 		}
-		if !c.Hasura.Enabled && supabase != nil && !hasura.ForMachines(r.URL.Path) && (machines == nil || !auth0.Has(r.URL.Path)) && (clients == nil || !platform.Has(r.URL.Path)) {
+		forMachine := machines != nil && auth0.Has(r.URL.Path)
+		if forMachine && atRoot && c.OAuth.Enabled && r.URL.Path == auth0.TokenPath { // clients of users ask there, too
+			forMachine = auth0.AsksForToken(r)
+		}
+		if atRoot && !hasura.ForMachines(r.URL.Path) && !forMachine && (clients == nil || !platform.Has(r.URL.Path)) {
 			supabase.ServeHTTP(w, gotrue.Below(r))
 			return
 		}
-		if machines != nil && auth0.Has(r.URL.Path) {
+		if forMachine {
 			machines.ServeHTTP(w, r)
 			return
 		}

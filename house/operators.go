@@ -33,7 +33,7 @@ func (h *House) operatorsDoor(c *config.Config, o Options, front *server.Front, 
 	}
 	door := &graph.Door{
 		Front: front.Beside(graph.Refuse),
-		Admin: admin, Scripts: &flow.Scripts{Kit: kit, Asked: c.Management.On()}, Machines: flow.NewMachines(kit, c.Management), Service: service,
+		Admin: admin, Scripts: &flow.Scripts{Kit: kit, Asked: c.Management.On()}, Machines: flow.NewMachines(kit, c.Management), OAuth: &flow.OAuthClients{Kit: kit}, Service: service,
 		Signer: kit.Signer, Secret: secretOf(c, front, admin, "graphql"), Log: o.Log,
 	}
 	return door.Handler(), nil

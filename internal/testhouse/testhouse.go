@@ -139,6 +139,8 @@ func open(t testing.TB, database string, out outside, settings map[string]string
 		"AUTH_SMTP_SENDER":          "Postern <auth@example.com>",
 		"AUTH_SMS_PROVIDER":         "dev",
 		"AUTH_RATE_LIMIT_ENABLE":    "false",
+		// A connection to a database that is new costs the server as much as dozens of requests.
+		"AUTH_POSTGRES_MAX_CONNECTIONS": "5",
 		// The cheapest hash: these tests are not about its strength.
 		"AUTH_PASSWORD_ARGON2_MEMORY":     "1024",
 		"AUTH_PASSWORD_ARGON2_ITERATIONS": "1",
