@@ -2,7 +2,7 @@
 // capability for yet says `later` and what it waits for; coverage.test.mjs keeps the lists complete.
 const later = (what) => ({ later: what })
 
-const oauth2 = later('the OAuth2 server')
+const letsIn = 'a ${way} client of the OAuth server: authorize, login, token, userinfo, introspect, revoke'
 
 /** The auth client of @nhost/nhost-js, in nhost-js.test.mjs and nhost-js.ways.test.mjs. */
 export const nhostAuth = {
@@ -55,18 +55,18 @@ export const nhostAuth = {
   deanonymizeUser: 'a guest signs in, refreshes, and keeps everything when signing up',
   createPAT: 'personal access tokens: make, use, list, revoke',
   signInPAT: 'personal access tokens: make, use, list, revoke',
-  getOpenIDConfiguration: oauth2,
-  getOAuthAuthorizationServer: oauth2,
-  oauth2AuthorizeURL: oauth2,
-  oauth2AuthorizePostURL: oauth2,
-  oauth2Token: oauth2,
-  oauth2UserinfoGet: oauth2,
-  oauth2UserinfoPost: oauth2,
-  oauth2Jwks: oauth2,
-  oauth2Revoke: oauth2,
-  oauth2Introspect: oauth2,
-  oauth2LoginGet: oauth2,
-  oauth2LoginPost: oauth2,
+  getOpenIDConfiguration: letsIn,
+  getOAuthAuthorizationServer: letsIn,
+  oauth2AuthorizeURL: letsIn,
+  oauth2AuthorizePostURL: letsIn,
+  oauth2Token: letsIn,
+  oauth2UserinfoGet: letsIn,
+  oauth2UserinfoPost: letsIn,
+  oauth2Jwks: letsIn,
+  oauth2Revoke: letsIn,
+  oauth2Introspect: letsIn,
+  oauth2LoginGet: letsIn,
+  oauth2LoginPost: letsIn,
 }
 
 /** The session part of @nhost/nhost-js (NhostClient itself), in nhost-js.test.mjs. */
@@ -135,8 +135,10 @@ export const hasuraAuthForms = {
 }
 
 const totpFactors = 'a second factor: enrol, verify, sign in with one and raise the session, unenrol'
-const passkeys = later('passkeys at the door of GoTrue')
-const oauthServer = later('the OAuth2 server')
+const passkeys = 'passkeys: register, list, sign in, rename, delete'
+const passkeySteps = 'passkeys, step by step: each challenge is answered once'
+const oauthClients = 'operators keep the clients of the OAuth server'
+const consent = 'users let a client in, see what they allowed, and take it back'
 const never = (why) => later(`nothing: ${why}`)
 const web3 = never('web3 is not planned')
 
@@ -174,8 +176,10 @@ export const supabaseAuth = {
   signInWithPasskey: passkeys,
   registerPasskey: passkeys,
   ...Object.fromEntries(['enroll', 'challenge', 'verify', 'unenroll', 'challengeAndVerify'].map((m) => [`mfa.${m}`, totpFactors])),
-  ...Object.fromEntries(['startRegistration', 'verifyRegistration', 'startAuthentication', 'verifyAuthentication', 'list', 'update', 'delete'].map((m) => [`passkey.${m}`, passkeys])),
-  ...Object.fromEntries(['getAuthorizationDetails', 'approveAuthorization', 'denyAuthorization', 'listGrants', 'revokeGrant'].map((m) => [`oauth.${m}`, oauthServer])),
+  ...Object.fromEntries(['startRegistration', 'verifyRegistration', 'startAuthentication', 'verifyAuthentication'].map((m) => [`passkey.${m}`, passkeySteps])),
+  ...Object.fromEntries(['list', 'update', 'delete'].map((m) => [`passkey.${m}`, passkeys])),
+  ...Object.fromEntries(['getAuthorizationDetails', 'approveAuthorization', 'listGrants', 'revokeGrant'].map((m) => [`oauth.${m}`, consent])),
+  'oauth.denyAuthorization': 'users keep a client out',
   'admin.createUser': 'operators make, find, change and delete users',
   'admin.getUserById': 'operators make, find, change and delete users',
   'admin.updateUserById': 'operators make, find, change and delete users',
@@ -188,7 +192,7 @@ export const supabaseAuth = {
   'admin.mfa.deleteFactor': 'operators look at second factors and passkeys',
   'admin.passkey.listPasskeys': 'operators look at second factors and passkeys',
   'admin.passkey.deletePasskey': 'operators look at second factors and passkeys',
-  ...Object.fromEntries(['listClients', 'createClient', 'getClient', 'updateClient', 'deleteClient', 'regenerateClientSecret'].map((m) => [`admin.oauth.${m}`, oauthServer])),
+  ...Object.fromEntries(['listClients', 'createClient', 'getClient', 'updateClient', 'deleteClient', 'regenerateClientSecret'].map((m) => [`admin.oauth.${m}`, oauthClients])),
   ...Object.fromEntries(
     ['listProviders', 'createProvider', 'getProvider', 'updateProvider', 'deleteProvider'].map((m) => [`admin.customProviders.${m}`, never('custom providers are set in the configuration')]),
   ),

@@ -115,3 +115,18 @@ export function lendNavigator(t, device) {
     delete globalThis.navigator
   })
 }
+
+/** Lends the process what clients of Supabase look for in a page besides. */
+export function lendPage(t, device) {
+  lendNavigator(t, device)
+  const { create, get } = globalThis.navigator.credentials
+  globalThis.PublicKeyCredential = globalThis.window.PublicKeyCredential
+  globalThis.document = { visibilityState: 'visible', addEventListener() {} }
+  Object.assign(globalThis.window, { addEventListener() {}, location: { ...globalThis.window.location, hostname: 'localhost' } })
+  const made = (answer) => Object.assign(new globalThis.PublicKeyCredential(), answer)
+  globalThis.navigator.credentials = { create: async (o) => made(await create(o)), get: async (o) => made(await get(o)) }
+  t.after(() => {
+    delete globalThis.document
+    delete globalThis.PublicKeyCredential
+  })
+}
