@@ -36,7 +36,7 @@ func TestFunctionsJoinTransactions(t *testing.T) {
 		`create schema evil; create function evil.now() returns timestamptz language sql as $$ select '1999-01-01'::timestamptz $$;
 		 create function public.meddles(event jsonb) returns jsonb language plpgsql as $$
 			begin
-				perform set_config('search_path', 'evil, pg_catalog', false), set_config('statement_timeout', '1', false), set_config('role', 'pg_monitor', false),
+				perform set_config('search_path', 'evil, pg_catalog', false), set_config('statement_timeout', '3600000', false), set_config('role', 'pg_monitor', false),
 					set_config('app.user', 'somebody', false);
 				return null;
 			end $$`,
