@@ -13,6 +13,28 @@ import (
 	"postern/tokens"
 )
 
+// OAuthTokenAsk is a client that asks for tokens.
+type OAuthTokenAsk struct {
+	Shown                       OAuthCredentials
+	GrantType                   string // auth.GrantCode or auth.GrantRefresh
+	Code, RedirectURI, Verifier string // of a code
+	RefreshToken, Scope         string // of a refresh
+	Client                      auth.Client
+}
+
+// Tokens gives a client what it asks for, by whichever grant.
+func (f *OAuth) Tokens(ctx context.Context, in OAuthTokenAsk) (OAuthGrant, error) {
+	switch in.GrantType {
+	case auth.GrantCode:
+		return f.Exchange(ctx, CodeExchange{in.Shown, in.Code, in.RedirectURI, in.Verifier, in.Client})
+	case auth.GrantRefresh:
+		return f.Refresh(ctx, OAuthRefresh{in.Shown, in.RefreshToken, in.Scope, in.Client})
+	case "":
+		return OAuthGrant{}, auth.Invalid{Field: "grant_type", Problem: "must be there"}
+	}
+	return OAuthGrant{}, auth.WrongGrantType
+}
+
 // CodeExchange is a client that comes with a code.
 type CodeExchange struct {
 	Shown       OAuthCredentials

@@ -17,7 +17,7 @@ import (
 
 // grantAsked is a request for a token: JSON from older clients, a form from newer ones.
 type grantAsked struct {
-	grantType, clientID, secret, audience, scope string
+	clientID, secret, audience, scope string
 }
 
 // errGrantType is a grant of another kind than machines get.
@@ -40,16 +40,15 @@ func (d *Door) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// Whoever has guessed too often from one place is not even listened to there; others are.
-	guesser := client.Bucket() + " " + in.clientID
-	if wait, spent := d.Front.Limits.Spent("client secrets", guesser, d.Limits.BruteForce(), d.Front.Now()); spent {
-		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
-	}
-	grant, err := d.Machines.Grant(r.Context(), flow.ClientCredentials{
-		ClientID: in.clientID, Secret: in.secret, Audience: in.audience, Scopes: strings.Fields(in.scope), Client: client,
+	var grant flow.MachineGrant
+	err = server.Guards{Front: d.Front, Limits: d.Limits}.AsClient(client, in.clientID, func() (err error) {
+		grant, err = d.Machines.Grant(r.Context(), flow.ClientCredentials{
+			ClientID: in.clientID, Secret: in.secret, Audience: in.audience, Scopes: strings.Fields(in.scope), Client: client,
+		})
+		return err
 	})
 	if auth.CodeOf(err) == auth.InvalidClient {
-		return errors.Join(err, d.guessed(r.Context(), err, guesser, client))
+		return errors.Join(err, d.noteGuess(r.Context(), err, client))
 	}
 	if err != nil {
 		return err
@@ -58,15 +57,10 @@ func (d *Door) token(w http.ResponseWriter, r *http.Request) error {
 	return write(w, http.StatusOK, granted{grant.Token, "Bearer", int(grant.Life.Seconds()), strings.Join(grant.Scopes, " ")})
 }
 
-// guessed counts a wrong secret, and leaves an entry of it in the audit log. Whoever tries one client after another leaves no
-// more entries than whoever tries one.
-func (d *Door) guessed(ctx context.Context, refused error, guesser string, c auth.Client) error {
-	now := d.Front.Now()
-	_, counted := d.Front.Limits.Take("client secrets", guesser, d.Limits.BruteForce(), now)
-	if !counted {
-		return nil
-	}
-	if _, ok := d.Front.Limits.Take("client secret entries", c.Bucket(), d.Limits.Entries(), now); !ok {
+// noteGuess leaves an entry of a wrong secret in the audit log. Whoever tries one client after another leaves no more entries than
+// whoever tries one.
+func (d *Door) noteGuess(ctx context.Context, refused error, c auth.Client) error {
+	if _, ok := d.Front.Limits.Take("client secret entries", c.Bucket(), d.Limits.Entries(), d.Front.Now()); !ok {
 		return nil
 	}
 	return d.Machines.NoteRefused(ctx, refused, c)
@@ -81,20 +75,21 @@ func readGrant(r *http.Request) (in grantAsked, err error) {
 	if err != nil {
 		return in, err
 	}
-	in = grantAsked{get["grant_type"], get["client_id"], get["client_secret"], get["audience"], get["scope"]}
-	if in.grantType != machineGrant {
+	if get["grant_type"] != machineGrant {
 		return in, errGrantType
 	}
-	if id, secret, ok := server.Basic(r.Header); ok {
-		if in.secret != "" || in.clientID != "" && in.clientID != id {
-			return in, auth.Invalid{Field: "Authorization", Problem: "must not come with another way to show the client"}
-		}
-		in.clientID, in.secret = id, secret
+	var secret *string
+	if text, ok := get["client_secret"]; ok {
+		secret = &text
+	}
+	shown, err := server.Credentials(r.Header, get["client_id"], secret)
+	if err != nil {
+		return in, err
 	}
 	if get["client_assertion"] != "" {
 		return in, auth.Invalid{Field: "client_assertion", Problem: "is not taken here; send client_id and client_secret"}
 	}
-	return in, nil
+	return grantAsked{shown.ClientID, shown.Secret, get["audience"], get["scope"]}, nil
 }
 
 // parameters reads the parameters of a grant. None may be there twice.

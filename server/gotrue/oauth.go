@@ -36,14 +36,7 @@ func (d *Door) oauthRoutes() []route {
 }
 
 // serving answers where there is an OAuth server.
-func (d *Door) serving(h server.Handler) server.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if d.OAuth == nil {
-			return auth.EndpointDisabled
-		}
-		return h(w, r)
-	}
-}
+func (d *Door) serving(h server.Handler) server.Handler { return server.Serving(d.OAuth != nil, h) }
 
 // asking are words of a refusal before it is proved who asks: nobody is sent anywhere.
 var asking = map[auth.Code]refusal{
@@ -56,24 +49,15 @@ func (d *Door) oauthAuthorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	method := get["code_challenge_method"]
-	if method == "s256" { // as clients of this dialect write it
-		method = "S256"
+	ask := server.OAuthAsk(get)
+	if ask.ChallengeMethod == "s256" { // as clients of this dialect write it
+		ask.ChallengeMethod = "S256"
 	}
-	asked, err := d.OAuth.Authorize(r.Context(), flow.OAuthAsk{
-		ClientID: get["client_id"], RedirectURI: get["redirect_uri"], ResponseType: get["response_type"], ResponseMode: get["response_mode"],
-		Scope: get["scope"], State: get["state"], Nonce: get["nonce"], Challenge: get["code_challenge"], ChallengeMethod: method,
-		Resource: get["resource"], Prompt: get["prompt"], MaxAge: get["max_age"], RequestObject: get["request"], RequestAddress: get["request_uri"],
-	})
+	asked, err := d.OAuth.Authorize(r.Context(), ask)
 	if err != nil {
 		return here(err, asking)
 	}
-	if asked.Refused != nil {
-		server.Note(w, asked.Refused)
-	}
-	w.Header().Set("Location", asked.To)
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.WriteHeader(http.StatusFound)
+	server.SendOn(w, asked)
 	return nil
 }
 
@@ -210,36 +194,17 @@ func (d *Door) revokeGrant(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// metadata is what clients read first (RFC 8414, OpenID Connect Discovery).
+// metadata is what clients read first.
 type metadata struct {
-	Issuer           string   `json:"issuer"`
-	Authorize        string   `json:"authorization_endpoint"`
-	Token            string   `json:"token_endpoint"`
-	Userinfo         string   `json:"userinfo_endpoint"`
-	Keys             string   `json:"jwks_uri"`
-	Register         string   `json:"registration_endpoint,omitempty"`
-	Scopes           []string `json:"scopes_supported"`
-	ResponseTypes    []string `json:"response_types_supported"`
-	ResponseModes    []string `json:"response_modes_supported"`
-	GrantTypes       []string `json:"grant_types_supported"`
-	SubjectTypes     []string `json:"subject_types_supported"`
-	Algorithms       []string `json:"id_token_signing_alg_values_supported"`
-	AuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
-	ChallengeMethods []string `json:"code_challenge_methods_supported"`
-	Claims           []string `json:"claims_supported"`
-	SaysWho          bool     `json:"authorization_response_iss_parameter_supported"`
+	server.OAuthMetadata
+	Register string `json:"registration_endpoint,omitempty"`
 }
 
 func (d *Door) discovery(w http.ResponseWriter, _ *http.Request) error {
-	m := d.OAuth.Metadata()
-	out := metadata{
-		Issuer: m.Issuer, Authorize: m.Issuer + "/oauth/authorize", Token: m.Issuer + "/oauth/token", Userinfo: m.Issuer + "/oauth/userinfo",
-		Keys: m.Issuer + "/.well-known/jwks.json", Scopes: m.Scopes, ResponseTypes: []string{responseCode}, ResponseModes: []string{"query"},
-		GrantTypes: []string{auth.GrantCode, auth.GrantRefresh}, SubjectTypes: []string{"public"}, Algorithms: []string{m.Algorithm},
-		AuthMethods: []string{auth.ClientSecretBasic, auth.ClientSecretPost, auth.NoClientSecret}, ChallengeMethods: []string{"S256"},
-		Claims:  []string{"sub", "aud", "iss", "exp", "iat", "auth_time", "nonce", "email", "email_verified", "phone_number", "phone_number_verified", "name", "picture", "preferred_username", "updated_at"},
-		SaysWho: true,
-	}
+	m := server.MetadataOf(d.OAuth.Metadata(), "/oauth/")
+	m.Keys = m.Issuer + "/.well-known/jwks.json"
+	m.Claims = []string{"sub", "aud", "iss", "exp", "iat", "auth_time", "nonce", "email", "email_verified", "phone_number", "phone_number_verified", "name", "picture", "preferred_username", "updated_at"}
+	out := metadata{OAuthMetadata: m}
 	if d.Registers {
 		out.Register = m.Issuer + "/oauth/clients/register"
 	}

@@ -13,16 +13,6 @@ import (
 	"postern/userobject"
 )
 
-// oauthTokens is what a client gets.
-type oauthTokens struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int    `json:"expires_in"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope"`
-}
-
 // oauthTokenAsked is what a client sends, as a form or as JSON.
 type oauthTokenAsked struct {
 	GrantType    string  `json:"grant_type"`
@@ -53,20 +43,6 @@ func readTokenAsked(r *http.Request) (in oauthTokenAsked, err error) {
 	return in, nil
 }
 
-// shown is how the client shows who it is: in the header or in the body, not in both.
-func (in oauthTokenAsked) shown(h http.Header) (flow.OAuthCredentials, error) {
-	if id, secret, ok := server.Basic(h); ok {
-		if in.ClientSecret != nil || in.ClientID != "" && in.ClientID != id || len(h.Values("Authorization")) > 1 {
-			return flow.OAuthCredentials{}, auth.Invalid{Field: "Authorization", Problem: "must not come with another way to show the client"}
-		}
-		return flow.OAuthCredentials{ClientID: id, Secret: secret, Method: auth.ClientSecretBasic}, nil
-	}
-	if in.ClientSecret != nil {
-		return flow.OAuthCredentials{ClientID: in.ClientID, Secret: *in.ClientSecret, Method: auth.ClientSecretPost}, nil
-	}
-	return flow.OAuthCredentials{ClientID: in.ClientID, Method: auth.NoClientSecret}, nil
-}
-
 // oauthRefusal says no to a client in the words of the standards, and where it did not show who it is in those of this dialect, too.
 type oauthRefusal struct {
 	Error       string `json:"error"`
@@ -81,19 +57,16 @@ type oauthRefusal struct {
 func (d *Door) oauthToken(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Pragma", "no-cache")
 	grant, err := d.exchange(w, r)
-	code := auth.CodeOf(err)
 	if err == nil {
-		return server.JSON(w, http.StatusOK, oauthTokens{
-			grant.AccessToken, "bearer", int(grant.Life.Seconds()), grant.RefreshToken, grant.IDToken, strings.Join(grant.Scopes, " "),
-		})
+		return server.JSON(w, http.StatusOK, server.TokensOf(grant, "bearer"))
 	}
-	if slices.Contains([]auth.Code{auth.Internal, auth.TooManyRequests, auth.Overloaded, auth.NotReady, auth.ClaimsUnavailable, auth.HookFailed}, code) {
-		return err // nothing that the client could mend
+	if !server.ClientsFault(err) {
+		return err
 	}
 	server.Note(w, err)
 	var out oauthRefusal
 	out.Error, out.Description = flow.OAuthWords(err)
-	if code == auth.InvalidClient {
+	if code := auth.CodeOf(err); code == auth.InvalidClient {
 		no := refusals[code]
 		w.Header().Set("X-Sb-Error-Code", no.code)
 		if speaksNew(r) {
@@ -106,34 +79,24 @@ func (d *Door) oauthToken(w http.ResponseWriter, r *http.Request) error {
 	return server.JSON(w, http.StatusBadRequest, out)
 }
 
-// exchange gives what a client asks for. Wrong secrets are counted for each client and place: who guessed too often is heard no more.
+// exchange gives what a client asks for.
 func (d *Door) exchange(w http.ResponseWriter, r *http.Request) (g flow.OAuthGrant, err error) {
 	in, err := readTokenAsked(r)
 	if err != nil {
 		return g, err
 	}
-	shown, err := in.shown(r.Header)
+	shown, err := server.Credentials(r.Header, in.ClientID, in.ClientSecret)
 	if err != nil {
 		return g, err
 	}
-	client, now := server.Client(w), d.Front.Now()
-	guesser := client.Bucket() + " " + shown.ClientID
-	if wait, spent := d.Front.Limits.Spent("client secrets", guesser, d.Guards.Limits.BruteForce(), now); spent {
-		return g, auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
-	}
-	switch in.GrantType {
-	case auth.GrantCode:
-		g, err = d.OAuth.Exchange(r.Context(), flow.CodeExchange{Shown: shown, Code: in.Code, RedirectURI: in.RedirectURI, Verifier: in.Verifier, Client: client})
-	case auth.GrantRefresh:
-		g, err = d.OAuth.Refresh(r.Context(), flow.OAuthRefresh{Shown: shown, Token: in.RefreshToken, Scope: in.Scope, Client: client})
-	case "":
-		err = auth.Invalid{Field: "grant_type", Problem: "must be there"}
-	default:
-		err = auth.WrongGrantType
-	}
-	if auth.CodeOf(err) == auth.InvalidClient {
-		d.Front.Limits.Take("client secrets", guesser, d.Guards.Limits.BruteForce(), now)
-	}
+	client := server.Client(w)
+	err = d.Guards.AsClient(client, shown.ClientID, func() (err error) {
+		g, err = d.OAuth.Tokens(r.Context(), flow.OAuthTokenAsk{
+			Shown: shown, GrantType: in.GrantType, Code: in.Code, RedirectURI: in.RedirectURI, Verifier: in.Verifier,
+			RefreshToken: in.RefreshToken, Scope: in.Scope, Client: client,
+		})
+		return err
+	})
 	return g, err
 }
 

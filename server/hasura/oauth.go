@@ -2,7 +2,6 @@ package hasura
 
 import (
 	"net/http"
-	"slices"
 
 	"postern/auth"
 	"postern/flow"
@@ -33,14 +32,7 @@ func (d *Door) oauthRoutes() []route {
 const oauthMetadata = "/.well-known/oauth-authorization-server"
 
 // serving answers where there is an OAuth server.
-func (d *Door) serving(h server.Handler) server.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if d.OAuth == nil {
-			return auth.EndpointDisabled
-		}
-		return h(w, r)
-	}
-}
+func (d *Door) serving(h server.Handler) server.Handler { return server.Serving(d.OAuth != nil, h) }
 
 // oauthRefusal is a refusal in the words of the standards.
 type oauthRefusal struct {
@@ -55,7 +47,7 @@ func (d *Door) standard(h server.Handler) server.Handler {
 		w.Header().Set("Pragma", "no-cache")
 		err := h(w, r)
 		code := auth.CodeOf(err)
-		if err == nil || slices.Contains([]auth.Code{auth.Internal, auth.TooManyRequests, auth.Overloaded, auth.NotReady, auth.ClaimsUnavailable, auth.HookFailed}, code) {
+		if err == nil || !server.ClientsFault(err) {
 			return err
 		}
 		server.Note(w, err)
@@ -93,20 +85,11 @@ func (d *Door) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	asked, err := d.OAuth.Authorize(r.Context(), flow.OAuthAsk{
-		ClientID: get["client_id"], RedirectURI: get["redirect_uri"], ResponseType: get["response_type"], ResponseMode: get["response_mode"],
-		Scope: get["scope"], State: get["state"], Nonce: get["nonce"], Challenge: get["code_challenge"], ChallengeMethod: get["code_challenge_method"],
-		Resource: get["resource"], Prompt: get["prompt"], MaxAge: get["max_age"], RequestObject: get["request"], RequestAddress: get["request_uri"],
-	})
+	asked, err := d.OAuth.Authorize(r.Context(), server.OAuthAsk(get))
 	if err != nil {
 		return err
 	}
-	if asked.Refused != nil {
-		server.Note(w, asked.Refused)
-	}
-	w.Header().Set("Location", asked.To)
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.WriteHeader(http.StatusFound)
+	server.SendOn(w, asked)
 	return nil
 }
 
@@ -174,42 +157,26 @@ func (d *Door) oauthAnswer(w http.ResponseWriter, r *http.Request) error {
 	}{to})
 }
 
-// metadata is what clients read first (RFC 8414, OpenID Connect Discovery).
+// metadata is what clients read first.
 type metadata struct {
-	Issuer             string   `json:"issuer"`
-	Authorize          string   `json:"authorization_endpoint"`
-	Token              string   `json:"token_endpoint"`
-	Userinfo           string   `json:"userinfo_endpoint"`
-	Keys               string   `json:"jwks_uri"`
+	server.OAuthMetadata
 	Revoke             string   `json:"revocation_endpoint"`
 	Introspect         string   `json:"introspection_endpoint"`
-	Scopes             []string `json:"scopes_supported"`
-	ResponseTypes      []string `json:"response_types_supported"`
-	ResponseModes      []string `json:"response_modes_supported"`
-	GrantTypes         []string `json:"grant_types_supported"`
-	SubjectTypes       []string `json:"subject_types_supported"`
-	Algorithms         []string `json:"id_token_signing_alg_values_supported"`
-	AuthMethods        []string `json:"token_endpoint_auth_methods_supported"`
-	ChallengeMethods   []string `json:"code_challenge_methods_supported"`
-	Claims             []string `json:"claims_supported"`
 	RequestObjects     bool     `json:"request_parameter_supported"`
 	RequestAddresses   bool     `json:"request_uri_parameter_supported"`
-	SaysWho            bool     `json:"authorization_response_iss_parameter_supported"`
 	ReadsClientDocs    bool     `json:"client_id_metadata_document_supported,omitempty"`
 	RevokeAuthMethods  []string `json:"revocation_endpoint_auth_methods_supported"`
 	InspectAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
 }
 
 func (d *Door) discovery(w http.ResponseWriter, _ *http.Request) error {
-	m := d.OAuth.Metadata()
-	at := func(path string) string { return m.Issuer + "/oauth2/" + path }
-	methods := []string{auth.ClientSecretBasic, auth.ClientSecretPost, auth.NoClientSecret}
+	const below = "/oauth2/"
+	m := server.MetadataOf(d.OAuth.Metadata(), below)
+	m.Keys = m.Issuer + below + "jwks"
+	m.Claims = []string{"sub", "name", "email", "email_verified", "picture", "locale", "phone_number", "phone_number_verified"}
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	return server.JSON(w, http.StatusOK, metadata{
-		Issuer: m.Issuer, Authorize: at("authorize"), Token: at("token"), Userinfo: at("userinfo"), Keys: at("jwks"), Revoke: at("revoke"), Introspect: at("introspect"),
-		Scopes: m.Scopes, ResponseTypes: []string{"code"}, ResponseModes: []string{"query"}, GrantTypes: []string{auth.GrantCode, auth.GrantRefresh},
-		SubjectTypes: []string{"public"}, Algorithms: []string{m.Algorithm}, AuthMethods: methods, ChallengeMethods: []string{"S256"},
-		Claims:  []string{"sub", "name", "email", "email_verified", "picture", "locale", "phone_number", "phone_number_verified"},
-		SaysWho: true, ReadsClientDocs: d.ReadsClientDocs, RevokeAuthMethods: methods, InspectAuthMethods: methods,
+		OAuthMetadata: m, Revoke: m.Issuer + below + "revoke", Introspect: m.Issuer + below + "introspect",
+		ReadsClientDocs: d.ReadsClientDocs, RevokeAuthMethods: m.AuthMethods, InspectAuthMethods: m.AuthMethods,
 	})
 }

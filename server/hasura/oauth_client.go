@@ -10,78 +10,33 @@ import (
 	"postern/server"
 )
 
-// shown is how a client shows who it is: in the header or in the body, not in both.
-func shown(r *http.Request, get map[string]string) (flow.OAuthCredentials, error) {
-	in := flow.OAuthCredentials{ClientID: get["client_id"], Secret: get["client_secret"], Method: auth.NoClientSecret}
-	if len(r.Header.Values("Authorization")) > 1 {
-		return in, auth.Invalid{Field: "Authorization", Problem: "must be there once"}
-	}
-	if id, secret, ok := server.Basic(r.Header); ok {
-		if in.Secret != "" || in.ClientID != "" && in.ClientID != id {
-			return in, auth.Invalid{Field: "Authorization", Problem: "must not come with another way to show the client"}
-		}
-		return flow.OAuthCredentials{ClientID: id, Secret: secret, Method: auth.ClientSecretBasic}, nil
-	}
-	if _, secret := get["client_secret"]; secret {
-		in.Method = auth.ClientSecretPost
-	}
-	return in, nil
-}
-
-// asClient reads a form of a client and does what it asks for. Wrong secrets are counted for each client and place: who guessed too
-// often is heard no more.
+// asClient reads a form of a client and does what it asks for.
 func (d *Door) asClient(w http.ResponseWriter, r *http.Request, do func(in flow.OAuthCredentials, get map[string]string) error) error {
 	get, err := server.Form(r)
 	if err != nil {
 		return err
 	}
-	in, err := shown(r, get)
+	var secret *string
+	if text, ok := get["client_secret"]; ok {
+		secret = &text
+	}
+	in, err := server.Credentials(r.Header, get["client_id"], secret)
 	if err != nil {
 		return err
 	}
-	guesser, now := server.Client(w).Bucket()+" "+in.ClientID, d.Front.Now()
-	if wait, spent := d.Front.Limits.Spent("client secrets", guesser, d.Limits.BruteForce(), now); spent {
-		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
-	}
-	err = do(in, get)
-	if auth.CodeOf(err) == auth.InvalidClient {
-		d.Front.Limits.Take("client secrets", guesser, d.Limits.BruteForce(), now)
-	}
-	return err
-}
-
-// oauthTokens is what a client gets (RFC 6749, 5.1).
-type oauthTokens struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int    `json:"expires_in"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope"`
+	return d.guards().AsClient(server.Client(w), in.ClientID, func() error { return do(in, get) })
 }
 
 func (d *Door) oauthToken(w http.ResponseWriter, r *http.Request) error {
 	return d.asClient(w, r, func(in flow.OAuthCredentials, get map[string]string) error {
-		var grant flow.OAuthGrant
-		var err error
-		switch get["grant_type"] {
-		case auth.GrantCode:
-			grant, err = d.OAuth.Exchange(r.Context(), flow.CodeExchange{
-				Shown: in, Code: get["code"], RedirectURI: get["redirect_uri"], Verifier: get["code_verifier"], Client: server.Client(w),
-			})
-		case auth.GrantRefresh:
-			grant, err = d.OAuth.Refresh(r.Context(), flow.OAuthRefresh{Shown: in, Token: get["refresh_token"], Scope: get["scope"], Client: server.Client(w)})
-		case "":
-			return auth.Invalid{Field: "grant_type", Problem: "must be there"}
-		default:
-			return auth.WrongGrantType
-		}
+		grant, err := d.OAuth.Tokens(r.Context(), flow.OAuthTokenAsk{
+			Shown: in, GrantType: get["grant_type"], Code: get["code"], RedirectURI: get["redirect_uri"], Verifier: get["code_verifier"],
+			RefreshToken: get["refresh_token"], Scope: get["scope"], Client: server.Client(w),
+		})
 		if err != nil {
 			return err
 		}
-		return server.JSON(w, http.StatusOK, oauthTokens{
-			grant.AccessToken, "Bearer", int(grant.Life.Seconds()), grant.RefreshToken, grant.IDToken, strings.Join(grant.Scopes, " "),
-		})
+		return server.JSON(w, http.StatusOK, server.TokensOf(grant, "Bearer"))
 	})
 }
 
