@@ -325,9 +325,10 @@ func TestHundredMegabytesOfYesAreNotRead(t *testing.T) {
 	t.Parallel()
 	r, clock := receiver(t)
 	h := testhouse.Open(t, settings(t, endpoint("crm", r)), testhouse.OnClock(clock))
-	sent := make(chan int, 8)
+	sent, arrived := make(chan int, 8), make(chan fakereceiver.Event, 8)
 	block := strings.Repeat("x", 1<<20)
-	r.Answer(func(w http.ResponseWriter, _ fakereceiver.Event) bool {
+	r.Answer(func(w http.ResponseWriter, e fakereceiver.Event) bool {
+		arrived <- e // the next one may come, and be done, before this one notices that nobody reads on
 		n := 0
 		for range 100 {
 			if _, err := io.WriteString(w, block); err != nil {
@@ -339,7 +340,8 @@ func TestHundredMegabytesOfYesAreNotRead(t *testing.T) {
 		return true
 	})
 	tell(t, h, clock, tokens.NewUUID(), 0, 2)
-	inOrder(t, r.WaitTaken(t, 2))
+	r.WaitTaken(t, 2)
+	inOrder(t, []fakereceiver.Event{<-arrived, <-arrived})
 	if n := <-sent; n > 50 {
 		t.Errorf("%d MB were taken in", n)
 	}
