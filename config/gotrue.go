@@ -87,6 +87,7 @@ func (l *loader) gotrue() {
 			s.take(t, name, value)
 		}
 	}
+	s.unproxied()
 	for _, j := range joins() {
 		s.join(j)
 	}

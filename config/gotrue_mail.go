@@ -4,18 +4,30 @@ import "time"
 
 // theirLimits are how often somebody may do something.
 func theirLimits() []theirs {
-	mine := "AUTH_RATE_LIMIT_BRUTE_FORCE_BURST, _SIGNUPS_BURST, _EMAIL_BURST and _GLOBAL_BURST limit requests at every door together"
+	mine := "beside the limits of every door, which stay (AUTH_RATE_LIMIT_BRUTE_FORCE_BURST, _SIGNUPS_BURST, _EMAIL_BURST, _GLOBAL_BURST)"
 	return []theirs{
-		vain("RATE_LIMIT_HEADER", "clients are always told apart, by the address that the proxies of AUTH_TRUSTED_PROXIES name in X-Forwarded-For"),
+		is(rateHeader, "AUTH_CLIENT_ADDRESS_HEADER", nil, "counts where one of AUTH_TRUSTED_PROXIES sends it, and is a notice where that is not set; of several addresses the last that is no proxy's counts, not the first, which a client may have written. Clients are told apart without it, too"),
 		{name: "RATE_LIMIT_EMAIL_SENT", to: []part{
 			{"AUTH_RATE_LIMIT_EMAIL_BURST", budget(true)}, {"AUTH_RATE_LIMIT_EMAIL_INTERVAL", budget(false)},
 		}, doc: ofEachClient},
 		{name: "RATE_LIMIT_SMS_SENT", to: []part{
 			{"AUTH_RATE_LIMIT_SMS_BURST", budget(true)}, {"AUTH_RATE_LIMIT_SMS_INTERVAL", budget(false)},
 		}, doc: ofEachClient},
-		vain("RATE_LIMIT_VERIFY", mine), vain("RATE_LIMIT_OTP", mine), vain("RATE_LIMIT_TOKEN_REFRESH", mine), vain("RATE_LIMIT_ANONYMOUS_USERS", mine),
-		vain("RATE_LIMIT_PASSKEY", mine), vain("RATE_LIMIT_SSO", "there is no SAML"), vain("RATE_LIMIT_WEB3", "there is no sign-in by wallets"),
-		vain("RATE_LIMIT_O_AUTH_DYNAMIC_CLIENT_REGISTER", "clients that register themselves are limited as sign-ups are (AUTH_RATE_LIMIT_SIGNUPS_BURST)"),
+		is("RATE_LIMIT_VERIFY", "AUTH_GOTRUE_RATE_LIMIT_VERIFY", rate, mine), is("RATE_LIMIT_OTP", "AUTH_GOTRUE_RATE_LIMIT_OTP", rate, mine),
+		is("RATE_LIMIT_TOKEN_REFRESH", "AUTH_GOTRUE_RATE_LIMIT_TOKEN_REFRESH", rate, mine), is("RATE_LIMIT_ANONYMOUS_USERS", "AUTH_GOTRUE_RATE_LIMIT_ANONYMOUS_USERS", rate, mine),
+		is("RATE_LIMIT_PASSKEY", "AUTH_GOTRUE_RATE_LIMIT_PASSKEY", rate, mine), vain("RATE_LIMIT_SSO", "there is no SAML"), vain("RATE_LIMIT_WEB3", "there is no sign-in by wallets"),
+		is("RATE_LIMIT_O_AUTH_DYNAMIC_CLIENT_REGISTER", "AUTH_GOTRUE_RATE_LIMIT_OAUTH_DYNAMIC_CLIENT_REGISTER", rate, mine),
+	}
+}
+
+// rateHeader is the header by which GoTrue tells clients apart.
+const rateHeader = "RATE_LIMIT_HEADER"
+
+// unproxied tells of a header that counts from nobody.
+func (s *speech) unproxied() {
+	name := theirPrefix + rateHeader
+	if s.loader.value(name) != "" && s.loader.value("AUTH_TRUSTED_PROXIES") == "" {
+		s.tell(name, meant{note: "without effect while AUTH_TRUSTED_PROXIES is not set: whoever connects could write anything there, so clients are told apart by the address that they connect from"})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"net/mail"
 	"strconv"
 	"strings"
@@ -152,6 +153,18 @@ func budget(burst bool) meaning {
 		}
 		return meant{value: humane(d)}
 	}
+}
+
+// rate is how many requests one client may make. Of none there is no rate.
+func rate(value string) meant {
+	n, err := strconv.ParseFloat(value, 64)
+	switch {
+	case err != nil || n < 0 || n > 1e6 || math.IsNaN(n):
+		return bad(value, "is no number of requests", "a number from 0.001 to 1000000")
+	case n == 0:
+		return bad(value, "lets nobody in", "more than 0; leave it out, and only the limits of every door count")
+	}
+	return meant{value: value}
 }
 
 // hexKey writes a key of 256 bits as Postern has it.

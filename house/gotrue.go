@@ -64,6 +64,7 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit}, Returns: beside.Returns, URL: base, Linking: c.GoTrue.Linking, IssuedBy: kit.Providers.IssuedBy,
 		Admin: admin, Secret: secretOf(c, front, admin, "gotrue"),
 		OAuth: serve, Clients: &flow.OAuthClients{Kit: kit, Closed: serve == nil}, Registers: c.GoTrue.OAuthRegistration,
+		Rates: gotrue.RatesOf(c.GoTrue, c.Limits),
 	}
 	beside.Returns[gotrue.Mark] = door.Return
 	return door.Routes(), nil

@@ -282,7 +282,7 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 		return nil, err
 	}
 	front := &server.Front{
-		Log: o.Log, Now: o.Now, Limits: &limits.Memory{}, Global: c.Limits.Global(), Proxies: proxies, Logging: c.Server.Logging(), Timeout: c.Server.RequestTimeout,
+		Log: o.Log, Now: o.Now, Limits: &limits.Memory{}, Global: c.Limits.Global(), Proxies: proxies, AddressHeader: c.Server.AddressHeader, Logging: c.Server.Logging(), Timeout: c.Server.RequestTimeout,
 		TrustsOrigin: kit.Policy.TrustsOrigin, Refuse: c.Hasura.Refuse, Transient: store.IsUnreachable,
 	}
 	door := &hasura.Door{

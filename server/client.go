@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -40,9 +41,19 @@ func parseProxies(list []string) ([]netip.Prefix, error) {
 	return nets, nil
 }
 
-// client is who sent the request: the peer of the connection, or, when that is a trusted proxy, the
-// last address of X-Forwarded-For that is not one. Whatever else a request says of its origin
-// (Forwarded, X-Real-IP, addresses further left) is hearsay and not looked at.
+// forwardedFor is the header in which proxies say who the client is, unless the operator names another.
+const forwardedFor = "X-Forwarded-For"
+
+// isHeader tells whether a text can be the name of a header.
+func isHeader(name string) bool {
+	return name != "" && len(name) <= 64 && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
+	})
+}
+
+// client is who sent the request: the peer of the connection, or, when that is a trusted proxy, the last address of
+// the header of proxies that is not one. Whatever else a request says of its origin (Forwarded, other headers,
+// addresses further left) is hearsay and not looked at.
 func (f *Front) client(r *http.Request) auth.Client {
 	c := auth.Client{UserAgent: r.UserAgent(), Logging: f.Logging}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -50,15 +61,18 @@ func (f *Front) client(r *http.Request) auth.Client {
 		return c
 	}
 	c.Address = peer.Addr().Unmap().WithZone("")
-	forwarded := r.Header.Values("X-Forwarded-For")
-	if len(forwarded) == 0 {
-		return c
+	name := cmp.Or(f.AddressHeader, forwardedFor)
+	forwarded := r.Header.Values(name)
+	trusted := f.trusted(c.Address)
+	switch {
+	case len(forwarded) == 0 && trusted && name != forwardedFor && f.untrusted.due(f.Now()):
+		f.Log.WarnContext(r.Context(), "a trusted proxy sends no "+name+" (AUTH_CLIENT_ADDRESS_HEADER): all clients behind it share one rate limit and one address",
+			slog.String("peer", c.Address.String()))
+	case len(forwarded) > 0 && !trusted && f.untrusted.due(f.Now()):
+		f.Log.WarnContext(r.Context(), "a proxy that is not trusted sends "+name+": all clients behind it share one rate limit and one address; if it is yours, name it in AUTH_TRUSTED_PROXIES",
+			slog.String("peer", c.Address.String()))
 	}
-	if !f.trusted(c.Address) {
-		if f.untrusted.due(f.Now()) {
-			f.Log.WarnContext(r.Context(), "a proxy that is not trusted sends X-Forwarded-For: all clients behind it share one rate limit and one address; if it is yours, name it in AUTH_TRUSTED_PROXIES",
-				slog.String("peer", c.Address.String()))
-		}
+	if len(forwarded) == 0 || !trusted {
 		return c
 	}
 	hops := strings.Split(strings.Join(forwarded, ","), ",")

@@ -51,6 +51,58 @@ func TestWeakness18ClientAddressComesFromTrustedProxiesOnly(t *testing.T) {
 	}
 }
 
+// TestClientAddressIsInTheHeaderThatTheOperatorNames reads it as X-Forwarded-For is read: from nobody but a proxy, and from the end,
+// since what stands first a client may have written. No other header counts then.
+func TestClientAddressIsInTheHeaderThatTheOperatorNames(t *testing.T) {
+	t.Parallel()
+	proxies, err := parseProxies([]string{"10.0.0.0/8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, peer string
+		said       []string
+		want       string
+	}{
+		{"a stranger claims to be someone", "203.0.113.7:1", []string{"1.2.3.4"}, "203.0.113.7"},
+		{"a trusted proxy", "10.1.2.3:1", []string{"1.2.3.4"}, "1.2.3.4"},
+		{"the client wrote one, too", "10.1.2.3:1", []string{"6.6.6.6", "1.2.3.4"}, "1.2.3.4"},
+		{"the client wrote further left", "10.1.2.3:1", []string{"6.6.6.6, 1.2.3.4, 10.0.0.1"}, "1.2.3.4"},
+		{"the proxy leaves it out", "10.1.2.3:1", nil, "10.1.2.3"},
+		{"no address", "10.1.2.3:1", []string{"user-42"}, "10.1.2.3"},
+	} {
+		f := &Front{Proxies: proxies, AddressHeader: "CF-Connecting-IP", Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = c.peer
+		r.Header.Set("X-Forwarded-For", "9.9.9.9")
+		for _, v := range c.said {
+			r.Header.Add("cf-connecting-ip", v)
+		}
+		if got := f.client(r).Address.String(); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
+		}
+		if got := f.Beside(nil).client(r).Address.String(); got != c.want {
+			t.Errorf("%s: got %s at another door, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestAHeaderThatProxiesLeaveOutIsToldOf(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	proxies, err := parseProxies([]string{"192.0.2.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &Front{Proxies: proxies, AddressHeader: "X-Real-IP", Now: time.Now, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	for range 3 {
+		f.client(httptest.NewRequest(http.MethodGet, "/", nil)) // from 192.0.2.1
+	}
+	if n := strings.Count(log.String(), "AUTH_CLIENT_ADDRESS_HEADER"); n != 1 {
+		t.Errorf("warned %d times, want once:\n%s", n, log.String())
+	}
+}
+
 func TestProxiesThatAreNoNetworksAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"all", "10.0.0.0/33", "proxy.example.com", "*"} {

@@ -78,6 +78,30 @@ func (g Guards) Take(b Bucket, client string) error {
 	return nil
 }
 
+// Rate is a limit that one door has on some of its requests, by client: in Bucket, whose name no other limit has.
+type Rate struct {
+	Bucket string
+	limits.Limit
+}
+
+// AtRate lets a request pass while its client has not used a rate up.
+func (g Guards) AtRate(r Rate, h Handler) Handler {
+	return func(w http.ResponseWriter, req *http.Request) error {
+		if err := g.TakeRate(r, Client(w).Bucket()); err != nil {
+			return err
+		}
+		return h(w, req)
+	}
+}
+
+// TakeRate takes a place of a rate.
+func (g Guards) TakeRate(r Rate, client string) error {
+	if wait, ok := g.Front.Limits.Take(r.Bucket, client, r.Limit, g.Front.Now()); !ok {
+		return auth.TooSoon{Code: auth.TooManyRequests, RetryAfter: wait}
+	}
+	return nil
+}
+
 // isGuess tells whether a refusal may be a guess at a random secret. Wrong passwords are counted by
 // the flow, in the database; so are wrong codes, of accounts that there are.
 func isGuess(c auth.Code) bool {

@@ -28,6 +28,7 @@ type Settings struct {
 	TLSCertFile     string        `env:"AUTH_TLS_CERT_FILE" doc:"File with the certificate chain in PEM by which the whole server speaks TLS; AUTH_TLS_KEY_FILE belongs to it. Renewed files are taken up without a restart. Leave both out behind a proxy that ends TLS."`
 	TLSKeyFile      string        `env:"AUTH_TLS_KEY_FILE" doc:"File with the private key of the certificate, in PEM."`
 	TrustedProxies  []string      `env:"AUTH_TRUSTED_PROXIES" doc:"Networks (CIDR) or addresses of reverse proxies whose X-Forwarded-For is believed; the client address is taken from nowhere else."`
+	AddressHeader   string        `env:"AUTH_CLIENT_ADDRESS_HEADER" default:"X-Forwarded-For" doc:"Header in which the proxies of AUTH_TRUSTED_PROXIES say who the client is, such as CF-Connecting-IP. Of several addresses in it the last counts that is not a proxy's. The proxies must set it themselves, or add to its end, whatever a client sends; no other header is looked at."`
 	AuditAddress    string        `env:"AUTH_AUDIT_ADDRESS" default:"network" oneof:"network none full" doc:"How much of a client's address the audit log gets: its network (/24 of IPv4, /64 of IPv6), nothing, or all of it."`
 	RequestTimeout  time.Duration `env:"AUTH_REQUEST_TIMEOUT" default:"30s" min:"1s" doc:"How long a request may take before it is given up."`
 	ShutdownTimeout time.Duration `env:"AUTH_SHUTDOWN_TIMEOUT" default:"20s" min:"0s" doc:"How long requests and jobs under way may take to finish after a stop signal."`
@@ -42,6 +43,9 @@ func (s Settings) Check(report func(env, problem string)) {
 	}
 	if (s.TLSCertFile == "") != (s.TLSKeyFile == "") {
 		report("AUTH_TLS_CERT_FILE", "and AUTH_TLS_KEY_FILE belong together: set both, or neither")
+	}
+	if !isHeader(s.AddressHeader) {
+		report("AUTH_CLIENT_ADDRESS_HEADER", "must be the name of one header, such as X-Forwarded-For or CF-Connecting-IP")
 	}
 	if p := s.APIPrefix; p != "" && p != "/" && (!strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?#{} ") || strings.Contains(p, "//")) {
 		report("AUTH_API_PREFIX", "must be a path that starts with a slash, such as /v1")
@@ -76,7 +80,9 @@ type Front struct {
 	Limits  *limits.Memory
 	Global  limits.Limit
 	Proxies []netip.Prefix
-	Logging auth.AddressLogging // how much of clients' addresses the audit log gets
+	// AddressHeader is where proxies say who the client is; empty means X-Forwarded-For.
+	AddressHeader string
+	Logging       auth.AddressLogging // how much of clients' addresses the audit log gets
 	// TrustsOrigin tells whether a web origin may send credentials. Every other origin may ask,
 	// but without them.
 	TrustsOrigin func(origin string) bool
@@ -96,7 +102,7 @@ type Front struct {
 // refuses in its own words.
 func (f *Front) Beside(refuse Refuse) *Front {
 	return &Front{
-		Log: f.Log, Now: f.Now, Limits: f.Limits, Global: f.Global, Proxies: f.Proxies, Logging: f.Logging, Timeout: f.Timeout,
+		Log: f.Log, Now: f.Now, Limits: f.Limits, Global: f.Global, Proxies: f.Proxies, AddressHeader: f.AddressHeader, Logging: f.Logging, Timeout: f.Timeout,
 		TrustsOrigin: f.TrustsOrigin, Transient: f.Transient, Refuse: refuse,
 	}
 }

@@ -37,6 +37,13 @@ type Settings struct {
 	OAuthDefaultScope string `env:"AUTH_GOTRUE_OAUTH_DEFAULT_SCOPE" default:"email" doc:"Scopes, with blanks between them, of clients of the OAuth server that ask for none at this API."`
 	OAuthRegistration bool   `env:"AUTH_GOTRUE_OAUTH_DYNAMIC_REGISTRATION" default:"false" doc:"Let clients of the OAuth server register themselves at this API (/oauth/clients/register), whoever they are. Users are asked before any of them learns anything."`
 
+	RateVerify   float64 `env:"AUTH_GOTRUE_RATE_LIMIT_VERIFY" default:"0" min:"0" max:"1000000" doc:"Requests of one client to open links and to type codes (verify), in five minutes. Where it is 0, here and below, only the limits of every API count; they always do."`
+	RateOTP      float64 `env:"AUTH_GOTRUE_RATE_LIMIT_OTP" default:"0" min:"0" max:"1000000" doc:"Requests of one client in five minutes to each of signup, recover, resend, magiclink, otp and PUT user."`
+	RateToken    float64 `env:"AUTH_GOTRUE_RATE_LIMIT_TOKEN_REFRESH" default:"0" min:"0" max:"1000000" doc:"Requests of one client for tokens, of all kinds together, in five minutes."`
+	RateGuests   float64 `env:"AUTH_GOTRUE_RATE_LIMIT_ANONYMOUS_USERS" default:"0" min:"0" max:"1000000" doc:"Guests that one client may sign up in an hour."`
+	RatePasskeys float64 `env:"AUTH_GOTRUE_RATE_LIMIT_PASSKEY" default:"0" min:"0" max:"1000000" doc:"Sign-ins by a passkey that one client may begin in five minutes."`
+	RateRegister float64 `env:"AUTH_GOTRUE_RATE_LIMIT_OAUTH_DYNAMIC_CLIENT_REGISTER" default:"0" min:"0" max:"1000000" doc:"Clients of the OAuth server that one client address may register in five minutes."`
+
 	Reauthenticate bool `env:"AUTH_GOTRUE_PASSWORD_REAUTHENTICATION" default:"false" doc:"Users who signed in more than a day ago must give a fresh proof to change their password: here a code that is sent to them (reauthenticate), at the other APIs an elevated session."`
 }
 
@@ -95,6 +102,8 @@ type Door struct {
 	Clients *flow.OAuthClients // of it
 	// Registers lets clients register themselves.
 	Registers bool
+	// Rates are limits of this dialect on what one client may do here, beside those that all doors have.
+	Rates Rates
 	// URL is the public address of the door.
 	URL string
 	// Linking has users link identities by themselves, and take them off.
@@ -108,6 +117,7 @@ type route struct {
 	method, path string
 	handle       server.Handler
 	buckets      []server.Bucket // what one client may do only so often, beside the limit on everything
+	rate         server.Rate     // of this dialect
 	captcha      bool            // needs a solved captcha, where the operator has set one up
 }
 
@@ -119,20 +129,20 @@ func (d *Door) routes() []route {
 		{method: "GET", path: "/.well-known/jwks.json", handle: d.Health.Keys},
 
 		{method: "POST", path: "/signup", handle: d.signUp, buckets: d.signUpBuckets(), captcha: true},
-		{method: "POST", path: "/token", handle: d.token},
-		{method: "POST", path: "/otp", handle: d.otp, buckets: mails, captcha: true},
-		{method: "POST", path: "/magiclink", handle: d.magicLink, buckets: mails, captcha: true},
-		{method: "POST", path: "/recover", handle: d.recover, buckets: mails, captcha: true},
-		{method: "POST", path: "/resend", handle: d.resend, buckets: mails, captcha: true},
-		{method: "GET", path: "/verify", handle: d.openLink},
-		{method: "POST", path: "/verify", handle: d.verify},
+		{method: "POST", path: "/token", handle: d.token, rate: d.Rates.token()},
+		{method: "POST", path: "/otp", handle: d.otp, buckets: mails, rate: d.Rates.asking("otp"), captcha: true},
+		{method: "POST", path: "/magiclink", handle: d.magicLink, buckets: mails, rate: d.Rates.asking("magiclink"), captcha: true},
+		{method: "POST", path: "/recover", handle: d.recover, buckets: mails, rate: d.Rates.asking("recover"), captcha: true},
+		{method: "POST", path: "/resend", handle: d.resend, buckets: mails, rate: d.Rates.asking("resend"), captcha: true},
+		{method: "GET", path: "/verify", handle: d.openLink, rate: d.Rates.verify()},
+		{method: "POST", path: "/verify", handle: d.verify, rate: d.Rates.verify()},
 
 		{method: "GET", path: "/authorize", handle: d.authorize},
 		{method: "GET", path: "/callback", handle: d.callback},
 		{method: "POST", path: "/callback", handle: d.callback},
 
 		{method: "GET", path: "/user", handle: d.user},
-		{method: "PUT", path: "/user", handle: d.updateUser},
+		{method: "PUT", path: "/user", handle: d.updateUser, rate: d.Rates.asking("user")},
 		{method: "GET", path: "/reauthenticate", handle: d.reauthenticate},
 		{method: "POST", path: "/logout", handle: d.logout},
 
@@ -182,7 +192,7 @@ func Below(r *http.Request) *http.Request {
 func (d *Door) Routes() http.Handler {
 	byPath := map[string]map[string]server.Handler{}
 	for _, r := range d.routes() {
-		h := d.Guards.Within(r.buckets, r.handle)
+		h := d.Guards.AtRate(r.rate, d.Guards.Within(r.buckets, r.handle))
 		if r.captcha {
 			h = d.proved(h)
 		}

@@ -20,7 +20,7 @@ func (d *Door) oauthRoutes() []route {
 		{method: "POST", path: "/oauth/authorizations/{authorization_id}/consent", handle: d.serving(d.oauthConsent), buckets: limited},
 		{method: "POST", path: "/oauth/token", handle: d.serving(d.oauthToken), buckets: limited},
 		{method: "GET", path: "/oauth/userinfo", handle: d.serving(d.oauthUserinfo)},
-		{method: "POST", path: "/oauth/clients/register", handle: d.registerOAuthClient},
+		{method: "POST", path: "/oauth/clients/register", handle: d.registerOAuthClient, rate: d.Rates.register()},
 		{method: "GET", path: "/.well-known/openid-configuration", handle: d.serving(d.discovery)},
 		{method: "GET", path: "/.well-known/oauth-authorization-server", handle: d.serving(d.discovery)},
 		{method: "GET", path: "/user/oauth/grants", handle: d.serving(d.listGrants)},

@@ -19,7 +19,7 @@ func (d *Door) passkeyRoutes() []route {
 	routes := []route{
 		{method: "POST", path: "/passkeys/registration/options", handle: d.beginPasskey},
 		{method: "POST", path: "/passkeys/registration/verify", handle: d.addPasskey},
-		{method: "POST", path: "/passkeys/authentication/options", handle: d.beginPasskeySignIn, captcha: true},
+		{method: "POST", path: "/passkeys/authentication/options", handle: d.beginPasskeySignIn, rate: d.Rates.passkeys(), captcha: true},
 		{method: "POST", path: "/passkeys/authentication/verify", handle: d.signInPasskey},
 		{method: "GET", path: "/passkeys", handle: d.ownPasskeys},
 		{method: "PATCH", path: "/passkeys/{passkey_id}", handle: d.renamePasskey},

@@ -74,11 +74,25 @@ func nameIn(data json.RawMessage) string {
 
 func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
 	in, err := server.Decode[signUpRequest](r, d.heard(body))
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case in.Email == "" && in.Phone == "":
+	}
+	guest, rate := in.Email == "" && in.Phone == "", d.Rates.asking("signup")
+	if guest {
+		rate = d.Rates.guests()
+	}
+	if err := d.Guards.TakeRate(rate, server.Client(w).Bucket()); err != nil {
+		return err
+	}
+	if guest {
 		return d.signUpAsGuest(w, r, in)
+	}
+	return d.signUpAsUser(w, r, in)
+}
+
+// signUpAsUser signs up who comes with an address or a number.
+func (d *Door) signUpAsUser(w http.ResponseWriter, r *http.Request, in signUpRequest) error {
+	switch {
 	case in.Email != "" && in.Phone != "":
 		return auth.Invalid{Field: "email", Problem: "and phone: only one of the two can sign up"}
 	case in.Password == "":
