@@ -22,7 +22,6 @@ type capability struct {
 // waiting lists the capabilities to come. A name moves out of here when a room declares it.
 var waiting = []capability{
 	{"providers defined by a JSON object", "AUTH_PROVIDER_CUSTOM"},
-	{"clients of the OAuth server whose id is the address of a document", "AUTH_OAUTH2_PROVIDER_CIMD_ENABLED AUTH_OAUTH2_PROVIDER_CIMD_ALLOW_INSECURE_TRANSPORT"},
 	{"the test door /change-env", "AUTH_ENABLE_CHANGE_ENV"},
 }
 

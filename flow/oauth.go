@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/clientdocs"
 	"postern/hooks"
 )
 
@@ -18,6 +19,9 @@ type OAuthSettings struct {
 	LoginURL         string        `env:"AUTH_OAUTH2_PROVIDER_LOGIN_URL" format:"url" doc:"Page of the application that signs users in and asks whether they let a client in; it gets request_id. Unset, it is AUTH_CLIENT_URL and /oauth2/login."`
 	AccessTokenLife  time.Duration `env:"AUTH_OAUTH2_PROVIDER_ACCESS_TOKEN_TTL" unit:"s" default:"900" gotrue:"3600" min:"1s" max:"24h" doc:"How long an access token lives that a client of the OAuth server gets, and an ID token."`
 	RefreshTokenLife time.Duration `env:"AUTH_OAUTH2_PROVIDER_REFRESH_TOKEN_TTL" unit:"s" default:"2592000" min:"1s" doc:"How long a client of the OAuth server may stay away until it must ask the user again."`
+
+	ReadsDocuments    bool `env:"AUTH_OAUTH2_PROVIDER_CIMD_ENABLED" default:"false" doc:"Take clients that nobody registered, whose id is the https address of a document that says what they are (OAuth Client ID Metadata Documents). Whoever has a website is a client then; users are asked before any of them learns anything. Where the documents may be, AUTH_OUTBOUND_ALLOWED_NETWORKS and AUTH_OUTBOUND_ALLOWED_PORTS say."`
+	InsecureDocuments bool `env:"AUTH_OAUTH2_PROVIDER_CIMD_ALLOW_INSECURE_TRANSPORT" default:"false" doc:"For development: such documents may be at http addresses, on this machine and in private networks, too."`
 }
 
 // Page is where users are asked.
@@ -98,8 +102,14 @@ var oauthWords = map[auth.Code][2]string{
 func OAuthWords(err error) (word, description string) {
 	var wrong auth.Invalid
 	var no *hooks.Denied
-	words, ok := oauthWords[auth.CodeOf(err)]
+	var published *clientdocs.Problem
+	code := auth.CodeOf(err)
+	words, ok := oauthWords[code]
 	switch {
+	case errors.As(err, &published):
+		return words[0], published.Refusal()
+	case code == auth.InvalidClient && errors.As(err, &wrong):
+		return words[0], "what the document at client_id says: " + wrong.Error()
 	case errors.As(err, &wrong):
 		return "invalid_request", wrong.Error()
 	case errors.As(err, &no) && no.Message != "":

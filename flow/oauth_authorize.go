@@ -61,7 +61,7 @@ func (f *OAuth) Authorize(ctx context.Context, in OAuthAsk) (OAuthAsked, error) 
 	if err := in.bounded(); err != nil {
 		return OAuthAsked{}, err
 	}
-	client, err := f.Clients.Find(ctx, in.ClientID)
+	client, err := f.Clients.Arriving(ctx, in.ClientID)
 	if err != nil {
 		return OAuthAsked{}, err
 	}

@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"postern/auth"
+	"postern/clientdocs"
 	"postern/passwords"
 	"postern/store"
 )
@@ -16,6 +20,8 @@ type OAuthClients struct {
 	Kit
 	// Closed has operators told that there is no OAuth server.
 	Closed bool
+	// Documents reads what clients say of themselves whose id is an address; nil where those are none.
+	Documents *clientdocs.Reader
 }
 
 // served refuses operators where there is nothing that clients could ask.
@@ -41,6 +47,66 @@ func (f *OAuthClients) Find(ctx context.Context, id string) (store.OAuthClient, 
 		err = fmt.Errorf("%w: unknown client", auth.InvalidClient)
 	}
 	return c, err
+}
+
+// documentLife is how long a document counts that a client has published of itself, until it is read again.
+const documentLife = time.Hour
+
+// Arriving gives the client that sends a browser. One whose id is the address of a document is what that says: it is read here alone, so
+// that no request for tokens waits for a stranger's server. What cannot be read or says nothing that makes sense is auth.InvalidClient. One that an
+// operator deleted stays deleted, whatever it publishes.
+func (f *OAuthClients) Arriving(ctx context.Context, id string) (store.OAuthClient, error) {
+	if f.Documents == nil || !clientdocs.IsAddress(id) {
+		return f.Find(ctx, id)
+	}
+	kept, err := f.Store.OAuthClientEver(ctx, id)
+	switch known := err == nil; {
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return kept, err
+	case known && kept.DeletedAt != nil:
+		return store.OAuthClient{}, fmt.Errorf("%w: the operator deleted it", auth.InvalidClient)
+	case known && kept.Origin != auth.ClientByDocument, known && f.Now().Sub(*kept.FetchedAt) < documentLife:
+		return kept, nil
+	}
+	c, err := f.published(ctx, id)
+	if err != nil {
+		return c, fmt.Errorf("%w: %w", auth.InvalidClient, err)
+	}
+	return c, f.Store.InTx(ctx, func(tx *store.DB) error { return tx.KeepOAuthDocument(ctx, c, maxDocumentClients) })
+}
+
+// published is a client as it says itself what it is. It gets no scope by which it does what the user may do.
+func (f *OAuthClients) published(ctx context.Context, id string) (store.OAuthClient, error) {
+	d, err := f.Documents.Read(ctx, id)
+	if err != nil {
+		return store.OAuthClient{}, err
+	}
+	now := f.Now()
+	c := store.OAuthClient{
+		ID: id, Name: d.Name, URI: d.URI, LogoURI: d.LogoURI, RedirectURIs: d.RedirectURIs, AuthMethod: auth.NoClientSecret, Origin: auth.ClientByDocument,
+		Scopes: among(d.Scopes, usualOAuthScopes()), GrantTypes: among(d.GrantTypes, []string{auth.GrantCode, auth.GrantRefresh}),
+		CreatedAt: now, UpdatedAt: now, FetchedAt: &now,
+	}
+	if c.Name == "" {
+		c.Name = hostOf(id)
+	}
+	return c, checkOAuthClient(c)
+}
+
+// among are those of a list that are known; all that are known, where the list is empty.
+func among(list, known []string) []string {
+	if len(list) == 0 {
+		return known
+	}
+	return slices.DeleteFunc(known, func(s string) bool { return !slices.Contains(list, s) })
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 // oauthClientID tells whether something may be the id of an OAuth client: those of metadata documents are addresses.

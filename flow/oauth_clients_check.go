@@ -16,6 +16,7 @@ import (
 const (
 	maxOAuthClients    = 1000  // that operators make
 	maxDynamicClients  = 10000 // that register themselves
+	maxDocumentClients = 10000 // that publish what they are
 	maxOAuthName       = 255
 	maxRedirectURIs    = 10
 	maxClientURI       = 2048

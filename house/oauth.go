@@ -8,8 +8,10 @@ import (
 	"strings"
 
 	"postern/auth"
+	"postern/clientdocs"
 	"postern/config"
 	"postern/flow"
+	"postern/outbound"
 	"postern/server/hasura"
 	"postern/tokens"
 )
@@ -23,15 +25,37 @@ func oauthDesk(c *config.Config, kit flow.Kit) (*flow.OAuth, error) {
 	if err := servesClients(kit.Signer, issuer); err != nil {
 		return nil, err
 	}
+	documents, err := clientDocuments(c)
+	if err != nil {
+		return nil, err
+	}
 	kit.AccessTokenLife = c.OAuth.AccessTokenLife
 	scopes := auth.OAuthScopes()
 	if !c.Tokens.SaysHasura() { // no token says anything to an engine then
 		scopes = scopes[:len(scopes)-1]
 	}
 	return &flow.OAuth{
-		Kit: kit, Clients: &flow.OAuthClients{Kit: kit}, Issuer: issuer, Page: c.OAuth.Page(kit.Policy.ClientURL), Parameter: "request_id",
+		Kit: kit, Clients: &flow.OAuthClients{Kit: kit, Documents: documents}, Issuer: issuer, Page: c.OAuth.Page(kit.Policy.ClientURL), Parameter: "request_id",
 		Scopes: scopes, DefaultScopes: []string{auth.ScopeOpenID}, About: hasura.ClaimsOf, RefreshTokenLife: c.OAuth.RefreshTokenLife,
 	}, nil
+}
+
+// clientDocuments reads what clients publish of themselves; nil where the operator does not want those. What is published elsewhere leads
+// nowhere but to the public internet, unless the operator excepts networks.
+func clientDocuments(c *config.Config) (*clientdocs.Reader, error) {
+	if !c.OAuth.ReadsDocuments {
+		return nil, nil
+	}
+	where := c.Outbound
+	if c.OAuth.InsecureDocuments {
+		where.AllowedNetworks = []string{"0.0.0.0/0", "::/0"}
+	}
+	guard, err := outbound.New(where)
+	if err != nil {
+		return nil, err
+	}
+	client := guard.Client(outbound.Limits{Time: clientdocs.MaxTime, Body: clientdocs.MaxBytes + 1})
+	return &clientdocs.Reader{Client: client, Insecure: c.OAuth.InsecureDocuments}, nil
 }
 
 // servesClients tells why clients could not trust what they are given.

@@ -36,25 +36,60 @@ func (db *DB) OAuthClient(ctx context.Context, id string) (OAuthClient, error) {
 	return one[OAuthClient](ctx, db, oauthClientSQL, id)
 }
 
+// OAuthClientEver finds an OAuth client, one that is deleted included.
+func (db *DB) OAuthClientEver(ctx context.Context, id string) (OAuthClient, error) {
+	return one[OAuthClient](ctx, db, oauthClientEverSQL, id)
+}
+
 const (
 	oauthClientColumns = `select id, secret_hash, name, uri, logo_uri, redirect_uris, scopes, grant_types, auth_method, origin, fetched_at,
 		coalesce(created_by::text, '') as created_by, created_at, updated_at, deleted_at from auth.oauth_clients`
-	oauthClientSQL = oauthClientColumns + ` where id = $1 and deleted_at is null`
+	oauthClientEverSQL = oauthClientColumns + ` where id = $1`
+	oauthClientSQL     = oauthClientEverSQL + ` and deleted_at is null`
 )
 
 // AddOAuthClient writes a new OAuth client, no more of its origin than there may be. It must run in a transaction.
 func (db *DB) AddOAuthClient(ctx context.Context, c OAuthClient, most int, n Note) error {
+	err := db.roomForOAuthClient(ctx, c, most)
+	if err != nil {
+		return err
+	}
+	_, err = db.changeNoted(ctx, n, addOAuthClientSQL, c.ID, c.SecretHash, c.Name, c.URI, c.LogoURI, c.RedirectURIs, c.Scopes, c.GrantTypes,
+		c.AuthMethod, c.Origin, nullable(c.CreatedBy), c.CreatedAt)
+	return err
+}
+
+// unusedOAuthLife is how long a client that nobody vouches for has to be used for the first time, or again, where another one wants its
+// place. Whoever is being asked about it answers sooner.
+const unusedOAuthLife = time.Hour
+
+// roomForOAuthClient makes room for another OAuth client. One that no operator made, and that nobody has let in or keeps a session with, gives its
+// place to the next: else whoever registers many would keep all others out.
+func (db *DB) roomForOAuthClient(ctx context.Context, c OAuthClient, most int) error {
 	if _, err := db.Exec(ctx, `lock table auth.oauth_clients in share row exclusive mode`); err != nil {
 		return err
 	}
-	switch row, err := one[struct{ Count int }](ctx, db, countOAuthClientsOfSQL, c.Origin); {
-	case err != nil:
+	row, err := one[struct{ Count int }](ctx, db, countOAuthClientsOfSQL, c.Origin)
+	if err != nil || row.Count < most {
 		return err
-	case row.Count >= most:
-		return auth.Invalid{Field: "input", Problem: fmt.Sprintf("is one client too many: there may be %d that are %s", most, c.Origin)}
 	}
-	_, err := db.changeNoted(ctx, n, addOAuthClientSQL, c.ID, c.SecretHash, c.Name, c.URI, c.LogoURI, c.RedirectURIs, c.Scopes, c.GrantTypes,
-		c.AuthMethod, c.Origin, nullable(c.CreatedBy), c.CreatedAt)
+	gone, err := db.Exec(ctx, dropUnusedOAuthClientSQL, c.Origin, c.CreatedAt.Add(-unusedOAuthLife))
+	if err == nil && gone.RowsAffected() == 0 {
+		err = auth.Invalid{Field: "input", Problem: fmt.Sprintf("is one client too many: there may be %d that are %s", most, c.Origin)}
+	}
+	return err
+}
+
+// KeepOAuthDocument keeps what a client has published of itself. One that is deleted meanwhile stays so. It must run in a transaction.
+func (db *DB) KeepOAuthDocument(ctx context.Context, c OAuthClient, most int) error {
+	again, err := db.Exec(ctx, refreshOAuthDocumentSQL, c.ID, c.Name, c.URI, c.LogoURI, c.RedirectURIs, c.Scopes, c.GrantTypes, c.FetchedAt)
+	if err != nil || again.RowsAffected() > 0 {
+		return err
+	}
+	if err := db.roomForOAuthClient(ctx, c, most); err != nil {
+		return err
+	}
+	_, err = db.Exec(ctx, addOAuthDocumentSQL, c.ID, c.Name, c.URI, c.LogoURI, c.RedirectURIs, c.Scopes, c.GrantTypes, c.FetchedAt)
 	return err
 }
 
@@ -120,6 +155,15 @@ const (
 	addOAuthClientSQL      = `insert into auth.oauth_clients
 		(id, secret_hash, name, uri, logo_uri, redirect_uris, scopes, grant_types, auth_method, origin, created_by, created_at, updated_at)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::uuid, $12, $12)`
+	dropUnusedOAuthClientSQL = `delete from auth.oauth_clients where id = (
+		select id from auth.oauth_clients c where origin = $1 and origin <> 'registered' and deleted_at is null and updated_at < $2
+			and not exists (select from auth.oauth_sessions s where s.client_id = c.id)
+			and not exists (select from auth.oauth_consents a where a.client_id = c.id)
+		order by updated_at limit 1)`
+	refreshOAuthDocumentSQL = `update auth.oauth_clients set name = $2, uri = $3, logo_uri = $4, redirect_uris = $5, scopes = $6, grant_types = $7,
+		fetched_at = $8, updated_at = $8 where id = $1 and origin = 'metadata_document' and deleted_at is null`
+	addOAuthDocumentSQL = `insert into auth.oauth_clients (id, name, uri, logo_uri, redirect_uris, scopes, grant_types, fetched_at, created_at, updated_at, auth_method, origin)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, 'none', 'metadata_document') on conflict (id) do nothing`
 	changeOAuthClientSQL = `update auth.oauth_clients set name = coalesce($2, name), uri = coalesce($3, uri), logo_uri = coalesce($4, logo_uri),
 		redirect_uris = coalesce($5, redirect_uris), scopes = coalesce($6, scopes), grant_types = coalesce($7, grant_types),
 		auth_method = coalesce($8, auth_method), secret_hash = coalesce($9, secret_hash), updated_at = $10

@@ -37,9 +37,7 @@ type Door struct {
 	Links    *flow.Links
 	Engine   *flow.Engine
 	OAuth    *flow.OAuth // nil where clients are not let in
-	// ReadsClientDocs tells whether the id of a client may be the address of a document that says what it is.
-	ReadsClientDocs bool
-	Returns         server.Returns
+	Returns  server.Returns
 
 	Limits  limits.Settings
 	Captcha *captcha.Checker // nil when the operator has set up none

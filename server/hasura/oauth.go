@@ -177,6 +177,6 @@ func (d *Door) discovery(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	return server.JSON(w, http.StatusOK, metadata{
 		OAuthMetadata: m, Revoke: m.Issuer + below + "revoke", Introspect: m.Issuer + below + "introspect",
-		ReadsClientDocs: d.ReadsClientDocs, RevokeAuthMethods: m.AuthMethods, InspectAuthMethods: m.AuthMethods,
+		ReadsClientDocs: d.OAuth.Clients.Documents != nil, RevokeAuthMethods: m.AuthMethods, InspectAuthMethods: m.AuthMethods,
 	})
 }
