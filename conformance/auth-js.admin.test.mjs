@@ -1,35 +1,11 @@
 // The part for operators of @supabase/auth-js, unmodified, with a service key.
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
-import { AuthClient } from '@supabase/auth-js'
-import { API, UUID, newEmail, newPassword, secret, takeMail } from './lib/world.mjs'
+import { client, codeIn, good, serviceKey } from './lib/supabase.mjs'
+import { UUID, newEmail, newPassword, secret, takeMail } from './lib/world.mjs'
 
-const url = `${new URL(API).origin}/auth/v1`
-
-/** A key of the service, as programs on servers have one. */
-function serviceKey() {
-  const part = (o) => Buffer.from(JSON.stringify(o)).toString('base64url')
-  const now = Math.floor(Date.now() / 1000)
-  const text = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ role: 'service_role', iss: 'supabase', iat: now, exp: now + 3600 })}`
-  return secret(`${text}.${createHmac('sha256', process.env.PROJECT_SECRET).update(text).digest('base64url')}`)
-}
-
-function client(key) {
-  return new AuthClient({
-    url, headers: { apikey: key, Authorization: `Bearer ${key}` }, autoRefreshToken: false, persistSession: false, detectSessionInUrl: false,
-    experimental: { passkey: true },
-  })
-}
-
-const server = client(serviceKey())
-const app = () => client('sb_publishable_none')
-
-function good({ data, error }) {
-  assert.equal(error, null, error && `${error.status} ${error.code}: ${error.message}`)
-  if (data?.session) secret(data.session.access_token) && secret(data.session.refresh_token)
-  return data
-}
+const server = client({ persistSession: false }, serviceKey())
+const app = () => client({ persistSession: false })
 
 test('operators make, find, change and delete users', async () => {
   const email = newEmail()
@@ -66,7 +42,7 @@ test('operators invite, and make links for their own mails', async () => {
   const invited = newEmail()
   assert.ok(good(await server.admin.inviteUserByEmail(invited, { data: { name: 'Ann' } })).user.invited_at)
   const mail = await takeMail(invited, 'invitation')
-  const token = secret(/\b\d{6}\b/.exec(mail.text)[0])
+  const token = codeIn(mail)
   assert.equal(good(await app().verifyOtp({ email: invited, token, type: 'invite' })).user.email, invited)
   const email = newEmail()
   const made = good(await server.admin.generateLink({ type: 'signup', email, password: newPassword() }))

@@ -1,46 +1,11 @@
 // Passkeys of @supabase/auth-js, unmodified, against the door of its dialect, with an authenticator in software.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AuthClient } from '@supabase/auth-js'
 import { lendPage, openAuthenticator } from './lib/authenticator.mjs'
-import { API, APP, UUID, newEmail, newPassword, secret, takeMail } from './lib/world.mjs'
-
-const SUPABASE = `${new URL(API).origin}/auth/v1`
-
-/** A client with a memory of its own, as one device has. */
-function client() {
-  const kept = new Map()
-  return new AuthClient({
-    url: SUPABASE,
-    headers: { apikey: 'sb_publishable_none', Authorization: 'Bearer sb_publishable_none' },
-    autoRefreshToken: false,
-    persistSession: true,
-    detectSessionInUrl: false,
-    experimental: { passkey: true },
-    storage: { getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => void kept.set(k, v), removeItem: (k) => void kept.delete(k) },
-  })
-}
-
-/** What a client gives when all is well. */
-function good({ data, error }) {
-  assert.equal(error, null, error && `${error.status} ${error.code}: ${error.message}`)
-  if (data?.session) secret(data.session.access_token) && secret(data.session.refresh_token)
-  if (data?.access_token) secret(data.access_token) && secret(data.refresh_token)
-  return data
-}
+import { client, good, somebody } from './lib/supabase.mjs'
+import { APP, UUID } from './lib/world.mjs'
 
 const claimsOf = (session) => JSON.parse(Buffer.from(session.access_token.split('.')[1], 'base64url'))
-
-/** Somebody who has signed up and confirmed the address, and is signed in. */
-async function somebody(auth = client()) {
-  const email = newEmail()
-  const password = newPassword()
-  good(await auth.signUp({ email, password }))
-  const mail = await takeMail(email, 'email-verify')
-  const token = secret(/\b\d{6}\b/.exec(mail.text)[0])
-  const { user } = good(await auth.verifyOtp({ email, token, type: 'signup' }))
-  return { auth, email, password, user }
-}
 
 test('passkeys: register, list, sign in, rename, delete', async (t) => {
   const { auth, email, user } = await somebody()

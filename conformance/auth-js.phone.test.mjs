@@ -1,30 +1,8 @@
 // Telephone numbers of @supabase/auth-js, unmodified, against the door of its dialect.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AuthClient } from '@supabase/auth-js'
-import { API, newEmail, newNumber, newPassword, secret, takeMail, takeSMSCode } from './lib/world.mjs'
-
-const SUPABASE = `${new URL(API).origin}/auth/v1`
-
-/** A client with a memory of its own, as one device has. */
-function client() {
-  const kept = new Map()
-  return new AuthClient({
-    url: SUPABASE,
-    headers: { apikey: 'sb_publishable_none', Authorization: 'Bearer sb_publishable_none' },
-    autoRefreshToken: false,
-    persistSession: true,
-    detectSessionInUrl: false,
-    storage: { getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => void kept.set(k, v), removeItem: (k) => void kept.delete(k) },
-  })
-}
-
-/** What a client gives when all is well. */
-function good({ data, error }) {
-  assert.equal(error, null, error && `${error.status} ${error.code}: ${error.message}`)
-  if (data?.session) secret(data.session.access_token) && secret(data.session.refresh_token)
-  return data
-}
+import { client, codeIn, good } from './lib/supabase.mjs'
+import { newEmail, newNumber, newPassword, takeMail, takeSMSCode } from './lib/world.mjs'
 
 const number = () => newNumber().slice(1)
 
@@ -77,7 +55,7 @@ test('a guest becomes a user by updateUser', async () => {
   assert.equal(asked.is_anonymous, true)
   assert.equal(asked.new_email, email)
   const mail = await takeMail(email, 'email-confirm-change')
-  const { user } = good(await auth.verifyOtp({ email, token: secret(/\b\d{6}\b/.exec(mail.text)[0]), type: 'email_change' }))
+  const { user } = good(await auth.verifyOtp({ email, token: codeIn(mail), type: 'email_change' }))
   assert.equal(user.id, guest.id)
   assert.equal(user.is_anonymous, false)
   assert.equal(user.user_metadata.cart, 7)

@@ -3,40 +3,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { AuthClient } from '@supabase/auth-js'
 import { idToken, newPerson, openProvider, throughProvider } from './lib/provider.mjs'
-import { API, APP, newEmail, newPassword, secret, takeMail } from './lib/world.mjs'
-
-const url = `${new URL(API).origin}/auth/v1`
-
-function client(flowType) {
-  const kept = new Map()
-  return new AuthClient({
-    url, headers: { apikey: 'sb_publishable_none', Authorization: 'Bearer sb_publishable_none' }, autoRefreshToken: false, persistSession: true,
-    detectSessionInUrl: false, flowType,
-    storage: { getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => void kept.set(k, v), removeItem: (k) => void kept.delete(k) },
-  })
-}
-
-function good({ data, error }) {
-  assert.equal(error, null, error && `${error.status} ${error.code}: ${error.message}`)
-  if (data?.session) secret(data.session.access_token) && secret(data.session.refresh_token)
-  return data
-}
-
-/** Somebody with a password, signed in. */
-async function somebody(flowType) {
-  const auth = client(flowType)
-  const email = newEmail()
-  good(await auth.signUp({ email, password: newPassword() }))
-  const token = secret(/\b\d{6}\b/.exec((await takeMail(email, 'email-verify')).text)[0])
-  const { user } = good(await auth.verifyOtp({ email, token, type: 'signup' }))
-  return { auth, email, user }
-}
+import { client, good, somebody, url } from './lib/supabase.mjs'
+import { APP, secret } from './lib/world.mjs'
 
 test('a provider, there and back, with PKCE and without', async (t) => {
   const provider = await openProvider(t)
-  const auth = client('pkce')
+  const auth = client({ flowType: 'pkce' })
   const start = good(await auth.signInWithOAuth({ provider: 'example', options: { redirectTo: `${APP}/home`, scopes: 'calendar', queryParams: { hd: 'example.com' }, skipBrowserRedirect: true } }))
   const there = await throughProvider(start.url)
   assert.equal(there.pathname, '/home')
@@ -49,7 +22,7 @@ test('a provider, there and back, with PKCE and without', async (t) => {
   assert.equal(provider.asked[0].hd, 'example.com')
   assert.ok(provider.asked[0].scope.includes('calendar') && provider.asked[0].state && provider.asked[0].code_challenge)
 
-  const plain = client('implicit')
+  const plain = client({ flowType: 'implicit' })
   const at = await throughProvider(good(await plain.signInWithOAuth({ provider: 'example', options: { redirectTo: APP, skipBrowserRedirect: true } })).url)
   const said = new URLSearchParams(at.hash.slice(1))
   assert.equal(said.get('provider'), 'example')
@@ -57,7 +30,7 @@ test('a provider, there and back, with PKCE and without', async (t) => {
   const opened = good(await plain.setSession({ access_token: secret(said.get('access_token')), refresh_token: secret(said.get('refresh_token')) }))
   assert.equal(opened.user.id, user.id)
 
-  const no = await throughProvider(good(await client('pkce').signInWithOAuth({ provider: 'example', options: { redirectTo: APP, skipBrowserRedirect: true } })).url, 'no')
+  const no = await throughProvider(good(await client({ flowType: 'pkce' }).signInWithOAuth({ provider: 'example', options: { redirectTo: APP, skipBrowserRedirect: true } })).url, 'no')
   assert.equal(no.searchParams.get('error'), 'access_denied')
 })
 
@@ -66,25 +39,25 @@ test('ID tokens sign in', async (t) => {
   const person = newPerson()
   const nonce = 'a nonce of the application'
   const hashed = createHash('sha256').update(nonce).digest('hex')
-  const auth = client('pkce')
+  const auth = client({ flowType: 'pkce' })
   const wrong = await auth.signInWithIdToken({ provider: 'example', token: idToken(person, { nonce: hashed }), nonce: 'another' })
   assert.equal(wrong.error.status, 400)
   assert.equal((await auth.signInWithIdToken({ provider: 'example', token: idToken(person, { aud: 'somebody else' }) })).error.status, 400)
   const { user } = good(await auth.signInWithIdToken({ provider: 'example', token: idToken(person, { nonce: hashed }), nonce }))
   assert.equal(user.email, person.email)
-  assert.equal(good(await client('pkce').signInWithIdToken({ provider: 'example', token: idToken(person) })).user.id, user.id)
+  assert.equal(good(await client({ flowType: 'pkce' }).signInWithIdToken({ provider: 'example', token: idToken(person) })).user.id, user.id)
 })
 
 test('identities are linked, listed and taken off', async (t) => {
   const provider = await openProvider(t)
-  const { auth, user } = await somebody('pkce')
+  const { auth, user } = await somebody(client({ flowType: 'pkce' }))
   const { url: to } = good(await auth.linkIdentity({ provider: 'example', options: { redirectTo: APP, skipBrowserRedirect: true } }))
   const back = await throughProvider(to)
   assert.equal(good(await auth.exchangeCodeForSession(secret(back.searchParams.get('code')))).user.id, user.id)
   const { identities } = good(await auth.getUserIdentities())
   assert.deepEqual(identities.map((i) => i.provider).sort(), ['email', 'example'])
 
-  const stranger = await somebody('pkce')
+  const stranger = await somebody(client({ flowType: 'pkce' }))
   const taken = await stranger.auth.linkIdentity({ provider: 'example', token: idToken(provider.person) })
   assert.equal(taken.error.code, 'identity_already_exists')
 

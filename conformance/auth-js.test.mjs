@@ -1,53 +1,13 @@
 // @supabase/auth-js, unmodified, against the door of its dialect.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AuthClient } from '@supabase/auth-js'
-import { API, APP, UUID, click, linkOf, newEmail, newPassword, secret, takeMail } from './lib/world.mjs'
-
-export const SUPABASE = `${new URL(API).origin}/auth/v1`
-
-/** A client with a memory of its own, as one device has. */
-function client(options = {}) {
-  const kept = new Map()
-  return new AuthClient({
-    url: SUPABASE,
-    headers: { apikey: 'sb_publishable_none', Authorization: 'Bearer sb_publishable_none' },
-    autoRefreshToken: false,
-    persistSession: true,
-    detectSessionInUrl: false,
-    storage: { getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => void kept.set(k, v), removeItem: (k) => void kept.delete(k) },
-    ...options,
-  })
-}
-
-/** What a client gives when all is well. */
-function good({ data, error }) {
-  assert.equal(error, null, error && `${error.status} ${error.code}: ${error.message}`)
-  if (data?.session) secret(data.session.access_token) && secret(data.session.refresh_token)
-  return data
-}
+import { client, codeIn, good, somebody, url } from './lib/supabase.mjs'
+import { APP, UUID, click, linkOf, newEmail, newPassword, takeMail } from './lib/world.mjs'
 
 /** Follows the link of a mail, as a person with a browser does, and says where the browser is sent. */
 const open = async (mail) => new URL(await click(linkOf(mail)))
 
 const claimsOf = (session) => JSON.parse(Buffer.from(session.access_token.split('.')[1], 'base64url'))
-
-/** Somebody who has signed up and confirmed the address, and is signed in. */
-async function somebody(auth = client(), data = {}) {
-  const email = newEmail()
-  const password = newPassword()
-  good(await auth.signUp({ email, password, options: { data } }))
-  const mail = await takeMail(email, 'email-verify')
-  const { session, user } = good(await auth.verifyOtp({ email, token: codeIn(mail), type: 'signup' }))
-  return { auth, email, password, session, user }
-}
-
-/** The code in the text of a mail. */
-function codeIn(mail) {
-  const code = /\b\d{6}\b/.exec(mail.text)?.[0]
-  assert.ok(code, `the mail has a code: ${mail.text}`)
-  return secret(code)
-}
 
 test('sign-up with a password, confirmed by the code of the mail', async () => {
   const auth = client()
@@ -289,18 +249,18 @@ test('what a client does with a session by itself', async () => {
 })
 
 test('what a client reads without a session', async () => {
-  const settings = await (await fetch(`${SUPABASE}/settings`)).json()
+  const settings = await (await fetch(`${url}/settings`)).json()
   assert.equal(settings.external.email, true)
   assert.equal(settings.autoconfirm, settings.mailer_autoconfirm)
-  const health = await (await fetch(`${SUPABASE}/health`)).json()
+  const health = await (await fetch(`${url}/health`)).json()
   assert.equal(health.name, 'GoTrue')
-  const keys = await (await fetch(`${SUPABASE}/.well-known/jwks.json`)).json()
+  const keys = await (await fetch(`${url}/.well-known/jwks.json`)).json()
   assert.ok(Array.isArray(keys.keys))
   const { data } = await client().getSession()
   assert.equal(data.session, null)
-  const stranger = await fetch(`${SUPABASE}/user`, { headers: { Authorization: 'Bearer sb_publishable_none' } })
+  const stranger = await fetch(`${url}/user`, { headers: { Authorization: 'Bearer sb_publishable_none' } })
   assert.equal(stranger.status, 403)
-  const preflight = await fetch(`${SUPABASE}/user`, {
+  const preflight = await fetch(`${url}/user`, {
     method: 'OPTIONS',
     headers: { Origin: 'https://app.example.com', 'Access-Control-Request-Method': 'PUT', 'Access-Control-Request-Headers': 'apikey,authorization,content-type,x-client-info,x-supabase-api-version' },
   })

@@ -40,15 +40,16 @@ func (d *Door) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	ctx := r.Context()
 	var grant flow.MachineGrant
 	err = server.Guards{Front: d.Front, Limits: d.Limits}.AsClient(client, in.clientID, func() (err error) {
-		grant, err = d.Machines.Grant(r.Context(), flow.ClientCredentials{
+		grant, err = d.Machines.Grant(ctx, flow.ClientCredentials{
 			ClientID: in.clientID, Secret: in.secret, Audience: in.audience, Scopes: strings.Fields(in.scope), Client: client,
 		})
 		return err
 	})
 	if auth.CodeOf(err) == auth.InvalidClient {
-		return errors.Join(err, d.noteGuess(r.Context(), err, client))
+		return errors.Join(err, d.noteGuess(ctx, err, client))
 	}
 	if err != nil {
 		return err
