@@ -27,7 +27,7 @@ func TestTLSSettings(t *testing.T) {
 		"swapped":       {key, cert, false, true},
 		"missing files": {cert + "x", key, false, true},
 	} {
-		s, problem := server.Settings{TLSCertFile: c.cert, TLSKeyFile: c.key}, ""
+		s, problem := server.Settings{TLSCertFile: c.cert, TLSKeyFile: c.key, AddressHeader: "X-Forwarded-For"}, ""
 		s.Check(func(env, what string) { problem = env + " " + what })
 		if half := strings.Contains(problem, "AUTH_TLS_CERT_FILE and AUTH_TLS_KEY_FILE"); half != c.half {
 			t.Errorf("%s: %s", name, problem)
