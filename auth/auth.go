@@ -37,7 +37,8 @@ type User struct {
 	DefaultRole         string
 	Roles               []string // as stored; AllowedRoles adds the default role
 	IsAnonymous         bool
-	ActiveMFAType       string          // "", "totp" or "sms"
+	ActiveMFAType       string          // "totp" where an authenticator app is a second factor; Hasura Auth knows "sms", too
+	OtherFactors        []string        // kinds of the active second factors beside that
 	Vouched             bool            // a provider knows the user, whose address nobody has confirmed
 	Metadata            json.RawMessage // what the application stored; nil or JSON null when nothing
 }

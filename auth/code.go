@@ -61,6 +61,7 @@ const (
 	SMSNotConfigured     Code = "sms-not-configured"    // the flow needs text messages and there is no gateway
 	InvalidPAT           Code = "invalid-pat"           // unknown, expired or revoked personal access token
 	FactorRequired       Code = "factor-required"       // the second factor must be proved where that cannot be asked
+	FactorUnsupported    Code = "factor-unsupported"    // the user's second factor is of a kind that is not asked for here
 	FactorNotActive      Code = "factor-not-active"     // the user has no second factor
 	FactorActive         Code = "factor-active"         // the user has a second factor already
 	NoFactorSecret       Code = "no-factor-secret"      // nothing was enrolled that could be confirmed
@@ -115,7 +116,7 @@ var codes = []Code{
 	UserUnverified, PasswordMustChange, UserAnonymous, EmailTaken, EmailVerified, PasswordTooShort, PasswordTooLong,
 	PasswordLeaked, SamePassword, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
-	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
+	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorUnsupported, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
 	ScriptUnknown, ScriptNameTaken, ScriptSecretTaken, ScriptSecretUnknown, TooManyScriptSecrets, InvalidClient, AudienceNotAllowed, ScopeMissing,
 	Forbidden, Conflict, UserReferenced, DeletionTooSlow, RoleExists, RoleInUse, Impersonated,
 	InvalidGrant, InvalidScope, WrongResponseType, WrongGrantType, OAuthRequestUnknown, ConsentUnknown,

@@ -18,7 +18,8 @@ type Details struct {
 // Factor is something a user can prove themselves with once more, beside how they sign in.
 type Factor struct {
 	ID          string // UUID
-	Kind        string // "totp"
+	Kind        string // TOTPFactor, PhoneFactor or WebAuthnFactor
+	PhoneNumber string // that codes are sent to, of a PhoneFactor
 	Name        string // that the user gave it; may be empty
 	CreatedAt   time.Time
 	ConfirmedAt time.Time // zero until it was confirmed; it proves nothing before

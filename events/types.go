@@ -32,7 +32,7 @@ func Types() []Type {
 	method := Field{"string", "How: password, link, otp, sms, webauthn, oauth, idtoken, anonymous, pat and the like; operator, where one made the user.", false}
 	provider := Field{"string", "The sign-in provider.", false}
 	passkey := Field{"uuid", "The passkey.", false}
-	factor := Field{"string", "Its kind: totp.", false}
+	factor := Field{"string", "Its kind: totp, phone or webauthn.", false}
 	message := Field{"uuid", "The message, as the log and the Message-ID have it.", false}
 	template := Field{"string", "What it was to say: the name of its template.", false}
 	oauthClient := Field{"string", "The id of the client.", false}
@@ -49,8 +49,10 @@ func Types() []Type {
 		{"email.changed", "A new e-mail address took the place of the old one.", nil},
 		{"factor.disabled", "A second factor was turned off.", map[string]Field{"factor": factor, "sessionId": asking}},
 		{"factor.enabled", "A second factor was turned on.", map[string]Field{"factor": factor, "sessionId": asking}},
-		{"factor.reset", "An operator took the second factor off a user who lost it. All sessions ended.", map[string]Field{
+		{"factor.reset", "An operator took second factors off a user who lost them. All sessions ended.", map[string]Field{
 			"totp":          {"boolean", "Codes of an authenticator app were turned off.", false},
+			"phone":         {"boolean", "Codes by text message were turned off.", false},
+			"securityKeys":  {"integer", "How many security keys that were a second factor are gone.", false},
 			"recoveryCodes": {"integer", "How many recovery codes are gone.", false},
 			"passkeys":      {"integer", "How many passkeys are gone.", false},
 			"sessions":      {"integer", "How many sessions ended.", false},
@@ -106,7 +108,7 @@ func Types() []Type {
 			"pats":      {"integer", "How many personal access tokens were revoked with them.", true},
 			"before":    {"time", "Only sessions that began before ended.", true},
 		}},
-		{"session.raised", "A second factor was proved within a session. The user's other sessions that have not proved one ended.", map[string]Field{"sessionId": session("The session."), "method": {"string", "How: totp or recovery-code.", false}}},
+		{"session.raised", "A second factor was proved within a session. The user's other sessions that have not proved one ended.", map[string]Field{"sessionId": session("The session."), "method": {"string", "How: totp, mfa/phone, mfa/webauthn or recovery-code.", false}}},
 		{"session.replayed", "A session was ended since two parties held its refresh token.", map[string]Field{"sessionId": session("The session.")}},
 		{"session.started", "A user signed in.", map[string]Field{"sessionId": session("The session."), "method": method}},
 		{"sms.failed", "A text message was given up: it is among the dead letters.", map[string]Field{"messageId": message, "template": template}},
@@ -217,7 +219,7 @@ func Notes() []Type {
 			"before": {"time", "Only those that began before.", true}, "more": {"boolean", "There may be more to end: that has entries of its own.", false},
 		}},
 		{"signin.failed", "Somebody did not get in. What they typed is not kept. Tries after a limit is used up leave no entry.", map[string]Field{
-			"method":   {"string", "How they tried: password, otp, sms, totp, recovery-code, webauthn, link, oauth, idtoken, pat and the like.", false},
+			"method":   {"string", "How they tried: password, otp, sms, totp, mfa/phone, mfa/webauthn, recovery-code, webauthn, link, oauth, idtoken, pat and the like.", false},
 			"reason":   {"string", "unknown where nobody is known by what was typed, else the code of the refusal (errors.md), such as invalid-credentials or user-disabled.", false},
 			"provider": {"string", "The sign-in provider, where one vouched.", true},
 			"locks":    {"boolean", "This try used up a limit: more are refused for a while.", true},

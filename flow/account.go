@@ -125,20 +125,25 @@ func (k *Kit) elevated(ctx context.Context, a auth.Actor, u auth.User, rule stri
 // or a session of one factor could make itself the other.
 func (k *Kit) memberOfBoth(ctx context.Context, a auth.Actor, member func(context.Context, auth.Actor) (auth.User, error)) (auth.User, error) {
 	u, err := member(ctx, a)
-	if err != nil || u.ActiveMFAType == "" {
-		return u, err
-	}
-	s, err := k.Store.ProofsOf(ctx, a)
-	if errors.Is(err, store.ErrNotFound) {
-		return u, fmt.Errorf("%w: the session is gone", auth.Unauthorized)
-	}
 	if err != nil {
 		return u, err
 	}
-	if !provesBoth(s, a.Issued) {
-		return u, fmt.Errorf("%w: the session of user %s had not proved the second factor when the token was made", auth.NotElevated, u.ID)
+	return u, k.ofBoth(ctx, a, u)
+}
+
+// ofBoth refuses an actor who has a second factor and had not proved one in the session when the token was made.
+func (k *Kit) ofBoth(ctx context.Context, a auth.Actor, u auth.User) error {
+	if !u.HasFactor() {
+		return nil
 	}
-	return u, nil
+	s, err := k.Store.ProofsOf(ctx, a)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: the session is gone", auth.Unauthorized)
+	}
+	if err == nil && !provesBoth(s, a.Issued) {
+		err = fmt.Errorf("%w: the session of user %s had not proved the second factor when the token was made", auth.NotElevated, u.ID)
+	}
+	return err
 }
 
 // provesBoth tells whether a token of a session is one of both factors. One from before the session was raised is not, or
@@ -147,7 +152,7 @@ func (k *Kit) memberOfBoth(ctx context.Context, a auth.Actor, member func(contex
 func provesBoth(s store.Proofs, issued time.Time) bool {
 	typed := false
 	for _, m := range s.AMR {
-		if m.Method != byTOTP && m.Method != byRecoveryCode {
+		if !auth.ProvesFactor(m.Method) {
 			continue
 		}
 		if typed = true; s.AAL < 2 || !issued.Before(m.Timestamp.Truncate(time.Second)) {
@@ -177,7 +182,7 @@ func (k *Kit) elevationMethods(ctx context.Context, u auth.User) ([]string, erro
 			methods = append(methods, ElevateByPasskey)
 		}
 	}
-	if u.ActiveMFAType == "totp" {
+	if u.HasFactorOf(auth.TOTPFactor) {
 		methods = append(methods, ElevateByTOTP)
 	}
 	if k.Policy.SignInByEmailCode && k.MailReady && u.Email != "" && u.EmailVerified {

@@ -16,7 +16,7 @@ type FactorReset struct {
 	Lockout  bool // though nothing may be left to sign in by
 }
 
-// ResetFactors takes the second factor of a user away, the recovery codes with it and, if asked, all
+// ResetFactors takes the second factors of a user away, the recovery codes with it and, if asked, all
 // passkeys. The operator learns no secret and chooses none. All sessions of the user end: none may go on with
 // what those had proved. The user is told by mail.
 func (f *Admin) ResetFactors(ctx context.Context, by Operator, in FactorReset) (store.Withdrawn, error) {
@@ -25,13 +25,10 @@ func (f *Admin) ResetFactors(ctx context.Context, by Operator, in FactorReset) (
 		userID: in.UserID, lockout: in.Lockout || !in.Passkeys, reaches: true, absent: auth.FactorNotActive,
 		take: func(tx *store.DB, _ auth.User) (event string, detail map[string]any, err error) {
 			gone, err = tx.WithdrawFactors(ctx, in.UserID, in.Passkeys)
-			return "factor.reset", map[string]any{"totp": gone.TOTP, "recoveryCodes": gone.RecoveryCodes, "passkeys": gone.Passkeys, "sessions": gone.Sessions}, err
+			return "factor.reset", withdrawnDetail(gone), err
 		},
 		tells: func(u auth.User) []notice {
-			var all []notice
-			if gone.TOTP {
-				all = append(all, notice{template: "totp-disabled", to: u.Email, user: u, client: by.Client, detail: map[string]string{"factorType": byTOTP}})
-			}
+			all := withdrawnNotices(u, gone, by.Client)
 			if gone.Passkeys > 0 {
 				all = append(all, notice{template: "passkey-removed", to: u.Email, user: u, client: by.Client, detail: map[string]string{"factorType": "webauthn"}})
 			}
@@ -39,6 +36,26 @@ func (f *Admin) ResetFactors(ctx context.Context, by Operator, in FactorReset) (
 		},
 	})
 	return gone, err
+}
+
+func withdrawnDetail(gone store.Withdrawn) map[string]any {
+	return map[string]any{
+		"totp": gone.TOTP, "phone": gone.Phone, "securityKeys": gone.WebAuthn, "recoveryCodes": gone.RecoveryCodes, "passkeys": gone.Passkeys, "sessions": gone.Sessions,
+	}
+}
+
+// withdrawnNotices tell a user which second factors were taken off them, one mail for each kind.
+func withdrawnNotices(u auth.User, gone store.Withdrawn, c auth.Client) (all []notice) {
+	if gone.TOTP {
+		all = append(all, factorNotice("totp-disabled", u, auth.TOTPFactor, c))
+	}
+	if gone.Phone {
+		all = append(all, factorNotice("totp-disabled", u, auth.PhoneFactor, c))
+	}
+	if gone.WebAuthn > 0 {
+		all = append(all, factorNotice("totp-disabled", u, auth.WebAuthnFactor, c))
+	}
+	return all
 }
 
 // Removal is an operator who takes one thing off a user.

@@ -185,8 +185,8 @@ func (k *Kit) returnProof(ctx context.Context, p proof, refusal error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
 	return errors.Join(refusal, k.inTx(ctx, func(tx *store.DB) error {
-		if p.recovery == nil {
-			if err := tx.GiveBack(ctx, factorBudget(p.user.ID)); err != nil {
+		if p.budget.Key != "" {
+			if err := tx.GiveBack(ctx, p.budget); err != nil {
 				return err
 			}
 		}

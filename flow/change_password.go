@@ -76,7 +76,7 @@ func (f *Account) setPassword(ctx context.Context, tx *store.DB, hash, session s
 // proves that the address is somebody's who does not know the password, and the maker may have linked
 // identities and keys of their own. A second factor is nothing that a mail may take away.
 func (f *Account) disown(ctx context.Context, tx *store.DB, right right, c auth.Client, now time.Time) error {
-	if right.user.EmailVerified || right.user.Email == "" || right.user.ActiveMFAType != "" {
+	if right.user.EmailVerified || right.user.Email == "" || right.user.HasFactor() {
 		return nil
 	}
 	e := f.entry("user.disowned", right.user.ID, c, now)

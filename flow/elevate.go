@@ -41,7 +41,7 @@ func (f *Account) ElevateByFactor(ctx context.Context, in FactorElevation) (*aut
 	if err != nil {
 		return nil, err
 	}
-	p, err := f.prove(ctx, typed{user: user, code: in.Code, client: in.Client, now: now})
+	p, err := f.prove(ctx, typed{user: user, kind: auth.TOTPFactor, code: in.Code, client: in.Client, now: now})
 	if err != nil {
 		return nil, err
 	}

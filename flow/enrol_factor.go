@@ -57,7 +57,7 @@ func (f *Account) EnrolTOTP(ctx context.Context, in TOTPEnrolment) (EnrolledTOTP
 	e.SessionID = in.Actor.SessionID
 	id := tokens.NewUUID()
 	err = f.inTx(ctx, func(tx *store.DB) error {
-		return tx.StageFactor(ctx, store.Factor{ID: id, Name: in.Name, Sealed: sealed}, e)
+		return tx.StageFactor(ctx, store.Factor{ID: id, Kind: auth.TOTPFactor, Name: in.Name, Sealed: sealed}, e)
 	})
 	if errors.Is(err, store.ErrChanged) {
 		return none, fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
@@ -69,11 +69,11 @@ func (f *Account) mayEnrolTOTP(ctx context.Context, in TOTPEnrolment) (auth.User
 	if !f.Policy.MFA {
 		return auth.User{}, auth.EndpointDisabled
 	}
-	if in.Replaces {
-		return f.memberEnrolling(ctx, in.Actor)
+	user, err := f.memberEnrolling(ctx, in.Actor)
+	if err != nil || in.Replaces && user.HasFactorOf(auth.TOTPFactor) {
+		return user, err
 	}
-	user, err := f.memberOfBoth(ctx, in.Actor, f.memberEnrolling)
-	if err == nil && user.ActiveMFAType != "" {
+	if err = f.ofBoth(ctx, in.Actor, user); err == nil && user.ActiveMFAType != "" {
 		err = fmt.Errorf("%w: user %s", auth.FactorActive, user.ID)
 	}
 	return user, err
@@ -115,9 +115,14 @@ func (f *Account) ChangeFactor(ctx context.Context, in FactorChange) error {
 }
 
 func (f *Account) activateFactor(ctx context.Context, in FactorChange, user auth.User, now time.Time) error {
-	replaces := user.ActiveMFAType == byTOTP && in.CurrentCode != ""
+	replaces := user.HasFactorOf(auth.TOTPFactor) && in.CurrentCode != ""
 	if user.ActiveMFAType != "" && !replaces {
 		return fmt.Errorf("%w: user %s", auth.FactorActive, user.ID)
+	}
+	if !replaces { // or a session of one factor could make itself the other
+		if err := f.ofBoth(ctx, in.Actor, user); err != nil {
+			return err
+		}
 	}
 	first, err := f.firstCode(ctx, user, in.Code, now)
 	if err != nil {
@@ -125,19 +130,23 @@ func (f *Account) activateFactor(ctx context.Context, in FactorChange, user auth
 	}
 	var current proof
 	if replaces {
-		if current, err = f.prove(ctx, typed{user: user, code: in.CurrentCode, client: in.Client, now: now}); err != nil {
+		if current, err = f.prove(ctx, in.typed(user, in.CurrentCode, now)); err != nil {
 			return err
 		}
 	}
-	err = f.inTx(ctx, func(tx *store.DB) error {
+	return f.inTx(ctx, func(tx *store.DB) error {
 		if replaces {
 			if err := f.useProof(ctx, tx, current); err != nil {
 				return err
 			}
 		}
-		return f.turnFactorOn(ctx, tx, in, user, first, replaces)
+		return f.turnFactorOn(ctx, tx, in.typed(user, in.Code, now), first.activation(replaces))
 	})
-	return activated(user, err)
+}
+
+// typed is a code of an authenticator app.
+func (in FactorChange) typed(user auth.User, code string, now time.Time) typed {
+	return typed{user: user, kind: auth.TOTPFactor, code: code, session: in.Actor.SessionID, client: in.Client, now: now}
 }
 
 // firstCode is a right first code of a factor that was enrolled.
@@ -145,19 +154,22 @@ type firstCode struct {
 	factor store.Factor
 	step   int64
 	shared string // the secret as Hasura Auth keeps it, where it may come back
-	now    time.Time
+}
+
+func (c firstCode) activation(replaces bool) store.Activation {
+	return store.Activation{PendingID: c.factor.ID, Step: c.step, Shared: c.shared, Replaces: replaces}
 }
 
 // firstCode looks at the first code of a factor. It is not counted: whoever asks was given the secret.
-func (f *Account) firstCode(ctx context.Context, user auth.User, code string, now time.Time) (firstCode, error) {
-	pending, err := f.Store.PendingFactor(ctx, user.ID, now.Add(-stagedLife))
+func (k *Kit) firstCode(ctx context.Context, user auth.User, code string, now time.Time) (firstCode, error) {
+	pending, err := k.Store.PendingFactor(ctx, user.ID, now.Add(-stagedLife))
 	if errors.Is(err, store.ErrNotFound) {
 		return firstCode{}, fmt.Errorf("%w: user %s has enrolled nothing lately", auth.NoFactorSecret, user.ID)
 	}
 	if err != nil {
 		return firstCode{}, err
 	}
-	secret, err := f.factorSecret(user.ID, pending)
+	secret, err := k.factorSecret(user.ID, pending)
 	if err != nil {
 		return firstCode{}, err
 	}
@@ -165,37 +177,19 @@ func (f *Account) firstCode(ctx context.Context, user auth.User, code string, no
 	if !ok {
 		return firstCode{factor: pending}, fmt.Errorf("%w: wrong first code of user %s", auth.InvalidTOTP, user.ID)
 	}
-	shared, err := f.sharedSecret(secret)
+	shared, err := k.sharedSecret(secret)
 	if err != nil {
 		return firstCode{}, fmt.Errorf("flow: %w", err)
 	}
-	return firstCode{pending, step, shared, now}, nil
-}
-
-// turnFactorOn turns on the factor whose first code was right.
-func (f *Account) turnFactorOn(ctx context.Context, tx *store.DB, in FactorChange, user auth.User, first firstCode, replaces bool) error {
-	e := f.factorEntry("factor.enabled", in, first.now)
-	e.Detail["replaced"] = replaces
-	err := tx.ActivateFactor(ctx, user.ID, store.Activation{PendingID: first.factor.ID, Step: first.step, Shared: first.shared, Replaces: replaces, Entry: e})
-	if err != nil {
-		return err
-	}
-	return f.notify(ctx, tx, notice{template: "totp-enabled", to: user.Email, user: user, client: in.Client, detail: map[string]string{"factorType": byTOTP}})
-}
-
-// activated says what the end of the transaction means that turned a factor on.
-func activated(user auth.User, err error) error {
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
-	case errors.Is(err, store.ErrChanged):
-		return fmt.Errorf("%w: user %s enrolled or confirmed another meanwhile", auth.FactorActive, user.ID)
-	}
-	return err
+	return firstCode{pending, step, shared}, nil
 }
 
 func (f *Account) deactivateFactor(ctx context.Context, in FactorChange, user auth.User, now time.Time) error {
-	p, err := f.prove(ctx, typed{user: user, code: in.Code, client: in.Client, now: now})
+	if !user.HasFactorOf(auth.TOTPFactor) {
+		return fmt.Errorf("%w: user %s", auth.FactorNotActive, user.ID)
+	}
+	t := in.typed(user, in.Code, now)
+	p, err := f.prove(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -203,24 +197,10 @@ func (f *Account) deactivateFactor(ctx context.Context, in FactorChange, user au
 		if err := f.useProof(ctx, tx, p); err != nil {
 			return err
 		}
-		return f.dropFactor(ctx, tx, in, user, now)
+		return f.turnFactorOff(ctx, tx, t, auth.Factor{Kind: auth.TOTPFactor})
 	})
 	if errors.Is(err, store.ErrChanged) {
 		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
 	}
 	return err
-}
-
-// dropFactor turns a factor off in the transaction of whatever allows it.
-func (f *Account) dropFactor(ctx context.Context, tx *store.DB, in FactorChange, user auth.User, now time.Time) error {
-	if err := tx.DeactivateFactor(ctx, user.ID, f.factorEntry("factor.disabled", in, now)); err != nil {
-		return err
-	}
-	return f.notify(ctx, tx, notice{template: "totp-disabled", to: user.Email, user: user, client: in.Client, detail: map[string]string{"factorType": byTOTP}})
-}
-
-func (f *Account) factorEntry(event string, in FactorChange, now time.Time) store.Entry {
-	e := f.entry(event, in.Actor.UserID, in.Client, now)
-	e.SessionID, e.Detail = in.Actor.SessionID, map[string]any{"factor": byTOTP}
-	return e
 }

@@ -60,12 +60,12 @@ func (k *Kit) enter(ctx context.Context, db *store.DB, o opening) (auth.Admissio
 
 // wantsFactor tells whether a second factor must be proved before there is a session.
 func (p *Policy) wantsFactor(o opening) bool {
-	return o.user.ActiveMFAType != "" && p.asksFactor(o) && !p.FactorLater
+	return o.user.HasFactor() && p.asksFactor(o) && !p.FactorLater
 }
 
 // leavesFactor tells whether the session begins without the second factor, which stays due.
 func (p *Policy) leavesFactor(o opening) bool {
-	return o.user.ActiveMFAType != "" && p.asksFactor(o) && p.FactorLater
+	return o.user.HasFactor() && p.asksFactor(o) && p.FactorLater
 }
 
 // asksFactor tells whether users who have a second factor must prove it.
@@ -78,8 +78,12 @@ type firstFactor struct {
 	Methods []auth.Method `json:"methods"`
 }
 
-// askFactor writes the ticket that the second factor is proved with.
+// askFactor writes the ticket that the second factor is proved with: a code of an authenticator app, or a recovery code. Whoever has
+// factors of other kinds alone signs in where those are asked for.
 func (k *Kit) askFactor(ctx context.Context, db *store.DB, o opening) (auth.Admission, error) {
+	if !o.user.HasFactorOf(auth.TOTPFactor) {
+		return auth.Admission{}, fmt.Errorf("%w: user %s has others than an authenticator app", auth.FactorUnsupported, o.user.ID)
+	}
 	payload, err := json.Marshal(firstFactor{Methods: o.methods()})
 	if err != nil {
 		return auth.Admission{}, fmt.Errorf("flow: %w", err)
@@ -138,7 +142,7 @@ func (k *Kit) open(ctx context.Context, db *store.DB, o opening) (*auth.Grant, e
 	entry.Detail = map[string]any{"method": o.method}
 	err = db.OpenSession(ctx, store.NewSession{
 		Session: session, RefreshHash: tokens.HashRefresh(token), Client: o.client, Entry: entry,
-		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards, Clears: o.clears, NoFactor: o.user.ActiveMFAType == "" && k.Policy.asksFactor(o),
+		CheckedHash: o.checkedHash, NewHash: o.newHash, Guards: o.guards, Clears: o.clears, NoFactor: !o.user.HasFactor() && k.Policy.asksFactor(o),
 		EndsAt: ends, Alive: k.Policy.alive(o.now), Limit: k.Policy.sessionLimit(o.user), Beside: o.beside, PAT: o.pat, Metadata: o.metadata,
 	})
 	return grant, o.refusal(err)

@@ -289,8 +289,8 @@ func (k *Kit) passwordUnknown(ctx context.Context, a attempt, u *auth.User, refu
 
 // factorChecked has hooks asked about a code of a second factor that was compared and counted.
 func (k *Kit) factorChecked(ctx context.Context, t typed, p proof, check error) error {
-	if p.factor.ID != "" {
-		t.factorID = p.factor.ID
+	if p.factorID != "" {
+		t.factorID = p.factorID
 	}
 	err := k.factorJudged(ctx, t, check)
 	if check == nil && err != nil {
@@ -304,7 +304,7 @@ func (k *Kit) factorJudged(ctx context.Context, t typed, check error) error {
 	if k.Hooks == nil || !k.Hooks.FactorChecked.Bound() || check != nil && auth.CodeOf(check) != auth.InvalidTOTP {
 		return check
 	}
-	e := hooks.FactorChecked{Event: event(t.client, t.now), User: t.user, FactorID: t.factorID, Type: factorMethod(t.code), Valid: check == nil}
+	e := hooks.FactorChecked{Event: event(t.client, t.now), User: t.user, FactorID: t.factorID, Type: t.said(), Valid: check == nil}
 	if err := k.endedBy(ctx, t.user, t.client, k.Hooks.FactorChecked.Ask(ctx, &e)); err != nil {
 		return err
 	}

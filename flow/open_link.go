@@ -294,7 +294,7 @@ func (p *Policy) redeemed(found store.Found) auth.User {
 	u, what := found.User, found.TicketPurpose
 	claims := what == auth.SignInByEmail || what == auth.Invitation || what == auth.ResetPassword && p.ResetsProve
 	switch {
-	case (claims || what == auth.VerifyEmail) && found.Contested && !u.EmailVerified && u.ActiveMFAType == "":
+	case (claims || what == auth.VerifyEmail) && found.Contested && !u.EmailVerified && !u.HasFactor():
 		u = disowned(u)
 		u.DisplayName, u.AvatarURL, u.Metadata = u.Email, "", onlyApps(u.Metadata)
 		return u
@@ -327,7 +327,7 @@ func (k *Kit) confirmEmail(ctx context.Context, tx *store.DB, u auth.User, email
 // whoever reads the mail. Nothing changes there, and the factor is asked for.
 func (k *Kit) claimBy(ctx context.Context, tx *store.DB, u auth.User, email string, takesOver bool, disowned store.Entry) error {
 	switch {
-	case u.EmailVerified, u.ActiveMFAType != "":
+	case u.EmailVerified, u.HasFactor():
 		return nil
 	case takesOver:
 		other, err := tx.HasOtherWays(ctx, u.ID)
@@ -345,7 +345,7 @@ func (k *Kit) claimBy(ctx context.Context, tx *store.DB, u auth.User, email stri
 // takes.
 func (p *Policy) claimed(u auth.User, takesOver bool) auth.User {
 	switch {
-	case u.EmailVerified, u.ActiveMFAType != "":
+	case u.EmailVerified, u.HasFactor():
 	case takesOver:
 		u = disowned(u)
 	default:
@@ -357,7 +357,7 @@ func (p *Policy) claimed(u auth.User, takesOver bool) auth.User {
 // disowned is a user whose account was taken away from whoever made it.
 func disowned(u auth.User) auth.User {
 	u.EmailVerified, u.Vouched = true, false
-	u.NewEmail, u.PhoneNumber, u.PhoneNumberVerified, u.ActiveMFAType = "", "", false, ""
+	u.NewEmail, u.PhoneNumber, u.PhoneNumberVerified, u.ActiveMFAType, u.OtherFactors = "", "", false, "", nil
 	return u
 }
 

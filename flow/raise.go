@@ -28,44 +28,80 @@ type ChallengedFactor struct {
 
 // challenged is what is remembered of a challenge.
 type challenged struct {
-	FactorID  string `json:"factorId"`
-	SessionID string `json:"sessionId"`
+	FactorID  string          `json:"factorId"`
+	SessionID string          `json:"sessionId"`
+	Memo      json.RawMessage `json:"memo,omitempty"` // of the kind, see begun
+}
+
+// challenging is a challenge about to be made.
+type challenging struct {
+	user   auth.User
+	factor auth.Factor
+	client auth.Client
+	now    time.Time
+}
+
+// begun is what a kind of factor adds to a challenge.
+type begun struct {
+	memo json.RawMessage                               // that the answer is compared with; no secret
+	also func(ctx context.Context, tx *store.DB) error // that must be true with the challenge; nil for nothing
+}
+
+// FactorChallenge is a user who is about to prove a factor within their session.
+type FactorChallenge struct {
+	Actor    auth.Actor
+	FactorID string
+	Client   auth.Client
 }
 
 // ChallengeFactor begins to prove a factor of the user, one that is not confirmed yet included.
-func (f *Account) ChallengeFactor(ctx context.Context, a auth.Actor, factorID string) (ChallengedFactor, error) {
-	user, factor, err := f.factorOf(ctx, a, factorID)
+func (f *Account) ChallengeFactor(ctx context.Context, in FactorChallenge) (ChallengedFactor, error) {
+	none := ChallengedFactor{}
+	user, factor, kind, err := f.factorOf(ctx, in.Actor, in.FactorID)
 	if err != nil {
-		return ChallengedFactor{}, err
-	}
-	payload, err := json.Marshal(challenged{factor.ID, a.SessionID})
-	if err != nil {
-		return ChallengedFactor{}, fmt.Errorf("flow: %w", err)
+		return none, err
 	}
 	now := f.Now()
+	b, err := kind.begin(ctx, challenging{user, factor, in.Client, now})
+	if err != nil {
+		return none, err
+	}
+	payload, err := json.Marshal(challenged{factor.ID, in.Actor.SessionID, b.memo})
+	if err != nil {
+		return none, fmt.Errorf("flow: %w", err)
+	}
 	c := ChallengedFactor{Factor: factor, ChallengeID: tokens.NewUUID(), ExpiresAt: now.Add(factorTicketLife)}
-	return c, f.Store.AddChallenge(ctx, store.Ticket{
+	ticket := store.Ticket{
 		ID: tokens.NewUUID(), Purpose: auth.FactorChallenge, SecretHash: tokens.HashSecret(c.ChallengeID), UserID: user.ID,
 		Payload: payload, Attempts: factorTries, CreatedAt: now, ExpiresAt: c.ExpiresAt,
-	}, a.SessionID, mostChallenges)
+	}
+	if b.also == nil {
+		return c, f.Store.AddChallenge(ctx, ticket, in.Actor.SessionID, mostChallenges)
+	}
+	return c, f.inTx(ctx, func(tx *store.DB) error {
+		if err := tx.AddChallenge(ctx, ticket, in.Actor.SessionID, mostChallenges); err != nil {
+			return err
+		}
+		return b.also(ctx, tx)
+	})
 }
 
-// factorOf finds a factor of the actor.
-func (f *Account) factorOf(ctx context.Context, a auth.Actor, factorID string) (auth.User, auth.Factor, error) {
-	user, err := f.factorMember(ctx, a)
-	if err != nil {
-		return user, auth.Factor{}, err
+// factorOf finds a factor of the actor, and how those of its kind are proved.
+func (f *Account) factorOf(ctx context.Context, a auth.Actor, factorID string) (user auth.User, factor auth.Factor, kind factorKind, err error) {
+	if user, err = f.factorMember(ctx, a); err != nil {
+		return user, factor, nil, err
 	}
 	details, err := f.Store.DetailsOf(ctx, user.ID)
 	if err != nil {
-		return user, auth.Factor{}, err
+		return user, factor, nil, err
 	}
-	for _, factor := range details.Factors {
+	for _, factor = range details.Factors {
 		if factor.ID == factorID {
-			return user, factor, nil
+			kind, err = f.factorsOf(factor.Kind)
+			return user, factor, kind, err
 		}
 	}
-	return user, auth.Factor{}, fmt.Errorf("%w: user %s has no such factor", auth.FactorNotActive, user.ID)
+	return user, factor, nil, fmt.Errorf("%w: user %s has no such factor", auth.FactorNotActive, user.ID)
 }
 
 // FactorProof is a user who proves a second factor within their session.
@@ -78,10 +114,10 @@ type FactorProof struct {
 }
 
 // Raise proves a factor, and has the session go on with what is proved. A factor that was enrolled is turned on by
-// its first code. A wrong code takes one of the challenge's tries, a right one uses it up. The user's other sessions
+// its first answer. A wrong one takes one of the challenge's tries, a right one uses it up. The user's other sessions
 // that have not proved a second factor end.
 func (f *Account) Raise(ctx context.Context, in FactorProof) (*auth.Grant, error) {
-	user, factor, err := f.factorOf(ctx, in.Actor, in.FactorID)
+	user, factor, kind, err := f.factorOf(ctx, in.Actor, in.FactorID)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +125,7 @@ func (f *Account) Raise(ctx context.Context, in FactorProof) (*auth.Grant, error
 		return nil, fmt.Errorf("%w: the token of user %s is of no session that could be raised", auth.Unauthorized, user.ID)
 	}
 	now := f.Now()
-	challenge, err := f.challengeOf(ctx, in, now)
+	challenge, memo, err := f.challengeOf(ctx, in, now)
 	if err != nil {
 		return nil, err
 	}
@@ -100,21 +136,22 @@ func (f *Account) Raise(ctx context.Context, in FactorProof) (*auth.Grant, error
 	if err != nil {
 		return nil, err
 	}
-	t := typed{user: user, code: in.Code, ticketID: challenge.TicketID, factorID: factor.ID, client: in.Client, now: now}
-	p, first, err := f.proveIn(ctx, t, factor)
-	if err != nil {
-		return nil, f.turnedAway(ctx, attemptOf{userID: user.ID, method: factorMethod(in.Code), client: in.Client}, err)
+	t := typed{
+		user: user, kind: factor.Kind, code: in.Code, memo: memo, ticketID: challenge.TicketID, factorID: factor.ID, session: in.Actor.SessionID, client: in.Client, now: now,
 	}
-	o := opening{user: user, method: p.method, after: before.AMR, aal: 2, elevated: true, client: in.Client, now: now}
-	o.user.ActiveMFAType = byTOTP
-	r := f.raised(o, in.Actor)
-	grant, err := f.grantRaised(ctx, o, r, user, first.factor.ID)
+	p, err := f.proveIn(ctx, t, in.Actor, kind, factor)
 	if err != nil {
-		return nil, f.undoProof(ctx, p, first, err)
+		return nil, f.turnedAway(ctx, attemptOf{userID: user.ID, method: t.method(), client: in.Client}, err)
+	}
+	o := opening{user: user.WithFactor(factor.Kind), method: p.method, after: before.AMR, aal: 2, elevated: true, client: in.Client, now: now}
+	r := f.raised(o, in.Actor)
+	grant, err := f.grantRaised(ctx, o, r, user, factor)
+	if err != nil {
+		return nil, f.returnProof(ctx, p, err)
 	}
 	r.RefreshHash = tokens.HashRefresh(grant.RefreshToken)
 	err = f.inTx(ctx, func(tx *store.DB) error {
-		if err := f.useIn(ctx, tx, in, p, first); err != nil {
+		if err := f.useProof(ctx, tx, p); err != nil {
 			return err
 		}
 		if err := f.takeChallengeOf(ctx, tx, challenge, in); err != nil {
@@ -131,23 +168,24 @@ func (f *Account) Raise(ctx context.Context, in FactorProof) (*auth.Grant, error
 	return grant, nil
 }
 
-// challengeOf finds the challenge of a factor that a user answers. It is nobody else's, and of no other factor or session.
-func (f *Account) challengeOf(ctx context.Context, in FactorProof, now time.Time) (store.Found, error) {
+// challengeOf finds the challenge of a factor that a user answers, with what was remembered. It is nobody else's, and of no other factor or
+// session.
+func (f *Account) challengeOf(ctx context.Context, in FactorProof, now time.Time) (store.Found, json.RawMessage, error) {
 	found, err := f.Store.FindTicket(ctx, auth.FactorChallenge, tokens.HashSecret(in.ChallengeID), now)
 	if errors.Is(err, store.ErrNotFound) {
-		return found, fmt.Errorf("%w: an unknown, used or expired challenge", auth.InvalidTicket)
+		return found, nil, fmt.Errorf("%w: an unknown, used or expired challenge", auth.InvalidTicket)
 	}
 	if err != nil {
-		return found, err
+		return found, nil, err
 	}
 	var c challenged
 	if err := json.Unmarshal(found.TicketPayload, &c); err != nil {
-		return found, fmt.Errorf("flow: the challenge of a factor: %w", err)
+		return found, nil, fmt.Errorf("flow: the challenge of a factor: %w", err)
 	}
 	if found.User.ID != in.Actor.UserID || c.FactorID != in.FactorID || c.SessionID != in.Actor.SessionID {
-		return found, fmt.Errorf("%w: the challenge is of user %s, factor %s and session %s", auth.InvalidTicket, found.User.ID, c.FactorID, c.SessionID)
+		return found, nil, fmt.Errorf("%w: the challenge is of user %s, factor %s and session %s", auth.InvalidTicket, found.User.ID, c.FactorID, c.SessionID)
 	}
-	return found, nil
+	return found, c.Memo, nil
 }
 
 func (f *Account) takeChallengeOf(ctx context.Context, tx *store.DB, found store.Found, in FactorProof) error {
@@ -158,43 +196,30 @@ func (f *Account) takeChallengeOf(ctx context.Context, tx *store.DB, found store
 	return err
 }
 
-// proveIn looks at the code of a factor: of one that is active, or the first one of one that is not, which is then in first.
-func (f *Account) proveIn(ctx context.Context, t typed, factor auth.Factor) (p proof, first firstCode, err error) {
-	if !factor.ConfirmedAt.IsZero() {
-		p, err = f.prove(ctx, t)
-		return p, first, err
+// proveIn looks at the answer to a factor: to one that is active, or the first one to one that is not. Who has another factor must have
+// proved it in the session by then, or a session of one factor could make itself the other.
+func (f *Account) proveIn(ctx context.Context, t typed, a auth.Actor, kind factorKind, factor auth.Factor) (proof, error) {
+	switch {
+	case !factor.ConfirmedAt.IsZero():
+		return f.prove(ctx, t)
+	case !kind.mayEnrol():
+		return proof{}, auth.EndpointDisabled
 	}
-	if t.user.ActiveMFAType != "" {
-		return p, first, fmt.Errorf("%w: user %s", auth.FactorActive, t.user.ID)
+	if err := f.ofBoth(ctx, a, t.user); err != nil {
+		return proof{}, err
 	}
-	err = f.Store.TryTicket(ctx, t.ticketID)
+	err := f.Store.TryTicket(ctx, t.ticketID)
 	if errors.Is(err, store.ErrChanged) {
-		return p, first, fmt.Errorf("%w: it was tried too often", auth.InvalidTicket)
+		err = fmt.Errorf("%w: it was tried too often", auth.InvalidTicket)
 	}
 	if err != nil {
-		return p, first, err
+		return proof{}, err
 	}
-	first, err = f.firstCode(ctx, t.user, t.code, t.now)
-	if err == nil && first.factor.ID != factor.ID {
-		err = fmt.Errorf("%w: user %s has enrolled another meanwhile", auth.NoFactorSecret, t.user.ID)
+	p, err := kind.confirm(ctx, t, factor)
+	if err = f.factorJudged(ctx, t, err); err != nil {
+		return proof{}, err
 	}
-	return proof{typed: t, method: byTOTP}, first, f.factorJudged(ctx, t, err)
-}
-
-// undoProof gives back what a right code took, of a session that is not raised.
-func (f *Account) undoProof(ctx context.Context, p proof, first firstCode, refusal error) error {
-	if first.factor.ID != "" {
-		return f.returnTry(ctx, p.ticketID, refusal)
-	}
-	return f.returnProof(ctx, p, refusal)
-}
-
-// useIn makes the code count.
-func (f *Account) useIn(ctx context.Context, tx *store.DB, in FactorProof, p proof, first firstCode) error {
-	if first.factor.ID == "" {
-		return f.useProof(ctx, tx, p)
-	}
-	return activated(p.user, f.turnFactorOn(ctx, tx, FactorChange{Actor: in.Actor, Client: in.Client}, p.user, first, false))
+	return p, nil
 }
 
 // raised is the session as it goes on.
@@ -209,7 +234,7 @@ func (f *Account) raised(o opening, a auth.Actor) store.Raised {
 
 // grantRaised asks for the custom claims of the session, and hooks about its token, and signs it. The user is told of the
 // factor that is turned on as it will be.
-func (f *Account) grantRaised(ctx context.Context, o opening, r store.Raised, was auth.User, turnedOn string) (*auth.Grant, error) {
+func (f *Account) grantRaised(ctx context.Context, o opening, r store.Raised, was auth.User, factor auth.Factor) (*auth.Grant, error) {
 	o, err := f.askClaims(ctx, o, was)
 	if err != nil {
 		return nil, err
@@ -218,17 +243,30 @@ func (f *Account) grantRaised(ctx context.Context, o opening, r store.Raised, wa
 		if o.details, err = f.detailsOf(ctx, o.user); err != nil {
 			return nil, err
 		}
-		for i, factor := range o.details.Factors {
-			if factor.ID == turnedOn {
-				o.details.Factors[i].ConfirmedAt = o.now
-			}
-		}
+		o.details.Factors = turnedOn(o.details.Factors, factor, o.now)
 	}
 	say, err := f.mint(ctx, minting{user: o.user, session: r.Session, method: o.method, client: o.client}, o.speech())
 	if err != nil {
 		return nil, err
 	}
 	return f.grant(o.user, r.Session, tokens.NewUUID(), say)
+}
+
+// turnedOn lists the factors as they are once one is proved. If that turns it on, it is confirmed, and what else was begun to be enrolled is gone.
+func turnedOn(all []auth.Factor, proved auth.Factor, now time.Time) []auth.Factor {
+	if !proved.ConfirmedAt.IsZero() {
+		return all
+	}
+	var left []auth.Factor
+	for _, factor := range all {
+		if factor.ID == proved.ID {
+			factor.ConfirmedAt = now
+		}
+		if !factor.ConfirmedAt.IsZero() {
+			left = append(left, factor)
+		}
+	}
+	return left
 }
 
 // FactorRemoval is a user who takes a factor off their account.
@@ -241,7 +279,7 @@ type FactorRemoval struct {
 // RemoveFactor takes a factor off. One that is active must have been proved in the session; the other sessions end. One that was never
 // confirmed is given up by any session but one that owes a factor: it may be on its way to replace that.
 func (f *Account) RemoveFactor(ctx context.Context, in FactorRemoval) error {
-	user, factor, err := f.factorOf(ctx, in.Actor, in.FactorID)
+	user, factor, _, err := f.factorOf(ctx, in.Actor, in.FactorID)
 	if err != nil {
 		return err
 	}
@@ -258,7 +296,7 @@ func (f *Account) RemoveFactor(ctx context.Context, in FactorRemoval) error {
 			return err
 		}
 		err = f.inTx(ctx, func(tx *store.DB) error {
-			return f.dropFactor(ctx, tx, FactorChange{Actor: in.Actor, Client: in.Client}, user, now)
+			return f.turnFactorOff(ctx, tx, typed{user: user, kind: factor.Kind, session: in.Actor.SessionID, client: in.Client, now: now}, factor)
 		})
 	}
 	if errors.Is(err, store.ErrChanged) {

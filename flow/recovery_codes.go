@@ -30,7 +30,7 @@ func (f *Account) RenewRecoveryCodes(ctx context.Context, in RecoveryCodes) ([]s
 	if err != nil {
 		return nil, err
 	}
-	if user.ActiveMFAType != byTOTP {
+	if !user.HasFactor() {
 		return nil, fmt.Errorf("%w: user %s", auth.FactorNotActive, user.ID)
 	}
 	now := f.Now()
@@ -41,7 +41,7 @@ func (f *Account) RenewRecoveryCodes(ctx context.Context, in RecoveryCodes) ([]s
 	case tokens.IsRecoveryCode(in.Code):
 		err = fmt.Errorf("%w: a recovery code makes no others", auth.InvalidTOTP)
 	default:
-		p, err = f.prove(ctx, typed{user: user, code: in.Code, client: in.Client, now: now})
+		p, err = f.prove(ctx, typed{user: user, kind: auth.TOTPFactor, code: in.Code, client: in.Client, now: now})
 	}
 	if err != nil {
 		return nil, err
@@ -89,8 +89,7 @@ func (f *Account) provedLately(ctx context.Context, a auth.Actor) error {
 	if s.AAL < 2 || len(s.AMR) == 0 {
 		return refusal
 	}
-	switch s.AMR[len(s.AMR)-1].Method {
-	case byTOTP, "webauthn":
+	if by := s.AMR[len(s.AMR)-1].Method; by == "webauthn" || by != auth.ByRecoveryCode && auth.ProvesFactor(by) {
 		return nil
 	}
 	return refusal
@@ -102,7 +101,7 @@ func (f *Account) RecoveryCodesLeft(ctx context.Context, a auth.Actor) (int, err
 	if err != nil {
 		return 0, err
 	}
-	if user.ActiveMFAType != byTOTP {
+	if !user.HasFactor() {
 		return 0, nil
 	}
 	return f.Store.RecoveryCodesLeft(ctx, user.ID)

@@ -445,7 +445,7 @@ func (p *Policy) confirmed(proof codeProof, now time.Time) auth.User {
 
 // waitsForNumber tells whether a user has proved nothing yet, and comes in as soon as they prove the number.
 func (p *Policy) waitsForNumber(u auth.User, now time.Time) bool {
-	return u.PhoneNumber != "" && !u.PhoneNumberVerified && u.Email == "" && !u.Vouched && u.ActiveMFAType == "" && p.gateMember(u, now) == nil
+	return u.PhoneNumber != "" && !u.PhoneNumberVerified && u.Email == "" && !u.Vouched && !u.HasFactor() && p.gateMember(u, now) == nil
 }
 
 // waits tells whether a user has proved nothing yet, and comes in as soon as they do.

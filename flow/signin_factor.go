@@ -10,7 +10,6 @@ import (
 
 	"postern/auth"
 	"postern/store"
-	"postern/tokens"
 )
 
 // FactorSignIn is a person who has proved the first factor and now proves the second.
@@ -31,7 +30,8 @@ func (f *SignIn) WithFactor(ctx context.Context, in FactorSignIn) (*auth.Grant, 
 	if err != nil {
 		return nil, err
 	}
-	attempt := attemptOf{userID: found.User.ID, method: factorMethod(in.Code), client: in.Client}
+	t := typed{user: found.User, kind: auth.TOTPFactor, code: in.Code, ticketID: found.TicketID, client: in.Client, now: now}
+	attempt := attemptOf{userID: found.User.ID, method: t.method(), client: in.Client}
 	if err := f.Policy.gateMember(found.User, f.Now()); err != nil {
 		return nil, f.turnedAway(ctx, attempt, err)
 	}
@@ -44,7 +44,7 @@ func (f *SignIn) WithFactor(ctx context.Context, in FactorSignIn) (*auth.Grant, 
 	if err != nil {
 		return nil, err
 	}
-	p, err := f.prove(ctx, typed{user: found.User, code: in.Code, ticketID: found.TicketID, client: in.Client, now: now})
+	p, err := f.prove(ctx, t)
 	if err != nil {
 		return nil, f.turnedAway(ctx, attempt, err)
 	}
@@ -93,12 +93,4 @@ func firstMethods(found store.Found, now time.Time) ([]auth.Method, error) {
 		return nil, errors.New("flow: the ticket of a second factor says nothing of the first")
 	}
 	return first.Methods, nil
-}
-
-// factorMethod is what somebody types who proves the second factor.
-func factorMethod(code string) string {
-	if tokens.IsRecoveryCode(code) {
-		return byRecoveryCode
-	}
-	return byTOTP
 }

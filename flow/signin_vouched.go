@@ -54,7 +54,7 @@ func (p *Policy) maybeVouched(email string, user auth.User, known bool, now time
 	if !ValidEmail(email) || !p.access.admits(email) {
 		return false
 	}
-	return !known || !user.IsLocked(now) && !user.IsAnonymous && (user.EmailVerified || user.ActiveMFAType == "")
+	return !known || !user.IsLocked(now) && !user.IsAnonymous && (user.EmailVerified || !user.HasFactor())
 }
 
 // nobodysYet refuses a password of somebody whose address whoever vouches does not know to be theirs, for

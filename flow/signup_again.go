@@ -69,7 +69,7 @@ func (k *Kit) isSame(ctx context.Context, login store.Login, password string) (b
 // mail may take away.
 func (k *Kit) claimContested(ctx context.Context, tx *store.DB, found store.Found, o opening) error {
 	u := found.User
-	if u.EmailVerified || u.ActiveMFAType != "" {
+	if u.EmailVerified || u.HasFactor() {
 		return nil
 	}
 	e := k.entry("user.disowned", u.ID, o.client, o.now)

@@ -49,11 +49,11 @@ func (m *mutation) EndSessions(ctx context.Context, in wire.EndSessionsInput) (*
 	return &wire.EndSessionsPayload{Ended: ended.Sessions, PersonalAccessTokensRevoked: ended.PATs, Users: ended.Users, More: ended.More}, err
 }
 
-// ResetFactors takes the second factor off a user.
+// ResetFactors takes the second factors off a user.
 func (m *mutation) ResetFactors(ctx context.Context, in wire.ResetFactorsInput) (*wire.ResetFactorsPayload, error) {
 	gone, err := m.Admin.ResetFactors(ctx, operator(ctx), flow.FactorReset{UserID: in.UserID, Passkeys: in.IncludePasskeys, Lockout: in.AllowLockout})
 	return &wire.ResetFactorsPayload{
-		UserID: in.UserID, Totp: gone.TOTP, RecoveryCodes: gone.RecoveryCodes, Passkeys: gone.Passkeys, SessionsEnded: gone.Sessions,
+		UserID: in.UserID, Totp: gone.TOTP, Phone: gone.Phone, SecurityKeys: gone.WebAuthn, RecoveryCodes: gone.RecoveryCodes, Passkeys: gone.Passkeys, SessionsEnded: gone.Sessions,
 	}, err
 }
 

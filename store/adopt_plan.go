@@ -268,10 +268,10 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 			relname = 'refresh_tokens' and attname in ('aal', 'amr', 'factor_id', 'user_agent', 'address_prefix', 'rotated_at', 'ends_at', 'factor_due')
 			or relname = 'user_security_keys' and attname in ('added_at', 'used_at', 'aaguid', 'backup_eligible', 'backed_up')
 			or relname = 'user_providers' and attname in ('profile', 'email', 'email_verified', 'signed_in_at')
-			or relname = 'users' and attname in ('banned_until', 'deleted_at', 'password_must_change'))
+			or relname = 'users' and attname in ('banned_until', 'deleted_at', 'password_must_change', 'other_factors'))
 		union all
 		select 'auth.' || proname || '()' from pg_proc where pronamespace = 'auth'::regnamespace
-		and proname in ('postern_tell_of_user', 'postern_tell_of_users', 'postern_bury_users', 'postern_await_seal')
+		and proname in ('postern_tell_of_user', 'postern_tell_of_users', 'postern_bury_users', 'postern_await_seal', 'postern_note_factors')
 		order by 1`)
 	taken, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
@@ -289,7 +289,7 @@ func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.audit_pending, auth.audit_seals, auth.audit_head, auth.audit_counts, auth.active_users, auth.active_counts, auth.event_heads, auth.events, auth.event_endpoints, auth.event_lanes, auth.event_letters, auth.factors, auth.recovery_codes, auth.hook_scripts, auth.hook_script_secrets, auth.machine_clients, auth.oauth_clients, auth.oauth_sessions, auth.oauth_consents, auth.deleted_users, auth.impersonations, auth.postern_state and auth.postern_migrations; and the type oauth to auth.refresh_token_types",
 		"add columns to auth.refresh_tokens, each empty or with a default: aal, amr, factor_id, user_agent, address_prefix, rotated_at, ends_at, factor_due; with two indexes there, and one on the tickets of auth.users",
 		"add columns to auth.user_security_keys (added_at, used_at, aaguid, backup_eligible, backed_up) and to auth.user_providers (profile, email, email_verified, signed_in_at), each empty, and an index on the user of each",
-		"add columns to auth.users, each empty or with a default: banned_until, deleted_at, password_must_change; with ten indexes there and one on auth.user_roles, to find users by",
+		"add columns to auth.users, each empty or with a default: banned_until, deleted_at, password_must_change, other_factors; with ten indexes there and one on auth.user_roles, to find users by",
 		"add schema " + jobSchema + " for background work",
 		"add triggers to auth.users, auth.user_roles and auth.refresh_tokens that tell running servers (pg_notify) whose roles, sessions or account ended, and one to auth.users that keeps the ids of deleted users in auth.deleted_users; they change no row of Hasura Auth",
 		"leave every table, column, constraint and row of Hasura Auth as it is, its record of migrations too",
@@ -359,8 +359,8 @@ func losses() []Loss {
 		{What: "passwords that are not hashed with bcrypt; their owners must reset them"},
 		{What: "bans with an end, and deletions that keep the row: Hasura Auth lets these users in, unless they are disabled too"},
 		{What: "what sessions owe that have proved one of two factors: Hasura Auth refreshes them as whole ones, unless they are deleted first (docs/adoption.md)"},
+		{What: "second factors other than TOTP, as telephones and security keys: Hasura Auth lets their users in without"},
 		{What: "the end of passwords over 72 bytes: Hasura Auth compares the first 72", Count: -1},
-		{What: "second factors other than TOTP", Count: -1},
 		{What: "OAuth clients that were made, changed or deleted here", Count: -1},
 		{What: "what users gave to OAuth clients: Hasura Auth takes none of their tokens", Count: -1},
 	}
@@ -389,6 +389,7 @@ func (p *Plan) countLosses(ctx context.Context, tx pgx.Tx) error {
 		`select count(*) from auth.users u where not disabled
 			and ((to_jsonb(u) ->> 'banned_until')::timestamptz > now() or to_jsonb(u) ->> 'deleted_at' is not null)`,
 		`select count(*) from auth.refresh_tokens t where coalesce((to_jsonb(t) ->> 'factor_due')::boolean, false) and expires_at > now()`,
+		`select count(*) from auth.factors where kind <> 'totp' and status = 'active'`,
 	} {
 		if err := tx.QueryRow(ctx, sql).Scan(&p.Losses[i].Count); err != nil {
 			return explain(err)

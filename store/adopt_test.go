@@ -590,7 +590,7 @@ func contents(t testing.TB, conn *pgx.Conn) []string {
 	for _, table := range []string{"users", "roles", "user_roles", "providers", "user_providers", "provider_requests", "refresh_tokens"} {
 		all = append(all, read(t, conn, `select '`+table+` ' || (to_jsonb(r)
 			- '{aal,amr,factor_id,user_agent,address_prefix,rotated_at,ends_at,factor_due}'::text[]
-			- case when '`+table+`' = 'users' then '{banned_until,deleted_at,password_must_change,email_confirmed_at,phone_confirmed_at,last_sign_in_at,seen_on,updated_on,contested}'::text[] else '{}' end
+			- case when '`+table+`' = 'users' then '{banned_until,deleted_at,password_must_change,email_confirmed_at,phone_confirmed_at,last_sign_in_at,seen_on,updated_on,contested,other_factors}'::text[] else '{}' end
 			- case when '`+table+`' = 'user_providers' then '{profile,email,email_verified,signed_in_at}'::text[] else '{}' end
 			- case when to_jsonb(r) ->> 'refresh_token_hash' = `+fixtureHash+` then 'id' else '' end)::text
 			from auth.`+table+` r order by 1`)...)

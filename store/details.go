@@ -83,11 +83,11 @@ const detailsColumns = `
 			'EmailVerified', coalesce(i.email_verified, false), 'DisplayName', coalesce(i.profile->>'name', ''), 'Profile', i.profile,
 			'CreatedAt', i.created_at, 'UpdatedAt', i.updated_at, 'SignedInAt', coalesce(i.signed_in_at, '0001-01-01Z'::timestamptz)) order by i.created_at, i.id), '[]')
 		from auth.user_providers i where i.user_id = u.id) as identities,
-	(select coalesce(json_agg(json_build_object('ID', f.id, 'Kind', f.kind, 'Name', coalesce(f.name, ''),
+	(select coalesce(json_agg(json_build_object('ID', f.id, 'Kind', f.kind, 'Name', coalesce(f.name, ''), 'PhoneNumber', coalesce(f.phone_number, ''),
 			'CreatedAt', f.created_at, 'ConfirmedAt', coalesce(f.confirmed_at, '0001-01-01Z'::timestamptz)) order by f.created_at, f.id), '[]')
 		from (
-			select id, kind, name, created_at, confirmed_at from auth.factors where user_id = u.id and (status = 'pending' or u.active_mfa_type is not null)
-			union all select u.id, 'totp', null, u.created_at, u.created_at where u.active_mfa_type = 'totp' -- that Hasura Auth enrolled: it has no row
+			select id, kind, name, phone_number, created_at, confirmed_at from auth.factors where user_id = u.id and (status = 'pending' or kind <> 'totp' or u.active_mfa_type is not null)
+			union all select u.id, 'totp', null, null, u.created_at, u.created_at where u.active_mfa_type = 'totp' -- that Hasura Auth enrolled: it has no row
 				and not exists (select from auth.factors where user_id = u.id and kind = 'totp' and status = 'active')
 		) f) as factors,
 	nullif(nullif(u.email_confirmed_at, 'infinity'), '-infinity') as email_confirmed_at,

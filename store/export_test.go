@@ -8,3 +8,6 @@ const MessagesOfUsersSQL = messagesOfUsersSQL
 
 // RolesSQL is what RoleSlice asks it.
 const RolesSQL = rolesSQL
+
+// IsFactorProof is how statements tell that an entry of amr is of a second factor.
+const IsFactorProof = isFactorProof

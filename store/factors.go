@@ -10,130 +10,176 @@ import (
 	"postern/auth"
 )
 
-// Factor is a TOTP factor with its secret. It never leaves a flow.
+// Factor is a second factor with its secret, if it has one. It never leaves a flow.
 type Factor struct {
 	ID       string    // empty when Hasura Auth enrolled it and no code was accepted since
+	Kind     string    // auth.TOTPFactor and so on
 	Name     string    // that the user gave it; may be empty
+	Phone    string    // the number of an auth.PhoneFactor
 	Sealed   []byte    // the secret, sealed by us; empty when Shared has it
 	Shared   string    // auth.users.totp_secret: the secret as Hasura Auth keeps it
 	LastStep int64     // the latest step whose code was accepted; 0 when none was
 	Since    time.Time // when it was enrolled, or began to be
 }
 
-// ActiveFactor finds the factor that a user has turned on. A user without one is ErrNotFound.
+// ActiveFactor finds the authenticator app that a user has turned on. A user without one is ErrNotFound.
 func (db *DB) ActiveFactor(ctx context.Context, userID string) (Factor, error) {
 	return one[Factor](ctx, db, activeFactorSQL, userID)
 }
 
 // What the user's row says counts: operators turn a lost factor off there.
-const activeFactorSQL = `select coalesce(f.id::text, '') as id, coalesce(f.name, '') as name, coalesce(f.secret, '') as sealed, coalesce(u.totp_secret, '') as shared,
+const activeFactorSQL = `select coalesce(f.id::text, '') as id, 'totp' as kind, coalesce(f.name, '') as name, '' as phone, coalesce(f.secret, '') as sealed, coalesce(u.totp_secret, '') as shared,
 		coalesce(f.last_step, 0) as last_step, coalesce(f.created_at, u.created_at) as since
 	from auth.users u left join auth.factors f on f.user_id = u.id and f.kind = 'totp' and f.status = 'active'
 	where u.id = $1 and u.active_mfa_type = 'totp'`
 
-// PendingFactor finds the factor that a user began to enrol after a time and has not confirmed.
+// PendingFactor finds the authenticator app that a user began to enrol after a time and has not confirmed.
 func (db *DB) PendingFactor(ctx context.Context, userID string, after time.Time) (Factor, error) {
 	return one[Factor](ctx, db, pendingFactorSQL, userID, after)
 }
 
-const pendingFactorSQL = `select f.id::text as id, coalesce(f.name, '') as name, coalesce(f.secret, '') as sealed, '' as shared, 0::bigint as last_step, f.created_at as since
+const pendingFactorSQL = `select f.id::text as id, f.kind, coalesce(f.name, '') as name, '' as phone, coalesce(f.secret, '') as sealed, '' as shared, 0::bigint as last_step, f.created_at as since
 	from auth.factors f where f.user_id = $1 and f.kind = 'totp' and f.status = 'pending' and f.created_at > $2`
 
-// StageFactor writes a factor that proves nothing yet, in the place of one that was never confirmed. An
-// active one stays as it is. It must run in a transaction.
+// StageFactor writes a factor that proves nothing yet, in the place of one of the kind that was never confirmed. An
+// active one stays as it is. It is for kinds of which a user has one, and must run in a transaction.
 func (db *DB) StageFactor(ctx context.Context, f Factor, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(holdEnabledUserSQL, e.UserID, e.At)
 	b.Queue(keepSessionSQL, e.UserID, nullable(e.SessionID))
-	b.Queue(stageFactorSQL, f.ID, e.UserID, f.Sealed, e.At, nullable(f.Name))
+	b.Queue(stageFactorSQL, f.ID, e.UserID, bytesOrNull(f.Sealed), e.At, nullable(f.Name), f.Kind, nullable(f.Phone))
 	queueEntry(b, e)
 	return guardedBatch(ctx, db, b, 3)
 }
 
 const (
-	stageFactorSQL = `insert into auth.factors (id, user_id, kind, status, secret, created_at, name) values ($1, $2, 'totp', 'pending', $3, $4, $5)
-		on conflict (user_id, kind, status) do update set id = excluded.id, name = excluded.name, secret = excluded.secret, created_at = excluded.created_at`
+	stageFactorSQL = `insert into auth.factors (id, user_id, kind, status, secret, created_at, name, phone_number) values ($1, $2, $6, 'pending', $3, $4, $5, $7)
+		on conflict (user_id, kind, status) where kind in ('totp', 'phone') do update
+		set id = excluded.id, name = excluded.name, secret = excluded.secret, created_at = excluded.created_at, phone_number = excluded.phone_number`
 )
 
 // Activation turns a staged factor on.
 type Activation struct {
+	Kind      string
 	PendingID string
-	Step      int64  // of the code that confirmed it: it counts no second time
+	Step      int64  // of the code that confirmed an authenticator app: it counts no second time
 	Shared    string // the secret for auth.users, where Hasura Auth must be able to read it; else empty
-	Replaces  bool   // another factor is active, and was proved
+	Replaces  bool   // another authenticator app is active, and was proved
 	Entry     Entry  // its SessionID lives on
 }
 
-// ActivateFactor turns a staged factor on, in the place of the one before, and ends the user's other
-// sessions. The one that lives on has proved it by the first code. Recovery codes are a matter of the factor: those that were left from one that is gone go
-// as well. One that was enrolled or activated meanwhile is ErrChanged; when the session is over, it is
+// ActivateFactor turns a staged factor on, an authenticator app in the place of the one before, and ends the user's other
+// sessions. The one that lives on has proved it by its first answer. Recovery codes are a matter of the factors: where the user had
+// none, those that were left from one that is gone go as well. What else was begun to be enrolled goes, too: whoever began it may not be
+// who has the factor. One that was enrolled or activated meanwhile is ErrChanged; when the session is over, it is
 // ErrNotFound. It must run in a transaction.
 func (db *DB) ActivateFactor(ctx context.Context, userID string, a Activation) error {
-	was := ""
-	if a.Replaces {
-		was = "totp"
-	}
-	proved, err := json.Marshal([]auth.Method{{Method: "totp", Timestamp: a.Entry.At}})
+	proved, err := json.Marshal([]auth.Method{{Method: auth.ProofOf(a.Kind), Timestamp: a.Entry.At}})
 	if err != nil {
 		return err
 	}
-	b := &pgx.Batch{}
-	b.Queue(turnFactorOnSQL, userID, nullable(was), nullable(a.Shared), a.Entry.At)
-	b.Queue(keepSessionSQL, userID, nullable(a.Entry.SessionID))
-	b.Queue(dropActiveFactorSQL, userID)
-	b.Queue(activateFactorSQL, a.PendingID, userID, a.Step, a.Entry.At, a.Shared == "")
-	b.Queue(endOtherSessionsSQL, userID, nullable(a.Entry.SessionID))
-	b.Queue(noteFactorSQL, nullable(a.Entry.SessionID), proved)
-	if !a.Replaces {
-		b.Queue(dropRecoveryCodesSQL, userID)
+	was := ""
+	if a.Replaces {
+		was = auth.TOTPFactor
 	}
+	app, session := a.Kind == auth.TOTPFactor, nullable(a.Entry.SessionID)
+	b := &pgx.Batch{}
+	b.Queue(holdEnabledUserSQL, userID, a.Entry.At)
+	b.Queue(keepSessionSQL, userID, session)
+	b.Queue(dropStrayCodesSQL, userID)
+	if app {
+		b.Queue(turnFactorOnSQL, userID, nullable(was), nullable(a.Shared))
+		b.Queue(dropActiveAppSQL, userID)
+	}
+	b.Queue(activateFactorSQL, a.PendingID, userID, a.Kind, nullableStep(a.Step), a.Entry.At, app && a.Shared == "")
+	must := b.Len()
+	b.Queue(dropPendingFactorsSQL, userID)
+	b.Queue(endOtherSessionsSQL, userID, session)
+	b.Queue(noteFactorSQL, session, proved, auth.ProofOf(a.Kind))
 	queueEntry(b, a.Entry)
 	counts, err := changed(ctx, db, b)
 	if err != nil {
 		return err
 	}
 	switch {
-	case counts[1] == 0:
+	case counts[0] == 0 || counts[1] == 0:
 		return ErrNotFound
-	case counts[0] == 0 || counts[3] == 0:
+	case counts[must-1] == 0 || app && counts[3] == 0:
 		return ErrChanged
 	}
 	return nil
 }
 
-const (
-	turnFactorOnSQL = `update auth.users set active_mfa_type = 'totp', totp_secret = $3::text
-		where id = $1 and` + isOpen + `$4) and active_mfa_type is not distinct from $2::text`
-	dropActiveFactorSQL = `delete from auth.factors where user_id = $1 and kind = 'totp' and status = 'active'`
-	activateFactorSQL   = `update auth.factors set status = 'active', last_step = $3, confirmed_at = $4, secret = case when $5::boolean then secret end
-		where id = $1 and user_id = $2 and kind = 'totp' and status = 'pending'`
-	// The level stays: a token from before the factor must not refresh into one that claims it.
-	noteFactorSQL = `update auth.refresh_tokens
-		set amr = jsonb_path_query_array(coalesce(amr, '[]'), '$[*] ? (@.method != "totp")') || $2::jsonb where id = $1 and type = 'regular'`
-)
-
-// DeactivateFactor turns the user's factor off and ends the user's other sessions. The one that lives
-// on loses what the factor had proved. It must run in a transaction.
-func (db *DB) DeactivateFactor(ctx context.Context, userID string, e Entry) error {
-	b := &pgx.Batch{}
-	b.Queue(turnFactorOffSQL, userID, e.At)
-	b.Queue(keepSessionSQL, userID, nullable(e.SessionID))
-	b.Queue(dropFactorsSQL, userID)
-	b.Queue(dropRecoveryCodesSQL, userID)
-	b.Queue(dropFactorTicketsSQL, userID)
-	b.Queue(endOtherSessionsSQL, userID, nullable(e.SessionID))
-	b.Queue(lowerSessionSQL, userID)
-	queueEntry(b, e)
-	return guardedBatch(ctx, db, b, 2)
+func nullableStep(step int64) *int64 {
+	if step == 0 {
+		return nil
+	}
+	return &step
 }
 
 const (
-	turnFactorOffSQL = `update auth.users set active_mfa_type = null, totp_secret = null
-		where id = $1 and` + isOpen + `$2) and active_mfa_type = 'totp'`
+	turnFactorOnSQL = `update auth.users set active_mfa_type = 'totp', totp_secret = $3::text
+		where id = $1 and active_mfa_type is not distinct from $2::text`
+	dropActiveAppSQL = `delete from auth.factors where user_id = $1 and kind = 'totp' and status = 'active'`
+	// The secret of an authenticator app goes where Hasura Auth has it from now on.
+	activateFactorSQL = `update auth.factors f set status = 'active', last_step = $4, confirmed_at = $5, secret = case when $3 <> 'totp' or $6::boolean then secret end
+		where id = $1 and user_id = $2 and kind = $3 and status = 'pending'
+			and (kind not in ('totp', 'phone') or not exists (select from auth.factors o where o.user_id = f.user_id and o.kind = f.kind and o.status = 'active'))`
+	dropPendingFactorsSQL = `delete from auth.factors where user_id = $1 and status = 'pending'`
+	dropStrayCodesSQL     = `delete from auth.recovery_codes c using auth.users u where c.user_id = $1 and u.id = c.user_id and not` + hasFactor
+	// The level stays: a token from before the factor must not refresh into one that claims it.
+	noteFactorSQL = `update auth.refresh_tokens
+		set amr = jsonb_path_query_array(coalesce(amr, '[]'), '$[*] ? (@.method != $word)', jsonb_build_object('word', $3::text)) || $2::jsonb where id = $1 and type = 'regular'`
+)
+
+// DeactivateFactor turns a factor of the user off and ends the user's other sessions. The one that lives
+// on loses what the factor had proved, and owes what is left unless it has proved that, too. Recovery codes go with the last
+// factor. One that is not there any more is ErrChanged. It must run in a transaction.
+func (db *DB) DeactivateFactor(ctx context.Context, userID string, f auth.Factor, e Entry) error {
+	b := &pgx.Batch{}
+	b.Queue(holdEnabledUserSQL, userID, e.At)
+	b.Queue(keepSessionSQL, userID, nullable(e.SessionID))
+	queueDrop(b, userID, f)
+	b.Queue(dropStrayCodesSQL, userID)
+	b.Queue(dropFactorTicketsSQL, userID)
+	b.Queue(endOtherSessionsSQL, userID, nullable(e.SessionID))
+	b.Queue(lowerSessionSQL, userID, auth.ProofOf(f.Kind))
+	queueEntry(b, e)
+	return guardedBatch(ctx, db, b, 3)
+}
+
+// queueDrop takes one factor off a user; the first of its statements must find it. What was begun to be enrolled in the place of one of
+// which there is one of a kind goes with it.
+func queueDrop(b *pgx.Batch, userID string, f auth.Factor) {
+	switch f.Kind {
+	case auth.TOTPFactor:
+		b.Queue(turnFactorOffSQL, userID)
+		b.Queue(dropFactorsOfSQL, userID, f.Kind)
+	case auth.PhoneFactor:
+		b.Queue(dropFactorsOfSQL, userID, f.Kind)
+	default:
+		b.Queue(dropFactorSQL, userID, f.ID)
+	}
+}
+
+// isFactorProof is the condition, in a path of JSON, that an entry of amr is of a second factor: what auth.ProvesFactor says.
+const isFactorProof = `(@.method == "totp" || @.method == "mfa/phone" || @.method == "mfa/webauthn" || @.method == "recovery-code")`
+
+const (
+	turnFactorOffSQL     = `update auth.users set active_mfa_type = null, totp_secret = null where id = $1 and active_mfa_type = 'totp'`
+	dropFactorsOfSQL     = `delete from auth.factors where user_id = $1 and kind = $2`
+	dropFactorSQL        = `delete from auth.factors where user_id = $1 and id = $2::uuid`
 	dropFactorTicketsSQL = `delete from auth.tickets where user_id = $1 and purpose in ('mfaTotp', 'factor-challenge')`
-	lowerSessionSQL      = `update auth.refresh_tokens
-		set aal = 1, amr = jsonb_path_query_array(amr, '$[*] ? (@.method != "totp" && @.method != "recovery-code")')
-		where user_id = $1 and type = 'regular' and amr @? '$[*] ? (@.method == "totp" || @.method == "recovery-code")'`
+	// A recovery code stands in for any factor that is left, and for none that is gone.
+	lowerSessionSQL = `update auth.refresh_tokens t set amr = k.amr, aal = case when k.proved then t.aal else 1 end, factor_due = t.factor_due or k.owes and not k.proved
+		from (
+			select o.id, left_over.amr, u.owes, left_over.amr @? '$[*] ? ` + isFactorProof + `' as proved
+			from auth.refresh_tokens o
+			join (select u.id,` + hasFactor + ` as owes from auth.users u where u.id = $1) u on u.id = o.user_id
+			cross join lateral (select jsonb_path_query_array(o.amr, '$[*] ? (@.method != $word && ($owes == true || @.method != "recovery-code"))',
+				jsonb_build_object('word', $2::text, 'owes', u.owes)) as amr) left_over
+			where o.user_id = $1 and o.type = 'regular' and o.amr @? '$[*] ? ` + isFactorProof + `'
+		) k where t.id = k.id`
 )
 
 // AcceptStep takes the code of a step as used, in one statement, if no code of it or of a later one was:
@@ -142,7 +188,7 @@ const (
 // code is for, as its first statement; a code that comes second is ErrChanged.
 func (db *DB) AcceptStep(ctx context.Context, userID string, f Factor, step int64, sealed []byte, now time.Time) error {
 	b := &pgx.Batch{}
-	b.Queue(holdFactorSQL, userID, now)
+	b.Queue(holdAppSQL, userID, now)
 	b.Queue(acceptStepSQL, f.ID, userID, step, bytesOrNull(sealed), now, f.Shared)
 	if sealed != nil {
 		b.Queue(unshareSecretSQL, userID)
@@ -152,11 +198,12 @@ func (db *DB) AcceptStep(ctx context.Context, userID string, f Factor, step int6
 
 const (
 	// Whoever changes a factor, or uses it, holds the user first.
-	holdFactorSQL = `select from auth.users where id = $1 and` + isOpen + `$2) and active_mfa_type = 'totp' for no key update`
+	holdAppSQL    = `select from auth.users where id = $1 and` + isOpen + `$2) and active_mfa_type = 'totp' for no key update`
+	holdFactorSQL = `select from auth.users u where id = $1 and` + isOpen + `$2) and` + hasFactor + ` for no key update`
 	acceptStepSQL = `insert into auth.factors as f (id, user_id, kind, status, secret, last_step, created_at, confirmed_at)
 		select $1::uuid, u.id, 'totp', 'active', $4::bytea, $3::bigint, $5::timestamptz, $5::timestamptz
 		from auth.users u where u.id = $2 and coalesce(u.totp_secret, '') = $6
-		on conflict (user_id, kind, status) do update set last_step = excluded.last_step, secret = coalesce(excluded.secret, f.secret)
+		on conflict (user_id, kind, status) where kind in ('totp', 'phone') do update set last_step = excluded.last_step, secret = coalesce(excluded.secret, f.secret)
 		where f.id = excluded.id and (f.last_step is null or f.last_step < excluded.last_step)`
 	unshareSecretSQL = `update auth.users set totp_secret = null where id = $1`
 )

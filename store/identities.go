@@ -194,7 +194,7 @@ func (db *DB) HasOtherWays(ctx context.Context, userID string) (bool, error) {
 }
 
 const hasOtherWaysSQL = `select coalesce(u.password_hash, '') <> '' or u.new_email is not null or u.phone_number is not null
-		or u.active_mfa_type is not null or u.totp_secret is not null
+		or` + hasFactor + ` or u.totp_secret is not null
 		or exists (select from auth.refresh_tokens where user_id = u.id) or exists (select from auth.user_providers where user_id = u.id)
 		or exists (select from auth.user_security_keys where user_id = u.id) or exists (select from auth.factors where user_id = u.id)
 		or exists (select from auth.recovery_codes where user_id = u.id) or exists (select from auth.oauth_consents where user_id = u.id) as has

@@ -38,7 +38,7 @@ func (db *DB) FindOAuthCode(ctx context.Context, hash []byte, alive Alive) (Foun
 
 const findOAuthCodeSQL = `select` + userColumns + `,
 		k.id::text as ticket_id, coalesce(k.challenge, '') as ticket_challenge, k.payload as ticket_payload,
-		t.id::text as session_id, t.aal::int as aal, t.amr, t.created_at as session_created_at, t.factor_due and u.active_mfa_type is not null as factor_due
+		t.id::text as session_id, t.aal::int as aal, t.amr, t.created_at as session_created_at, t.factor_due and` + hasFactor + ` as factor_due
 	from auth.tickets k join auth.users u on u.id = k.user_id
 	join auth.refresh_tokens t on t.id = (k.payload ->> 'session')::uuid and t.user_id = u.id and` + isAlive + `
 	where k.purpose = 'oauth-grant' and k.secret_hash = $4 and k.expires_at > $1`

@@ -156,6 +156,6 @@ func (db *DB) RemovePasskey(ctx context.Context, id, keep string, e Entry) error
 const (
 	removePasskeySQL = `delete from auth.user_security_keys where id = $1 and user_id = $2`
 	lowerSessionsSQL = `update auth.refresh_tokens t set aal = 1 from auth.users u
-		where t.user_id = $1 and t.aal > 1 and u.id = t.user_id and u.active_mfa_type is null
+		where t.user_id = $1 and t.aal > 1 and u.id = t.user_id and not` + hasFactor + `
 		and not exists (select from auth.user_security_keys s where s.user_id = u.id)`
 )

@@ -50,7 +50,7 @@ const (
 		where t.id = $4 and t.user_id = $5 and` + isAlive
 	dropTripwiresSQL     = `delete from auth.refresh_tripwires where session_id = $1`
 	endLesserSessionsSQL = `delete from auth.refresh_tokens where user_id = $1 and id <> $2 and type in ('regular', 'oauth') and aal < 2 and factor_id is null
-		and not coalesce(amr @? '$[*] ? (@.method == "totp" || @.method == "recovery-code")', false)`
+		and not coalesce(amr @? '$[*] ? ` + isFactorProof + `', false)`
 )
 
 // DropPendingFactor forgets a factor that was never confirmed. One that is there no more, or was confirmed meanwhile,

@@ -77,7 +77,7 @@ const (
 	openSessionSQL  = `
 	with owner as (
 		update auth.users u set last_seen = $1, last_sign_in_at = $1, password_hash = coalesce($14, u.password_hash), metadata = coalesce($25::jsonb, u.metadata)
-		where u.id = $5 and` + isOpen + `$1) and ($13::text is null or u.password_hash = $13 and not u.password_must_change) and not ($24::boolean and u.active_mfa_type is not null)
+		where u.id = $5 and` + isOpen + `$1) and ($13::text is null or u.password_hash = $13 and not u.password_must_change) and not ($24::boolean and` + hasFactor + `)
 		and not exists (select from auth.security_counters c join unnest($15::text[], $16::int[]) as g(key, most) using (key)
 			where c.count >= g.most and c.window_ends_at > $1)
 		returning u.id
@@ -197,9 +197,9 @@ const (
 		where t.refresh_token_hash = $4 and` + isAlive + `
 			and u.id = t.user_id and` + isOpen + `$1) and (not $9 or u.email_verified or u.email is null or u.is_anonymous
 				or $11 and exists (select from auth.user_providers i where i.user_id = u.id))
-			and ($12 or not t.factor_due or u.active_mfa_type is null)
+			and ($12 or not t.factor_due or not` + hasFactor + `)
 		returning t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr, t.user_id,
-			t.factor_due and u.active_mfa_type is not null as factor_due
+			t.factor_due and` + hasFactor + ` as factor_due
 	), seen as (
 		update auth.users s set last_seen = $1 from (
 			select u.id from turned t join auth.users u on u.id = t.user_id
@@ -234,7 +234,7 @@ func (db *DB) HoldSession(ctx context.Context, hashes []string) (Held, error) {
 
 const holdSessionSQL = `select` + userColumns + `,
 		t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr,
-		t.factor_due and u.active_mfa_type is not null as factor_due, t.refresh_token_hash as current_hash, t.rotated_at, t.ends_at,
+		t.factor_due and` + hasFactor + ` as factor_due, t.refresh_token_hash as current_hash, t.rotated_at, t.ends_at,
 		coalesce(t.user_agent, '') as user_agent, coalesce(t.address_prefix, '') as address_prefix
 	from auth.refresh_tokens t join auth.users u on u.id = t.user_id
 	where t.type = 'regular' and t.id in (
@@ -252,7 +252,7 @@ func (db *DB) SessionOfTokens(ctx context.Context, hashes []string) (Refreshed, 
 
 const sessionOfTokensSQL = `select` + userColumns + `,
 		t.id as session_id, t.created_at as session_created_at, t.expires_at as session_expires_at, t.aal, t.amr,
-		t.factor_due and u.active_mfa_type is not null as factor_due
+		t.factor_due and` + hasFactor + ` as factor_due
 	from auth.refresh_tokens t join auth.users u on u.id = t.user_id
 	where t.type = 'regular' and t.id in (
 			select f.id from auth.refresh_tokens f where f.refresh_token_hash = any($1::text[])

@@ -84,7 +84,7 @@ const factorsOfUsersSQL = `select f.* from unnest($1::uuid[]) as u(of) cross joi
 		where o.id = u.of and o.active_mfa_type = 'totp'
 		union all
 		select f.user_id::text, f.id::text, f.kind, f.status, coalesce(f.name, ''), f.created_at, f.confirmed_at
-		from auth.factors f where f.user_id = u.of and f.kind = 'totp' and f.status = 'pending' and f.created_at > $2
+		from auth.factors f where f.user_id = u.of and (f.kind <> 'totp' and f.status = 'active' or f.status = 'pending' and f.created_at > $2)
 		order by created_at desc nulls last, id limit $3) f
 	order by f.created_at desc nulls last, f.id`
 

@@ -22,9 +22,12 @@ const userColumns = `
 	u.display_name, u.avatar_url, u.locale, coalesce(u.email::text, '') as email, u.email_verified,
 	coalesce(u.new_email::text, '') as new_email, coalesce(u.phone_number, '') as phone_number,
 	u.phone_number_verified, u.default_role, u.is_anonymous,
-	coalesce(u.active_mfa_type, '') as active_mfa_type, u.metadata,
+	coalesce(u.active_mfa_type, '') as active_mfa_type, coalesce(u.other_factors, '{}') as other_factors, u.metadata,
 	not u.email_verified and exists (select from auth.user_providers i where i.user_id = u.id) as vouched,
 	array(select r.role from auth.user_roles r where r.user_id = u.id order by r.created_at, r.role) as roles`
+
+// hasFactor is the condition that a user u has a second factor, of any kind.
+const hasFactor = ` (u.active_mfa_type is not null or u.other_factors is not null)`
 
 // isOpen is the condition that nobody has locked a user. What follows it is the time that counts, and a
 // closing bracket.

@@ -4,24 +4,30 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+
+	"postern/auth"
 )
 
 // Withdrawn is what somebody took off an account who is not its user.
 type Withdrawn struct {
 	TOTP          bool
+	Phone         bool
+	WebAuthn      int
 	RecoveryCodes int
 	Passkeys      int
 	Sessions      int
 }
 
-// WithdrawFactors turns the second factor of a user off, whoever proved it, with the recovery codes and what
+// WithdrawFactors turns the second factors of a user off, whoever proved them, with the recovery codes and what
 // was begun to be set up; with passkeys, those as well. All sessions end: none is to claim what is gone. A
 // user who has nothing of it is ErrChanged, nobody ErrNotFound. It must run in a transaction.
 func (db *DB) WithdrawFactors(ctx context.Context, userID string, withPasskeys bool) (Withdrawn, error) {
 	b := &pgx.Batch{}
 	b.Queue(holdUserSQL, userID)
 	b.Queue(withdrawFactorSQL, userID)
-	b.Queue(dropFactorsSQL, userID)
+	b.Queue(dropFactorsOfSQL, userID, auth.TOTPFactor)
+	b.Queue(dropFactorsOfSQL, userID, auth.PhoneFactor)
+	b.Queue(dropFactorsOfSQL, userID, auth.WebAuthnFactor)
 	b.Queue(dropRecoveryCodesSQL, userID)
 	b.Queue(endOtherSessionsSQL, userID, nil)
 	b.Queue(dropFactorTicketsSQL, userID)
@@ -33,15 +39,43 @@ func (db *DB) WithdrawFactors(ctx context.Context, userID string, withPasskeys b
 	if err != nil {
 		return Withdrawn{}, err
 	}
-	w := Withdrawn{TOTP: counts[1]+counts[2] > 0, RecoveryCodes: int(counts[3]), Sessions: int(counts[4])}
+	w := Withdrawn{TOTP: counts[1]+counts[2] > 0, Phone: counts[3] > 0, WebAuthn: int(counts[4]), RecoveryCodes: int(counts[5]), Sessions: int(counts[6])}
 	if withPasskeys {
-		w.Passkeys = int(counts[6])
+		w.Passkeys = int(counts[8])
 	}
 	switch {
 	case counts[0] == 0:
 		return w, ErrNotFound
-	case !w.TOTP && w.RecoveryCodes == 0 && w.Passkeys == 0:
+	case !w.TOTP && !w.Phone && w.WebAuthn == 0 && w.RecoveryCodes == 0 && w.Passkeys == 0:
 		return w, ErrChanged
+	}
+	return w, nil
+}
+
+// WithdrawFactor turns one second factor of a user off, or forgets one that was begun to be enrolled; the recovery codes go with the
+// last. All sessions end. One that is not theirs is ErrNotFound. It must run in a transaction.
+func (db *DB) WithdrawFactor(ctx context.Context, userID string, f auth.Factor) (Withdrawn, error) {
+	b := &pgx.Batch{}
+	b.Queue(holdUserSQL, userID)
+	if f.ConfirmedAt.IsZero() {
+		b.Queue(dropPendingFactorSQL, f.ID, userID)
+	} else {
+		queueDrop(b, userID, f)
+	}
+	found := b.Len()
+	b.Queue(dropStrayCodesSQL, userID)
+	b.Queue(endOtherSessionsSQL, userID, nil)
+	b.Queue(dropFactorTicketsSQL, userID)
+	counts, err := changed(ctx, db, b)
+	if err != nil {
+		return Withdrawn{}, err
+	}
+	if counts[1] == 0 {
+		return Withdrawn{}, ErrNotFound
+	}
+	w := Withdrawn{TOTP: f.Kind == auth.TOTPFactor, Phone: f.Kind == auth.PhoneFactor, RecoveryCodes: int(counts[found]), Sessions: int(counts[found+1])}
+	if f.Kind == auth.WebAuthnFactor {
+		w.WebAuthn = 1
 	}
 	return w, nil
 }

@@ -954,6 +954,10 @@ type ResetFactorsPayload struct {
 	UserID string `json:"userId"`
 	// Whether codes of an authenticator app were turned off.
 	Totp bool `json:"totp"`
+	// Whether codes by text message were turned off.
+	Phone bool `json:"phone"`
+	// How many security keys that were a second factor are gone.
+	SecurityKeys int `json:"securityKeys"`
 	// How many recovery codes are gone.
 	RecoveryCodes int `json:"recoveryCodes"`
 	// How many passkeys are gone.

@@ -1000,6 +1000,10 @@ func (ec *executionContext) childFields_ResetFactorsPayload(ctx context.Context,
 		return ec.fieldContext_ResetFactorsPayload_userId(ctx, field)
 	case "totp":
 		return ec.fieldContext_ResetFactorsPayload_totp(ctx, field)
+	case "phone":
+		return ec.fieldContext_ResetFactorsPayload_phone(ctx, field)
+	case "securityKeys":
+		return ec.fieldContext_ResetFactorsPayload_securityKeys(ctx, field)
 	case "recoveryCodes":
 		return ec.fieldContext_ResetFactorsPayload_recoveryCodes(ctx, field)
 	case "passkeys":

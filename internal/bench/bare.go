@@ -18,7 +18,7 @@ const (
 	u.display_name, u.avatar_url, u.locale, coalesce(u.email::text, '') as email, u.email_verified,
 	coalesce(u.new_email::text, '') as new_email, coalesce(u.phone_number, '') as phone_number,
 	u.phone_number_verified, u.default_role, u.is_anonymous,
-	coalesce(u.active_mfa_type, '') as active_mfa_type, u.metadata,
+	coalesce(u.active_mfa_type, '') as active_mfa_type, coalesce(u.other_factors, '{}') as other_factors, u.metadata,
 	array(select r.role from auth.user_roles r where r.user_id = u.id order by r.created_at, r.role) as roles`
 	bareRefresh = `with turned as (
 		update auth.refresh_tokens t

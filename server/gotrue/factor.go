@@ -106,7 +106,7 @@ func (d *Door) challengeFactor(w http.ResponseWriter, r *http.Request) error {
 	if _, err := server.Decode[challengeRequest](r, body); err != nil {
 		return err
 	}
-	c, err := d.Account.ChallengeFactor(r.Context(), actor, id)
+	c, err := d.Account.ChallengeFactor(r.Context(), flow.FactorChallenge{Actor: actor, FactorID: id, Client: server.Client(w)})
 	if err != nil {
 		return here(err, unproved)
 	}

@@ -70,6 +70,7 @@ var refusals = map[auth.Code]refusal{
 	auth.SMSNotConfigured:     {500, "unexpected_failure", "The server has no gateway for text messages"},
 	auth.InvalidPAT:           {403, "bad_jwt", "invalid token"},
 	auth.FactorRequired:       {403, "insufficient_aal", "A second factor is required"},
+	auth.FactorUnsupported:    {403, "insufficient_aal", "A second factor is required"},
 	auth.FactorNotActive:      {404, "mfa_factor_not_found", "Factor not found"},
 	auth.FactorActive:         {422, "too_many_enrolled_mfa_factors", "There is a factor of this kind already"},
 	auth.NoFactorSecret:       {404, "mfa_factor_not_found", "Factor not found"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"postern/internal/softkey"
 	"postern/tokens"
 	"postern/totp"
 )
@@ -165,9 +166,40 @@ func TestSecondFactorRefusals(t *testing.T) {
 			d.second(t, d.halfway(t, p), a.code(t)).refused(t, 500, "internal-server-error", "")
 		}
 		d.sql(t, `update auth.users set active_mfa_type = 'sms', totp_secret = 'AAAAAAAAAAAAAAAA' where id = $1`, p.User.ID)
-		d.second(t, d.halfway(t, p), a.code(t)).refused(t, 401, "disabled-mfa-totp", "")
+		d.ask(t, "POST", "/signin/email-password", fields{"email": p.email, "password": p.password}).refused(t, 401, "mfa-unsupported", "")
 		d.ask(t, "POST", "/user/mfa", fields{"code": a.code(t), "activeMfaType": "totp"}, bearer(p.AccessToken)).refused(t, 400, "totp-already-active", "")
 	})
+	for _, kind := range []string{"phone", "webauthn"} {
+		t.Run("a "+kind+" is the second factor, which is not asked for here", func(t *testing.T) {
+			t.Parallel()
+			d, clock := openStill(t, nil)
+			p := d.person(t)
+			key := device()
+			key.Flags = softkey.Present // which verifies nobody
+			d.addPasskey(t, p.AccessToken, key, "")
+			staged := d.stage(t, p.AccessToken, clock)
+			d.sql(t, `insert into auth.factors (id, user_id, kind, status, created_at, confirmed_at) values (gen_random_uuid(), $1, $2, 'active', now(), now())`, p.User.ID, kind)
+			before := value[int](t, d, `select count(*)::int from auth.refresh_tokens`)
+			d.ask(t, "POST", "/signin/email-password", fields{"email": p.email, "password": p.password}).refused(t, 401, "mfa-unsupported", "")
+			d.ask(t, "POST", askMail, fields{"email": p.email}).ok(t)
+			d.ask(t, "POST", typeMail, fields{"email": p.email, "otp": d.mailedCode(t, p.email, 1)}).refused(t, 401, "mfa-unsupported", "")
+			d.ask(t, "POST", "/signin/webauthn/verify", fields{"credential": d.ask(t, "POST", "/signin/webauthn", nil).sign(t, key)}).refused(t, 401, "mfa-unsupported", "")
+			if n := value[int](t, d, `select count(*)::int from auth.refresh_tokens`); n != before {
+				t.Errorf("%d sessions, there were %d", n, before)
+			}
+			// A session that has proved the first factor alone makes itself no second one.
+			d.knock(t, "POST", "/user/mfa", fields{"code": staged.code(t), "activeMfaType": "totp"}, bearer(p.AccessToken)).refused(t, 403, "elevated-claim-required", "")
+			d.knock(t, "GET", "/mfa/totp/generate", nil, bearer(p.AccessToken)).refused(t, 403, "elevated-claim-required", "")
+			// Who has an app, too, is asked for that.
+			d.sql(t, `update auth.users set active_mfa_type = 'totp', totp_secret = 'AAAAAAAAAAAAAAAA' where id = $1`, p.User.ID)
+			a := &app{secret: mustSecret(t, "AAAAAAAAAAAAAAAA"), clock: clock}
+			d.second(t, d.halfway(t, p), a.code(t)).session(t)
+			// And nothing is asked for once an operator took both off, by hand.
+			d.sql(t, `update auth.users set active_mfa_type = null where id = $1`, p.User.ID)
+			d.sql(t, `delete from auth.factors where user_id = $1`, p.User.ID)
+			d.signIn(t, p.email, p.password)
+		})
+	}
 	t.Run("an account that changed since the first factor", func(t *testing.T) {
 		t.Parallel()
 		for name, c := range map[string]struct {

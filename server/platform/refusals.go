@@ -59,6 +59,7 @@ var refusals = map[auth.Code]refusal{
 	auth.SMSNotConfigured:     {500, "unexpected-state", "notify: there is no gateway to send through"},
 	auth.InvalidPAT:           {400, "invalid-creds", "Unknown, expired or revoked"},
 	auth.FactorRequired:       {403, "second-factor-required", "The account has a second factor, which cannot be proved here"},
+	auth.FactorUnsupported:    {403, "second-factor-required", "The account has a second factor, which cannot be proved here"},
 	auth.FactorNotActive:      {400, "invalid-args", "The account has no second factor"},
 	auth.FactorActive:         {400, "invalid-args", "The account has a second factor"},
 	auth.NoFactorSecret:       {400, "invalid-args", "The account has no second factor"},

@@ -1,0 +1,80 @@
+package store_test
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"postern/auth"
+	"postern/internal/testpg"
+	"postern/store"
+	"postern/tokens"
+)
+
+// TestStatementsKnowEveryProofOfAFactor compares the words that statements look for with the one list of them.
+func TestStatementsKnowEveryProofOfAFactor(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, m := range regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(store.IsFactorProof, -1) {
+		known[m[1]] = true
+		if !auth.ProvesFactor(m[1]) {
+			t.Errorf("statements take %q for a proof of a second factor", m[1])
+		}
+	}
+	for _, method := range []string{auth.ByRecoveryCode, auth.ProofOf(auth.TOTPFactor), auth.ProofOf(auth.PhoneFactor), auth.ProofOf(auth.WebAuthnFactor)} {
+		if !known[method] {
+			t.Errorf("statements do not know %q", method)
+		}
+	}
+}
+
+// TestUsersRowsSayWhichFactorsTheyHave writes factors by hand, in every way that somebody may.
+func TestUsersRowsSayWhichFactorsTheyHave(t *testing.T) {
+	t.Parallel()
+	conn, err := pgx.Connect(t.Context(), testpg.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(t.Context()) })
+	user := tokens.NewUUID()
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`insert into auth.users (id, locale, display_name, default_role) select $1, 'en', '', role from auth.roles limit 1`, user)
+	const add = `insert into auth.factors (id, user_id, kind, status, created_at) values (gen_random_uuid(), $1, $2, $3, now())`
+	for _, step := range []struct {
+		sql  string
+		args []any
+		want string
+	}{
+		{add, []any{user, "totp", "active"}, ""},
+		{add, []any{user, "phone", "pending"}, ""},
+		{`update auth.factors set status = 'active' where user_id = $1 and kind = 'phone'`, []any{user}, "{phone}"},
+		{add, []any{user, "webauthn", "active"}, "{phone,webauthn}"},
+		{add, []any{user, "webauthn", "active"}, "{phone,webauthn}"},
+		{`delete from auth.factors where id = (select id from auth.factors where user_id = $1 and kind = 'webauthn' limit 1)`, []any{user}, "{phone,webauthn}"},
+		{`delete from auth.factors where user_id = $1 and kind = 'webauthn'`, []any{user}, "{phone}"},
+		{`delete from auth.factors where user_id = $1`, []any{user}, ""},
+		{add, []any{user, "phone", "active"}, "{phone}"},
+	} {
+		exec(step.sql, step.args...)
+		var has string
+		if err := conn.QueryRow(t.Context(), `select coalesce(other_factors::text, '') from auth.users where id = $1`, user).Scan(&has); err != nil {
+			t.Fatal(err)
+		}
+		if has != step.want {
+			t.Errorf("%s %v: the user's row says %q, want %q", step.sql, step.args, has, step.want)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), add, user, "phone", "active"); err == nil {
+		t.Error("a user has two telephones")
+	}
+	if _, err := conn.Exec(t.Context(), add, user, "fingerprint", "active"); err == nil {
+		t.Error("there is a factor of an unknown kind")
+	}
+	exec(`delete from auth.users where id = $1`, user)
+}
