@@ -1,15 +1,11 @@
 package house
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"strings"
 	"testing"
 
+	"postern/internal/testkeys"
 	"postern/tokens"
 )
 
@@ -48,27 +44,13 @@ func TestOAuthServerNeedsWhatItPromises(t *testing.T) {
 // signerOf signs with a key pair, unless the members say otherwise.
 func signerOf(t *testing.T, members map[string]any) *tokens.Signer {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := map[string]any{"type": "ES256", "signing_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))}
+	text := testkeys.Secret(t, members)
 	if members["type"] != nil {
-		all = map[string]any{}
-	}
-	for name, value := range members {
-		all[name] = value
-	}
-	text, err := json.Marshal(all)
-	if err != nil {
-		t.Fatal(err)
+		raw, _ := json.Marshal(members)
+		text = string(raw)
 	}
 	var secret tokens.Secret
-	if err := secret.UnmarshalText(text); err != nil {
+	if err := secret.UnmarshalText([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
 	s, err := tokens.NewSigner(secret)

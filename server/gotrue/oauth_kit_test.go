@@ -1,19 +1,15 @@
 package gotrue_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
+	"postern/internal/testkeys"
 	"postern/tokens"
 )
 
@@ -25,18 +21,10 @@ const (
 // oauthDoor is a house with an OAuth server behind both doors, whose tokens everybody can verify.
 func oauthDoor(t testing.TB, more map[string]string) door {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	settings := map[string]string{
 		"AUTH_OAUTH2_PROVIDER_ENABLED": "true", "AUTH_SERVER_URL": "https://auth.example.com/v1", "HASURA_GRAPHQL_ADMIN_SECRET": adminSecret,
 		"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED": "false", "AUTH_RATE_LIMIT_ENABLE": "false", "AUTH_ANONYMOUS_USERS_ENABLED": "true",
-		"HASURA_GRAPHQL_JWT_SECRET": object(map[string]string{"type": "ES256", "signing_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))}),
+		"HASURA_GRAPHQL_JWT_SECRET": testkeys.Secret(t, nil),
 	}
 	maps.Copy(settings, more)
 	return open(t, settings)

@@ -83,7 +83,7 @@ func TestRatesOfThisDialect(t *testing.T) {
 	d.Clock.Advance(6 * time.Minute)
 	d.ask(t, "POST", "/verify", `{}`, from...).refused(t, 400, "validation_failed")
 	d.ask(t, "POST", "/signup", `{}`, from...).refused(t, 429, "over_request_rate_limit") // guests are counted by the hour
-	d.Clock.Advance(2 * time.Hour) // a place is free an eighth of the interval late, at the latest
+	d.Clock.Advance(2 * time.Hour)                                                        // a place is free an eighth of the interval late, at the latest
 	d.ok(t, "POST", "/signup", `{}`, from...)
 }
 

@@ -1,13 +1,8 @@
 package hasura_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"maps"
 	"net/url"
 	"strings"
@@ -16,6 +11,7 @@ import (
 	"postern/auth"
 	"postern/flow"
 	"postern/house"
+	"postern/internal/testkeys"
 	"postern/tokens"
 )
 
@@ -35,27 +31,11 @@ func oauthOperations(challenge string) map[string]operation {
 // issuer is the public address of the houses with an OAuth server.
 const issuer = "https://auth.example.com/v1"
 
-// keyPair is a secret with a key pair.
-func keyPair(t testing.TB, more fields) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret := fields{"type": "ES256", "signing_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))}
-	maps.Copy(secret, more)
-	return encode(secret)
-}
-
 // oauthDoor opens a house with an OAuth server.
 func oauthDoor(t testing.TB, settings map[string]string, options ...func(*house.Options)) doorway {
 	t.Helper()
 	all := unverified("AUTH_OAUTH2_PROVIDER_ENABLED", "true", "AUTH_SERVER_URL", issuer)
-	all["HASURA_GRAPHQL_JWT_SECRET"] = keyPair(t, nil)
+	all["HASURA_GRAPHQL_JWT_SECRET"] = testkeys.Secret(t, nil)
 	maps.Copy(all, settings)
 	return openDoor(t, all, options...)
 }

@@ -17,6 +17,7 @@ import (
 	"postern/auth"
 	"postern/hooks"
 	"postern/house"
+	"postern/internal/testkeys"
 	"postern/tokens"
 )
 
@@ -513,7 +514,7 @@ func each(n int, do func(i int)) {
 func TestTheScopeGraphQLSpeaksToHasura(t *testing.T) {
 	t.Parallel()
 	const namespace = "https://hasura.io/jwt/claims"
-	d := oauthDoor(t, map[string]string{"HASURA_GRAPHQL_JWT_SECRET": keyPair(t, fields{"audience": "the-engine"})})
+	d := oauthDoor(t, map[string]string{"HASURA_GRAPHQL_JWT_SECRET": testkeys.Secret(t, map[string]any{"audience": "the-engine"})})
 	c, p := d.register(t, true), d.person(t)
 	for scope, speaks := range map[string]bool{"openid email": false, "openid graphql": true} {
 		g := c.grant(t, p.AccessToken, "scope", scope)
