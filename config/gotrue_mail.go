@@ -8,11 +8,11 @@ func theirLimits() []theirs {
 	return []theirs{
 		is(rateHeader, "AUTH_CLIENT_ADDRESS_HEADER", nil, "counts where one of AUTH_TRUSTED_PROXIES sends it, and is a notice where that is not set; of several addresses the last that is no proxy's counts, not the first, which a client may have written. Clients are told apart without it, too"),
 		{name: "RATE_LIMIT_EMAIL_SENT", to: []part{
-			{"AUTH_RATE_LIMIT_EMAIL_BURST", budget(true)}, {"AUTH_RATE_LIMIT_EMAIL_INTERVAL", budget(false)},
-		}, doc: ofEachClient},
+			{"AUTH_RATE_LIMIT_EMAIL_TOTAL_BURST", budget(true)}, {"AUTH_RATE_LIMIT_EMAIL_TOTAL_INTERVAL", budget(false)},
+		}, doc: ofAll},
 		{name: "RATE_LIMIT_SMS_SENT", to: []part{
-			{"AUTH_RATE_LIMIT_SMS_BURST", budget(true)}, {"AUTH_RATE_LIMIT_SMS_INTERVAL", budget(false)},
-		}, doc: ofEachClient},
+			{"AUTH_RATE_LIMIT_SMS_TOTAL_BURST", budget(true)}, {"AUTH_RATE_LIMIT_SMS_TOTAL_INTERVAL", budget(false)},
+		}, doc: ofAll},
 		is("RATE_LIMIT_VERIFY", "AUTH_GOTRUE_RATE_LIMIT_VERIFY", rate, mine), is("RATE_LIMIT_OTP", "AUTH_GOTRUE_RATE_LIMIT_OTP", rate, mine),
 		is("RATE_LIMIT_TOKEN_REFRESH", "AUTH_GOTRUE_RATE_LIMIT_TOKEN_REFRESH", rate, mine), is("RATE_LIMIT_ANONYMOUS_USERS", "AUTH_GOTRUE_RATE_LIMIT_ANONYMOUS_USERS", rate, mine),
 		is("RATE_LIMIT_PASSKEY", "AUTH_GOTRUE_RATE_LIMIT_PASSKEY", rate, mine), vain("RATE_LIMIT_SSO", "there is no SAML"), vain("RATE_LIMIT_WEB3", "there is no sign-in by wallets"),
@@ -31,8 +31,8 @@ func (s *speech) unproxied() {
 	}
 }
 
-// ofEachClient is what becomes of a budget of all clients.
-const ofEachClient = "of each client, where GoTrue counts all together: so it lets out 10 in an hour at most; none at all is an error"
+// ofAll is what becomes of a budget of all clients.
+const ofAll = "of all clients together, as with GoTrue, on all replicas; each client has its own limit besides, and what operators send is not counted; none at all is an error"
 
 // theirMail is how mails leave, and what they say.
 func theirMail() []theirs {
@@ -46,7 +46,7 @@ func theirMail() []theirs {
 		is("SMTP_PASS", "AUTH_SMTP_PASS", nil, ""),
 		partOf("SMTP_ADMIN_EMAIL", sender, "the address"),
 		partOf("SMTP_SENDER_NAME", sender, "the name"),
-		vain("SMTP_MAX_FREQUENCY", "how often one user is mailed is AUTH_EMAIL_USER_HOURLY_LIMIT"),
+		is("SMTP_MAX_FREQUENCY", "AUTH_GOTRUE_MAIL_INTERVAL", between(time.Second, 24*time.Hour), "from a second to a day; beside it AUTH_EMAIL_USER_HOURLY_LIMIT counts"),
 		vain("SMTP_HEADERS", "mails have no headers of the operator's, but for X-SMTPAPI (AUTH_SMTP_X_SMTPAPI_HEADER)"),
 		absent("SMTP_LOGGING_ENABLED", "mails that could not be sent are logged, without addresses"),
 
@@ -118,7 +118,7 @@ func theirSMS() []theirs {
 	const verify = "counts where GOTRUE_SMS_PROVIDER is twilio_verify"
 	return []theirs{
 		absent("SMS_AUTOCONFIRM", "a telephone number is always confirmed by a code"),
-		vain("SMS_MAX_FREQUENCY", "how often one user is written to is AUTH_SMS_USER_HOURLY_LIMIT"),
+		is("SMS_MAX_FREQUENCY", "AUTH_GOTRUE_SMS_INTERVAL", between(time.Second, 24*time.Hour), "from a second to a day; beside it AUTH_SMS_USER_HOURLY_LIMIT counts"),
 		vain("SMS_OTP_EXP", "codes in text messages are good for five minutes"),
 		partOf("SMS_OTP_LENGTH", otpLength, "the longest of the three lengths counts for all"),
 		is("SMS_PROVIDER", "AUTH_SMS_PROVIDER", gateway, "twilio_verify is twilio with a Verify service"),

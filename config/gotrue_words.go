@@ -3,8 +3,6 @@ package config
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
-	"math"
 	"net/mail"
 	"strconv"
 	"strings"
@@ -123,12 +121,7 @@ func atLeast(least int) meaning {
 	}
 }
 
-// usualBudget is how many mails, or messages, one client may cause in an hour.
-const usualBudget = 10
-
 // budget is how many of something may be sent: N in an hour, or N/duration. Of none there is no bucket.
-//
-// What all clients have together with GoTrue would be no limit for any one of them, so it can tighten what a client has here, and not widen it.
 func budget(burst bool) meaning {
 	return func(value string) meant {
 		count, interval, has := strings.Cut(value, "/")
@@ -138,18 +131,13 @@ func budget(burst bool) meaning {
 		n, err := strconv.ParseFloat(strings.TrimSpace(count), 64)
 		d, problem := parseDuration(strings.TrimSpace(interval), time.Second)
 		switch {
-		case err != nil || problem != "" || n < 0 || n > 1e9:
+		case err != nil || problem != "" || !(n >= 0 && n <= 1e9):
 			return bad(value, "is no number of mails or messages", "a number, which is for an hour, or a number and a duration such as 100/1h")
 		case n < 1:
 			return bad(value, "lets nothing out at all", "at least 1; leave the server or the gateway out to send nothing")
 		}
-		note := ""
-		if n > usualBudget*d.Hours() {
-			n, d = usualBudget, time.Hour
-			note = fmt.Sprintf("is for all clients together with GoTrue; here each client has %d in an hour, and the AUTH_ names say otherwise", usualBudget)
-		}
 		if burst {
-			return meant{value: strconv.Itoa(int(n)), note: note}
+			return meant{value: strconv.Itoa(int(n))}
 		}
 		return meant{value: humane(d)}
 	}
@@ -159,7 +147,7 @@ func budget(burst bool) meaning {
 func rate(value string) meant {
 	n, err := strconv.ParseFloat(value, 64)
 	switch {
-	case err != nil || n < 0 || n > 1e6 || math.IsNaN(n):
+	case err != nil || !(n >= 0 && n <= 1e6):
 		return bad(value, "is no number of requests", "a number from 0.001 to 1000000")
 	case n == 0:
 		return bad(value, "lets nobody in", "more than 0; leave it out, and only the limits of every door count")

@@ -108,6 +108,7 @@ type Kit struct {
 	SMSReady        bool      // there is a gateway to send text messages through
 	Supabase        bool      // access tokens say what Supabase's say, too, and whoever gets one is told all that is known of the user
 	Mails           Mails     // how mails with links are written
+	Sending         *Sending  // what may be sent in all; nil where the door counts requests
 	Door            string    // marks the states of people whom the door sends to providers; empty for one door, see DoorOf
 	Callback        string    // where providers send people back to; empty means an address for each provider, below ServerURL
 	HandBack        bool      // Hasura Auth may be started again on this database: nothing that it could not read is written
@@ -135,9 +136,11 @@ type Policy struct {
 	GuestsLink bool
 	// GuestsProve has guests become users by proving an address or a number that they asked for.
 	GuestsProve bool
-	redirects   redirects
-	access      access
-	limits      sessionLimits
+	// Intervals are between two messages that one person asks this door for.
+	Intervals Intervals
+	redirects redirects
+	access    access
+	limits    sessionLimits
 }
 
 // NewPolicy makes settings ready. The errors are those that Settings.Check reports.

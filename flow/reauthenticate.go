@@ -14,7 +14,7 @@ const reauthenticatedFor = 24 * time.Hour
 
 // Reauthenticate sends a code to somebody who is signed in, by which they change their password: to the address, or to
 // the number where there is no address.
-func (f *Account) Reauthenticate(ctx context.Context, a auth.Actor, c auth.Client) error {
+func (f *Account) Reauthenticate(ctx context.Context, a auth.Actor, c auth.Client) (refused error) {
 	user, err := f.actor(ctx, a)
 	if err != nil {
 		return err
@@ -40,6 +40,11 @@ func (f *Account) Reauthenticate(ctx context.Context, a auth.Actor, c auth.Clien
 	if err := f.typedOut(ctx, code.account, now); err != nil {
 		return err
 	}
+	end, err := f.sends(ctx, turn{keys: []string{turnReauth + user.ID}, texts: code.phone != ""})
+	if err != nil {
+		return err
+	}
+	defer end(&refused)
 	return f.inTx(ctx, func(tx *store.DB) error {
 		until, sent, err := f.sendCode(ctx, tx, code)
 		if err == nil && !sent {

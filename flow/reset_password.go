@@ -18,7 +18,12 @@ type Ask struct {
 
 // ResetPassword mails a link to set a new password, if the address belongs to somebody who may
 // sign in. The answer is the same, and takes as long, whether it does or not.
-func (f *Account) ResetPassword(ctx context.Context, in Ask) error {
+func (f *Account) ResetPassword(ctx context.Context, in Ask) (refused error) {
+	end, err := f.sends(ctx, mailTo(turnEnter, in.Email))
+	if err != nil {
+		return err
+	}
+	defer end(&refused)
 	start := f.Now()
 	redirectTo, err := f.Policy.Redirect(in.RedirectTo)
 	if err != nil {

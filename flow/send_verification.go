@@ -39,9 +39,14 @@ func (f *Account) SendVerification(ctx context.Context, in Ask) error {
 
 // Resend is SendVerification for dialects that tell nobody who has an account: the answer is the same, and takes as long, whether
 // anything is sent or not.
-func (f *Account) Resend(ctx context.Context, in Ask) error {
+func (f *Account) Resend(ctx context.Context, in Ask) (refused error) {
+	end, err := f.sends(ctx, mailTo(turnConfirm, in.Email))
+	if err != nil {
+		return err
+	}
+	defer end(&refused)
 	start := f.Now()
-	err := f.SendVerification(ctx, in)
+	err = f.SendVerification(ctx, in)
 	switch auth.CodeOf(err) { //nolint:exhaustive // the others are told
 	case "":
 		return f.answered(ctx, start)

@@ -24,10 +24,23 @@ type CodeSignIn struct {
 	Client        auth.Client
 }
 
+// turn is the message that is asked for.
+func (in CodeSignIn) turn() turn {
+	if in.PhoneNumber != "" {
+		return textTo(turnConfirm, in.PhoneNumber)
+	}
+	return mailTo(turnEnter, in.Email)
+}
+
 // SendCode sends a code that signs in. Whoever is unknown gets an account, unless the operator wants
 // sign-ups to be asked for as such. To somebody who is unknown then, or who may not sign in, nothing
 // is sent, and the answer is the same, as it is to the codes that they guess.
-func (f *SignIn) SendCode(ctx context.Context, in CodeSignIn) error {
+func (f *SignIn) SendCode(ctx context.Context, in CodeSignIn) (refused error) {
+	end, err := f.sends(ctx, in.turn())
+	if err != nil {
+		return err
+	}
+	defer end(&refused)
 	ask, err := f.askCode(in)
 	if err != nil {
 		return err
@@ -63,7 +76,12 @@ func (f *SignIn) SendCode(ctx context.Context, in CodeSignIn) error {
 }
 
 // ResendCode sends another code to somebody who is known. To somebody who is not, nothing is sent, and the answer is the same.
-func (f *SignIn) ResendCode(ctx context.Context, in CodeSignIn) error {
+func (f *SignIn) ResendCode(ctx context.Context, in CodeSignIn) (refused error) {
+	end, err := f.sends(ctx, in.turn())
+	if err != nil {
+		return err
+	}
+	defer end(&refused)
 	ask, err := f.askCode(in)
 	if err != nil {
 		return err

@@ -23,7 +23,12 @@ type LinkSignIn struct {
 
 // WithLink mails a link that signs in. Whoever is unknown gets an account, unless the operator
 // wants sign-ups to be asked for as such: then nothing is sent, and the answer is the same.
-func (f *SignIn) WithLink(ctx context.Context, in LinkSignIn) error {
+func (f *SignIn) WithLink(ctx context.Context, in LinkSignIn) (refused error) {
+	end, err := f.sends(ctx, mailTo(turnEnter, in.Email))
+	if err != nil {
+		return err
+	}
+	defer end(&refused)
 	ask, err := f.askLink(in)
 	if err != nil {
 		return err

@@ -98,7 +98,12 @@ func (f *SignIn) proveNewPhone(ctx context.Context, in TypedCode, now time.Time)
 
 // ResendNewPhone sends another code to a number that a user asked to change to, for whoever names that number or the one that the user
 // has. The answer is the same, and takes as long, whether anybody did.
-func (f *SignIn) ResendNewPhone(ctx context.Context, in CodeSignIn) error {
+func (f *SignIn) ResendNewPhone(ctx context.Context, in CodeSignIn) (refused error) {
+	end, err := f.sends(ctx, textTo(turnPhoneChange, in.PhoneNumber))
+	if err != nil {
+		return err
+	}
+	defer end(&refused)
 	start := f.Now()
 	if err := f.textsOn(auth.ChangePhone); err != nil {
 		return err

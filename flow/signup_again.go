@@ -14,11 +14,16 @@ import (
 //
 // Who signs up again with another password may be somebody else, and nobody knows which of the two reads the mail. From then on
 // whoever confirms the address, by whatever mail, has the account without a password and without what either said.
-func (f *SignUp) Register(ctx context.Context, in PasswordSignUp) (SignedUp, error) {
+func (f *SignUp) Register(ctx context.Context, in PasswordSignUp) (out SignedUp, refused error) {
 	start := f.Now()
 	if !f.Policy.RequireVerifiedEmail || f.Policy.DisableSignUp {
 		return f.WithPassword(ctx, in)
 	}
+	end, err := f.sends(ctx, mailTo(turnConfirm, in.Email))
+	if err != nil {
+		return SignedUp{}, err
+	}
+	defer end(&refused)
 	found, err := f.Store.LookUp(ctx, store.Lookup{Email: in.Email, Now: start})
 	if err != nil {
 		return SignedUp{}, err
@@ -30,7 +35,7 @@ func (f *SignUp) Register(ctx context.Context, in PasswordSignUp) (SignedUp, err
 	if err != nil {
 		return SignedUp{}, err
 	}
-	out := SignedUp{User: newcomer, Taken: true}
+	out = SignedUp{User: newcomer, Taken: true}
 	if !f.Policy.waitsFor(found.User, start) { // known, or locked
 		_, err := f.Passwords.Hash(ctx, in.Password) // as long as it takes
 		return out, err

@@ -11,7 +11,12 @@ import (
 
 // RegisterByPhone creates a user with a number and a password, and sends the code that proves the number and signs in. It tells
 // nobody who has an account, and knows of those who sign up twice: see Register.
-func (f *SignUp) RegisterByPhone(ctx context.Context, in PasswordSignUp) (SignedUp, error) {
+func (f *SignUp) RegisterByPhone(ctx context.Context, in PasswordSignUp) (out SignedUp, refused error) {
+	end, err := f.sends(ctx, textTo(turnConfirm, in.PhoneNumber))
+	if err != nil {
+		return SignedUp{}, err
+	}
+	defer end(&refused)
 	if f.Policy.DisableSignUp {
 		return SignedUp{}, auth.SignUpDisabled
 	}
@@ -30,7 +35,7 @@ func (f *SignUp) RegisterByPhone(ctx context.Context, in PasswordSignUp) (Signed
 		return SignedUp{}, err
 	}
 	newcomer.PhoneNumber = number
-	out := SignedUp{User: newcomer}
+	out = SignedUp{User: newcomer}
 	for range 2 {
 		found, err := f.Store.LookUp(ctx, store.Lookup{Phone: number, Now: newcomer.CreatedAt})
 		switch {

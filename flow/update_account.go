@@ -31,7 +31,7 @@ const maxOwnMetadata = 64 << 10
 
 // Update changes all of it, or nothing. Whoever has a second factor must have proved it in this session to change
 // what they sign in by.
-func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth.Details, error) {
+func (f *Account) Update(ctx context.Context, in AccountChange) (user auth.User, details auth.Details, refused error) {
 	now := f.Now()
 	user, err := f.changer(ctx, in)
 	if err != nil {
@@ -61,6 +61,11 @@ func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth
 	if err != nil {
 		return user, auth.Details{}, err
 	}
+	end, err := f.asksFor(ctx, moves, text, user)
+	if err != nil {
+		return user, auth.Details{}, err
+	}
+	defer end(&refused)
 	changed := hooks.PasswordChanged{Event: event(in.Client, now), User: user}
 	err = f.inTx(ctx, func(tx *store.DB) error {
 		if metadata.put != nil {
@@ -101,6 +106,18 @@ func (f *Account) Update(ctx context.Context, in AccountChange) (auth.User, auth
 		f.passwordChanged(ctx, changed)
 	}
 	return f.Whole(ctx, in.Actor)
+}
+
+// asksFor takes the turns of the messages that a change has sent: of the user who asks, and of a number.
+func (f *Account) asksFor(ctx context.Context, mails bool, text newCode, u auth.User) (end func(*error), err error) {
+	var turns []turn
+	if mails {
+		turns = append(turns, turn{keys: []string{turnEmailChange + u.ID}})
+	}
+	if text.phone != "" {
+		turns = append(turns, turn{keys: []string{turnPhoneChange + u.ID, turnPhoneChange + accountOfPhone(text.phone)}, texts: true})
+	}
+	return f.sends(ctx, turns...)
 }
 
 // changer is the user, if they may change what they ask to.

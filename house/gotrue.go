@@ -34,6 +34,9 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 	}
 	policy.FactorLater, policy.Reauthenticate, policy.BothAddresses = true, c.GoTrue.Reauthenticate, c.GoTrue.SecureEmail
 	policy.ResetsProve, policy.GuestsProve, policy.GuestsLink, policy.Passkeys = true, true, c.GoTrue.Linking, policy.Passkeys && kit.Passkeys != nil
+	if c.Limits.Enable {
+		policy.Intervals = flow.Intervals{Mails: c.GoTrue.MailInterval, Texts: c.GoTrue.TextInterval}
+	}
 	if policy.Passkeys {
 		rp := *kit.Passkeys
 		rp.Timeout, kit.Passkeys = theirs.Passkeys.Timeout, &rp
@@ -47,6 +50,7 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 		base = strings.TrimSuffix(strings.TrimRight(c.Flow.ServerURL, "/"), c.Server.Prefix()) + gotrue.Prefix
 	}
 	base = strings.TrimRight(base, "/")
+	kit.Sending = beside.Sending
 	kit.Door, kit.Callback = gotrue.Mark, base+"/callback"
 	kit.Mails = flow.Mails{Address: gotrue.Address(base, c.GoTrue), Codes: true, Own: true, Life: c.GoTrue.MailLife}
 

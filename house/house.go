@@ -266,6 +266,17 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	return h, err
 }
 
+// sending counts what all clients have sent.
+func sending(l limits.Settings, kit flow.Kit) *flow.Sending {
+	budget := func(key string, l limits.Limit) store.Budget {
+		if l.Unlimited() {
+			return store.Budget{}
+		}
+		return store.Budget{Key: key, Burst: l.Burst, Every: l.Interval / time.Duration(l.Burst)}
+	}
+	return &flow.Sending{Store: kit.Store, Now: kit.Now, Mails: budget("sent:mails", l.EmailTotal()), Texts: budget("sent:texts", l.SMSTotal())}
+}
+
 // inUse lists the providers that identities may come from.
 func inUse(table *providers.Table) []string {
 	return slices.DeleteFunc(table.Known(), func(name string) bool {
@@ -286,7 +297,7 @@ func (h *House) doors(ctx context.Context, c *config.Config, o Options, kit flow
 		TrustsOrigin: kit.Policy.TrustsOrigin, Refuse: c.Hasura.Refuse, Transient: store.IsUnreachable,
 	}
 	door := &hasura.Door{
-		Settings: c.Hasura, Front: front, Policy: kit.Policy, Signer: kit.Signer, Limits: c.Limits, Captcha: captcha.Open(c.Captcha),
+		Settings: c.Hasura, Front: front, Policy: kit.Policy, Signer: kit.Signer, Limits: c.Limits, Captcha: captcha.Open(c.Captcha), Sending: sending(c.Limits, kit),
 		Health: &server.Health{Version: o.Version, JWKS: kit.Signer.JWKS(), OpenAPI: openapi.Hasura(), Ready: h.ready},
 		SignUp: &flow.SignUp{Kit: kit}, SignIn: &flow.SignIn{Kit: kit}, Sessions: &flow.Sessions{Kit: kit},
 		Account: &flow.Account{Kit: kit}, Links: &flow.Links{Kit: kit}, Engine: h.Engine,

@@ -23,7 +23,7 @@ func platformDoor(c *config.Config, beside *hasura.Door) http.Handler {
 		platform.Refuse(w, r, code, err)
 	})
 	door := &platform.Door{
-		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha}, Policy: beside.Policy, Signer: beside.Signer,
+		Front: front, Guards: server.Guards{Front: front, Limits: beside.Limits, Captcha: beside.Captcha, Sending: beside.Sending}, Policy: beside.Policy, Signer: beside.Signer,
 		SignUp: beside.SignUp, SignIn: beside.SignIn, Sessions: beside.Sessions, Account: beside.Account,
 	}
 	return door.Routes()

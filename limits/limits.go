@@ -16,6 +16,10 @@ type Settings struct {
 	EmailBurst         int           `env:"AUTH_RATE_LIMIT_EMAIL_BURST" default:"10" min:"1" doc:"Requests that send an e-mail, in the interval."`
 	EmailInterval      time.Duration `env:"AUTH_RATE_LIMIT_EMAIL_INTERVAL" default:"1h" min:"1s" max:"8784h" doc:"Interval of the limit on e-mails."`
 	EmailIsGlobal      bool          `env:"AUTH_RATE_LIMIT_EMAIL_IS_GLOBAL" default:"false" doc:"Whether all clients share the limit on e-mails instead of having one each."`
+	EmailTotalBurst    int           `env:"AUTH_RATE_LIMIT_EMAIL_TOTAL_BURST" default:"0" min:"0" max:"1000000000" doc:"Requests of all clients together that send an e-mail, on all replicas: so many at once, and as many more in each interval, evenly. 0 means that each client's limit is the only one. What operators send is not counted."`
+	EmailTotalInterval time.Duration `env:"AUTH_RATE_LIMIT_EMAIL_TOTAL_INTERVAL" default:"1h" min:"1s" max:"8784h" doc:"Interval of the limit on the e-mails of all clients."`
+	SMSTotalBurst      int           `env:"AUTH_RATE_LIMIT_SMS_TOTAL_BURST" default:"0" min:"0" max:"1000000000" doc:"The same for requests that send an SMS."`
+	SMSTotalInterval   time.Duration `env:"AUTH_RATE_LIMIT_SMS_TOTAL_INTERVAL" default:"1h" min:"1s" max:"8784h" doc:"Interval of the limit on the SMS of all clients."`
 	SMSBurst           int           `env:"AUTH_RATE_LIMIT_SMS_BURST" default:"10" min:"1" doc:"Requests of one client that send an SMS, in the interval."`
 	SMSInterval        time.Duration `env:"AUTH_RATE_LIMIT_SMS_INTERVAL" default:"1h" min:"1s" max:"8784h" doc:"Interval of the limit on SMS."`
 	BruteForceBurst    int           `env:"AUTH_RATE_LIMIT_BRUTE_FORCE_BURST" default:"10" min:"1" doc:"Attempts of one client at a secret (password, code, link), in the interval."`
@@ -42,6 +46,12 @@ func (s Settings) Global() Limit { return s.limit(s.GlobalBurst, s.GlobalInterva
 
 // Email limits requests that send an e-mail.
 func (s Settings) Email() Limit { return s.limit(s.EmailBurst, s.EmailInterval) }
+
+// EmailTotal limits the e-mails of all clients together.
+func (s Settings) EmailTotal() Limit { return s.limit(s.EmailTotalBurst, s.EmailTotalInterval) }
+
+// SMSTotal limits the SMS of all clients together.
+func (s Settings) SMSTotal() Limit { return s.limit(s.SMSTotalBurst, s.SMSTotalInterval) }
 
 // SMS limits requests that send an SMS.
 func (s Settings) SMS() Limit { return s.limit(s.SMSBurst, s.SMSInterval) }

@@ -8,6 +8,7 @@ import (
 
 	"postern/auth"
 	"postern/captcha"
+	"postern/flow"
 	"postern/limits"
 )
 
@@ -17,6 +18,7 @@ type Guards struct {
 	Front   *Front
 	Limits  limits.Settings
 	Captcha *captcha.Checker // nil when the operator has set up none
+	Sending *flow.Sending    // by all clients together; nil where the flows count it
 }
 
 // Bucket is a limit that some routes share.
@@ -41,7 +43,7 @@ func (g Guards) Within(buckets []Bucket, h Handler) Handler {
 				return err
 			}
 		}
-		err := h(w, r)
+		err := g.sending(r, buckets, func() error { return h(w, r) })
 		if isGuess(auth.CodeOf(err)) || isGuess(auth.CodeOf(Noted(w))) {
 			if late := g.Take(guesses, client); late != nil && err != nil {
 				return late
@@ -49,6 +51,21 @@ func (g Guards) Within(buckets []Bucket, h Handler) Handler {
 		}
 		return err
 	}
+}
+
+// sending counts the messages among the buckets in what all clients have sent, unless the request is refused.
+func (g Guards) sending(r *http.Request, buckets []Bucket, send func() error) (refused error) {
+	for _, b := range buckets {
+		if b != Mails && b != Texts {
+			continue
+		}
+		end, err := g.Sending.Spend(r.Context(), b == Texts)
+		if err != nil {
+			return err
+		}
+		defer end(&refused)
+	}
+	return send()
 }
 
 // Take takes a place in a bucket.

@@ -37,6 +37,9 @@ type Settings struct {
 	OAuthDefaultScope string `env:"AUTH_GOTRUE_OAUTH_DEFAULT_SCOPE" default:"email" doc:"Scopes, with blanks between them, of clients of the OAuth server that ask for none at this API."`
 	OAuthRegistration bool   `env:"AUTH_GOTRUE_OAUTH_DYNAMIC_REGISTRATION" default:"false" doc:"Let clients of the OAuth server register themselves at this API (/oauth/clients/register), whoever they are. Users are asked before any of them learns anything."`
 
+	MailInterval time.Duration `env:"AUTH_GOTRUE_MAIL_INTERVAL" default:"1m" min:"0s" max:"24h" doc:"How long one person must wait between two mails of a kind that they ask this API for, beside AUTH_EMAIL_USER_HOURLY_LIMIT. 0 means not at all."`
+	TextInterval time.Duration `env:"AUTH_GOTRUE_SMS_INTERVAL" default:"1m" min:"0s" max:"24h" doc:"The same between two text messages, beside AUTH_SMS_USER_HOURLY_LIMIT."`
+
 	RateVerify   float64 `env:"AUTH_GOTRUE_RATE_LIMIT_VERIFY" default:"0" min:"0" max:"1000000" doc:"Requests of one client to open links and to type codes (verify), in five minutes. Where it is 0, here and below, only the limits of every API count; they always do."`
 	RateOTP      float64 `env:"AUTH_GOTRUE_RATE_LIMIT_OTP" default:"0" min:"0" max:"1000000" doc:"Requests of one client in five minutes to each of signup, recover, resend, magiclink, otp and PUT user."`
 	RateToken    float64 `env:"AUTH_GOTRUE_RATE_LIMIT_TOKEN_REFRESH" default:"0" min:"0" max:"1000000" doc:"Requests of one client for tokens, of all kinds together, in five minutes."`

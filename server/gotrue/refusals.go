@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/flow"
 	"postern/hooks"
 	"postern/server"
 )
@@ -137,9 +138,25 @@ func words(code auth.Code, err error) refusal {
 			no.code = "bad_json"
 		}
 	}
+	var many flow.TooManyMessages
+	if errors.As(err, &many) {
+		no = tooMany(many)
+	}
 	var denied *hooks.Denied
 	if errors.As(err, &denied) {
 		no.status, no.code, no.message = denied.HTTPStatus(), cmp.Or(denied.Code, no.code), cmp.Or(denied.Words(), no.message)
+	}
+	return no
+}
+
+// tooMany words that no message is sent for now. Clients show how long one person must wait.
+func tooMany(e flow.TooManyMessages) refusal {
+	no := refusal{http.StatusTooManyRequests, "over_email_send_rate_limit", "email rate limit exceeded"}
+	if e.Texts {
+		no.code, no.message = "over_sms_send_rate_limit", "sms rate limit exceeded"
+	}
+	if !e.OfAll {
+		no.message = fmt.Sprintf("Something was sent a moment ago: ask again in %d seconds", int((e.RetryAfter+time.Second-1)/time.Second))
 	}
 	return no
 }

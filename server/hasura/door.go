@@ -41,6 +41,7 @@ type Door struct {
 
 	Limits  limits.Settings
 	Captcha *captcha.Checker // nil when the operator has set up none
+	Sending *flow.Sending    // by all clients together
 }
 
 // Routes gives the door's handler. Everything lies below prefix; the health check and what Hasura asks
@@ -156,7 +157,7 @@ const (
 )
 
 func (d *Door) guards() server.Guards {
-	return server.Guards{Front: d.Front, Limits: d.Limits, Captcha: d.Captcha}
+	return server.Guards{Front: d.Front, Limits: d.Limits, Captcha: d.Captcha, Sending: d.Sending}
 }
 
 // within lets a request pass while its client has not used up one of the buckets.
