@@ -155,6 +155,36 @@ func rate(value string) meant {
 	return meant{value: value}
 }
 
+// rotates is whether a refresh token that two parties hold ends the session. Off, it is told what that costs.
+func rotates(value string) meant {
+	on, ok := parseBool(value)
+	switch {
+	case !ok:
+		return bad(value, "is neither true nor false", "true or false")
+	case on:
+		return meant{value: "true"}
+	}
+	return meant{value: "false", note: "refresh tokens rotate all the same; one that was stolen is refused once it is older, and no longer ends the session, which stays with whoever refreshed last"}
+}
+
+const (
+	leastReuse = 10 * time.Second
+	mostReuse  = 5 * time.Minute
+)
+
+// reuse is for how long the token before the current one gets the same answer. A shorter time than ours would end sessions that go on with
+// GoTrue, where that token gets its answer however late it comes.
+func reuse(value string) meant {
+	d, problem := parseDuration(value, time.Second)
+	switch {
+	case problem != "":
+		return bad(value, problem, "a number of seconds")
+	case d <= leastReuse:
+		return meant{}
+	}
+	return between(leastReuse, mostReuse)(value)
+}
+
 // hexKey writes a key of 256 bits as Postern has it.
 func hexKey(value string) meant {
 	key, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(value, "="))

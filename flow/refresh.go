@@ -211,8 +211,9 @@ type weighed struct {
 	reason  error
 }
 
-// ErrReplayed is in the error of a refresh by whose token it was seen that two parties hold the session. It has ended.
-var ErrReplayed = errors.New("two parties hold the session, so it has ended")
+// ErrReplayed is in the error of a refresh by whose token it was seen that two parties hold the session. It has ended, unless the
+// operator wants it to go on.
+var ErrReplayed = errors.New("two parties hold the session")
 
 // weigh is the table of the refresh rules, row by row. It is pure: the session's row is held and
 // nothing else counts.
@@ -222,7 +223,7 @@ func (p *Policy) weigh(h store.Held, k kin, c auth.Client, now time.Time) weighe
 	case p.isOver(h, now):
 		return weighed{reason: fmt.Errorf("%w: session %s is over", auth.InvalidRefreshToken, h.SessionID)}
 	case h.CurrentHash != k.self && !isPredecessor: // an ancestor, or a tripwire
-		return weighed{verdict: endReplayed, reason: ErrReplayed}
+		return p.replayed(h)
 	case h.FactorDue && !p.FactorLater:
 		return weighed{reason: fmt.Errorf("%w: the second factor of session %s is due, and cannot be proved at this door", auth.InvalidRefreshToken, h.SessionID)}
 	}
@@ -236,9 +237,17 @@ func (p *Policy) weigh(h store.Held, k kin, c auth.Client, now time.Time) weighe
 	case h.RotatedAt != nil && now.Sub(*h.RotatedAt) <= p.RefreshWindow || sameDevice(h, c):
 		return weighed{verdict: repeat, next: next.token}
 	case next.branch+1 == branches:
-		return weighed{verdict: endReplayed, reason: ErrReplayed}
+		return p.replayed(h)
 	}
 	return weighed{verdict: branchOff, next: tokens.NextRefresh(next.pepper, k.token, next.branch+1)}
+}
+
+// replayed ends a session that two parties hold, or refuses the older token alone, as the operator wants it.
+func (p *Policy) replayed(h store.Held) weighed {
+	if p.ReuseEnds {
+		return weighed{verdict: endReplayed, reason: ErrReplayed}
+	}
+	return weighed{reason: fmt.Errorf("%w: %w: session %s goes on", auth.InvalidRefreshToken, ErrReplayed, h.SessionID)}
 }
 
 // sameDevice tells whether a request looks like the one that the session was last refreshed by.

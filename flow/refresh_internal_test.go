@@ -57,8 +57,10 @@ func TestWeigh(t *testing.T) {
 	peppers := [][]byte{[]byte("new pepper"), []byte("old pepper")}
 	token := tokens.NewUUID()
 	k := kinOf(token, peppers)
-	policy := &Policy{Settings: Settings{RefreshWindow: 10 * time.Second, RequireVerifiedEmail: true}}
+	policy := &Policy{Settings: Settings{RefreshWindow: 10 * time.Second, ReuseEnds: true, RequireVerifiedEmail: true}}
 	policy.access = newAccess(policy.Settings)
+	lenient := *policy
+	lenient.ReuseEnds = false
 	home := auth.Client{Address: address(t, "198.51.100.7"), UserAgent: "browser"}
 	away := auth.Client{Address: address(t, "203.0.113.7"), UserAgent: "browser"}
 	next := func(pepper, branch int) string { return tokens.NextRefresh(peppers[pepper], token, branch) }
@@ -126,6 +128,15 @@ func TestWeigh(t *testing.T) {
 				t.Errorf("reason %v", got.reason)
 			}
 			// The refusal of a replay gets its code where the session ends.
+			// Where no replay ends a session, it is refused, and all else is as it was.
+			other := lenient.weigh(test.held, k, test.client, now)
+			if got.verdict == endReplayed {
+				if other.verdict != refuse || !errors.Is(other.reason, ErrReplayed) || auth.CodeOf(other.reason) != test.code {
+					t.Errorf("where it ends no session: verdict %d, %v", other.verdict, other.reason)
+				}
+			} else if other.verdict != got.verdict || other.next != got.next {
+				t.Errorf("where a replay ends no session: verdict %d with %q", other.verdict, other.next)
+			}
 			if got.verdict == refuse && auth.CodeOf(got.reason) != test.code || got.verdict == endReplayed && !errors.Is(got.reason, ErrReplayed) {
 				t.Errorf("reason %v, want %s", got.reason, test.code)
 			}
