@@ -101,6 +101,8 @@ type Grant struct {
 type Admission struct {
 	Grant        *Grant
 	FactorTicket string // "mfaTotp:<uuid>"
+	// Weak says that the password that was proved would not be taken as a new one; nil when it would.
+	Weak *WeakPassword
 }
 
 // Client says where a request comes from. Both fields are what the network and the peer claim;

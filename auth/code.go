@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -42,6 +43,7 @@ const (
 	EmailVerified        Code = "email-verified"       // there is nothing left to verify
 	PasswordTooShort     Code = "password-too-short"   // see AUTH_PASSWORD_MIN_LENGTH
 	PasswordTooLong      Code = "password-too-long"    // longer than the hash takes whole
+	PasswordTooPlain     Code = "password-too-plain"   // without a character of a kind that it needs; see AUTH_PASSWORD_REQUIRED_CHARACTERS
 	PasswordLeaked       Code = "password-leaked"      // known from a breach (Have I Been Pwned)
 	SamePassword         Code = "same-password"        // the new password is the old one
 	RedirectNotAllowed   Code = "redirect-not-allowed" // outside the allow-list
@@ -114,7 +116,7 @@ var codes = []Code{
 	Internal, BadRequest, NotFound, Unauthorized, NotElevated, TooManyRequests, Overloaded,
 	NotReady, EndpointDisabled, SignUpDisabled, InvalidCredentials, EmailNotAllowed, UserDisabled, UserBanned,
 	UserUnverified, PasswordMustChange, UserAnonymous, EmailTaken, EmailVerified, PasswordTooShort, PasswordTooLong,
-	PasswordLeaked, SamePassword, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
+	PasswordTooPlain, PasswordLeaked, SamePassword, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
 	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorUnsupported, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
 	ScriptUnknown, ScriptNameTaken, ScriptSecretTaken, ScriptSecretUnknown, TooManyScriptSecrets, InvalidClient, AudienceNotAllowed, ScopeMissing,
@@ -159,6 +161,25 @@ func (e Invalid) Error() string { return e.Field + " " + e.Problem }
 
 // Unwrap gives BadRequest.
 func (e Invalid) Unwrap() error { return BadRequest }
+
+// WeakPassword refuses a new password, and says all that is wrong with it. It unwraps to the first reason.
+type WeakPassword struct {
+	Reasons []Code   // at least one: PasswordTooShort, PasswordTooPlain, PasswordLeaked
+	Least   int      // how many characters it needs
+	Kinds   []string // of characters, of each of which it needs one
+}
+
+// Error lists the reasons.
+func (e WeakPassword) Error() string {
+	words := make([]string, len(e.Reasons))
+	for i, r := range e.Reasons {
+		words[i] = string(r)
+	}
+	return strings.Join(words, ", ")
+}
+
+// Unwrap gives the first reason.
+func (e WeakPassword) Unwrap() error { return e.Reasons[0] }
 
 // Referenced refuses to delete a user whom rows of an application refer to. Operators read which.
 type Referenced struct {

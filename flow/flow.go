@@ -131,6 +131,9 @@ type Policy struct {
 	// Reauthenticate has who changes their password give a fresh proof, unless they have signed in lately: the code that Reauthenticate
 	// sends, or an elevated session.
 	Reauthenticate bool
+	// KnowsPassword has who changes their password type the current one, unless a mail or a text message let them in lately: AccountChange.Current, or
+	// an elevated session.
+	KnowsPassword bool
 	// BothAddresses has a change of address confirmed at the current address, too.
 	BothAddresses bool
 	// GuestsLink has guests become users by linking an identity.

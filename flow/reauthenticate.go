@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"postern/auth"
@@ -63,16 +64,43 @@ func (f *Account) openedLately(ctx context.Context, a auth.Actor, now time.Time)
 	return now.Sub(session.CreatedAt) < reauthenticatedFor, nil
 }
 
-// proved refuses who would change their password in an old session without a fresh proof, where the operator wants one. The doors
-// that take no code with the password know elevated sessions.
+// openedByMessage tells whether it was a mail or a text message that let an actor in, so lately that they may have forgotten
+// their password.
+func (f *Account) openedByMessage(ctx context.Context, a auth.Actor, now time.Time) (bool, error) {
+	session, err := f.Store.ProofsOf(ctx, a)
+	if err != nil {
+		return false, fmt.Errorf("%w: the session is gone: %w", auth.Unauthorized, err)
+	}
+	return len(session.AMR) > 0 && slices.Contains(byMessage, session.AMR[0].Method) && now.Sub(session.CreatedAt) < reauthenticatedFor, nil
+}
+
+// byMessage are the proofs that somebody reads a mail or a text message.
+var byMessage = []string{"link", "otp", "sms"}
+
+// proved refuses who would change their password in a session without a fresh proof, where the operator wants one. The doors
+// that take no code and no current password with the new one know elevated sessions.
 func (f *Account) proved(ctx context.Context, a auth.Actor) error {
-	if !f.Policy.Reauthenticate || a.Elevated {
+	if a.Elevated {
 		return nil
 	}
-	if young, err := f.openedLately(ctx, a, f.Now()); young || err != nil {
+	if f.Policy.Reauthenticate {
+		if young, err := f.openedLately(ctx, a, f.Now()); err != nil {
+			return err
+		} else if !young {
+			return fmt.Errorf("%w: the session of user %s is old", auth.NotElevated, a.UserID)
+		}
+	}
+	if !f.Policy.KnowsPassword {
+		return nil
+	}
+	ways, err := f.Store.WaysIn(ctx, a.UserID)
+	if err != nil || !ways.Password {
 		return err
 	}
-	return fmt.Errorf("%w: the session of user %s is old", auth.NotElevated, a.UserID)
+	if lately, err := f.openedByMessage(ctx, a, f.Now()); lately || err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: user %s has a password, and does not show that they know it", auth.NotElevated, a.UserID)
 }
 
 // reauthenticated looks at the code of somebody who changes their password, where they need one. Nil means that they do not.

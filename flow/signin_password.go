@@ -54,6 +54,9 @@ func (f *SignIn) WithPassword(ctx context.Context, in PasswordSignIn) (auth.Admi
 		admission, err := f.withPassword(ctx, &a)
 		var met again
 		if !errors.As(err, &met) {
+			if err == nil {
+				admission.Weak = f.PasswordPolicy.Weakness(in.Password)
+			}
 			return admission, err
 		}
 	}

@@ -19,6 +19,7 @@ type AccountChange struct {
 	NewEmail      string          // is mailed to, and becomes theirs when that is confirmed
 	NewPhone      string          // is sent a code, and becomes theirs when that is typed: see SignIn.WithNewPhone
 	Password      *string         // another one
+	Current       string          // the one before, where that is asked for
 	Nonce         string          // the code that Reauthenticate sent, where the password needs one
 	Metadata      json.RawMessage // an object: its members are put in, and those that are null are taken out
 	RedirectTo    string          // of the mail
@@ -174,6 +175,9 @@ func (f *Account) newPassword(ctx context.Context, in AccountChange, u auth.User
 		if err := f.Store.CountFailure(ctx, f.passwordGuards(passwordAccount(u), in.Client), f.Now()); err != nil {
 			return "", err
 		}
+		if err := f.knowsCurrent(ctx, in, login, u); err != nil {
+			return "", err
+		}
 		same, _, err := f.Passwords.Verify(ctx, login.PasswordHash, *in.Password)
 		if err != nil && auth.CodeOf(err) != auth.Internal {
 			return "", err
@@ -183,6 +187,24 @@ func (f *Account) newPassword(ctx context.Context, in AccountChange, u auth.User
 		}
 	}
 	return f.Passwords.Hash(ctx, *in.Password)
+}
+
+// knowsCurrent refuses who changes a password without the current one, where the operator asks for it.
+func (f *Account) knowsCurrent(ctx context.Context, in AccountChange, login store.LookedUp, u auth.User) error {
+	if !f.Policy.KnowsPassword {
+		return nil
+	}
+	if lately, err := f.openedByMessage(ctx, in.Actor, f.Now()); lately || err != nil {
+		return err
+	}
+	if in.Current == "" {
+		return fmt.Errorf("%w: user %s did not type the current password", auth.InvalidCredentials, u.ID)
+	}
+	ok, _, err := f.Passwords.Verify(ctx, login.PasswordHash, in.Current)
+	if err == nil && !ok || auth.CodeOf(err) == auth.PasswordTooLong {
+		err = fmt.Errorf("%w: wrong current password of user %s", auth.InvalidCredentials, u.ID)
+	}
+	return err
 }
 
 // metadataChange is what becomes of a user's metadata.

@@ -32,6 +32,7 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 	if err := policy.AllowGlobs(c.GoTrue.Allowed); err != nil {
 		return nil, err
 	}
+	policy.KnowsPassword = c.GoTrue.KnowsPassword
 	policy.FactorLater, policy.Reauthenticate, policy.BothAddresses = true, c.GoTrue.Reauthenticate, c.GoTrue.SecureEmail
 	policy.ResetsProve, policy.GuestsProve, policy.GuestsLink, policy.Passkeys = true, true, c.GoTrue.Linking, policy.Passkeys && kit.Passkeys != nil
 	if c.Limits.Enable {
@@ -54,7 +55,7 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 	kit.Door, kit.Callback = gotrue.Mark, base+"/callback"
 	kit.Mails = flow.Mails{Address: gotrue.Address(base, c.GoTrue), Codes: true, Own: true, Life: c.GoTrue.MailLife}
 
-	front := beside.Front.Beside(gotrue.Refusing(theirs.Passwords.MinLength))
+	front := beside.Front.Beside(gotrue.Refuse)
 	front.Methods, front.Exposed = "GET, POST, PUT, PATCH, DELETE", "X-Total-Count, Link, X-Supabase-Api-Version, X-Request-Id, Retry-After"
 	if err := theirs.Admin.OfEverybody(policy); err != nil {
 		return nil, err

@@ -160,6 +160,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if err != nil {
 		return nil, err
 	}
+	policy.KnowsPassword = c.GoTrue.Enabled && c.GoTrue.KnowsPassword
 	policy.Reauthenticate, policy.BothAddresses = c.GoTrue.Enabled && c.GoTrue.Reauthenticate, c.GoTrue.Enabled && c.GoTrue.SecureEmail
 	if err := db.EnsureRoles(ctx, slices.Concat(policy.EnsuredRoles(), c.Admin.Roles())); err != nil {
 		return nil, err

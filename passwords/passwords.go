@@ -23,6 +23,7 @@ const bcryptBytes = 72
 // Settings are the variables that say which passwords are taken and how they are kept.
 type Settings struct {
 	MinLength   int    `env:"AUTH_PASSWORD_MIN_LENGTH" default:"8" gotrue:"6" min:"1" max:"256" doc:"The least number of characters of a new password."`
+	Characters  string `env:"AUTH_PASSWORD_REQUIRED_CHARACTERS" doc:"Kinds of characters of each of which a new password needs one, with colons between them: abcdefghijklmnopqrstuvwxyz:0123456789. \\: is a colon. A long password is worth more than a mixed one."`
 	HIBP        bool   `env:"AUTH_PASSWORD_HIBP_ENABLED" default:"false" doc:"Whether new passwords are looked up among leaked ones (Have I Been Pwned). Only five digits of a hash leave the server."`
 	HIBPFail    string `env:"AUTH_PASSWORD_HIBP_FAIL" default:"closed" oneof:"open closed" doc:"Whether a new password passes (open) or is refused (closed) while Have I Been Pwned does not answer."`
 	HIBPURL     string `env:"AUTH_PASSWORD_HIBP_URL" default:"https://api.pwnedpasswords.com" format:"url" doc:"Where Have I Been Pwned, or a mirror of it, answers."`

@@ -29,37 +29,36 @@ type Policy struct {
 	Unanswered func(error)
 
 	settings Settings
+	kinds    []string // of characters, of each of which a password needs one
 	client   *http.Client
 }
 
 // NewPolicy reads the rules.
 func NewPolicy(settings Settings) *Policy {
-	return &Policy{settings: settings.defaults(), client: &http.Client{
+	return &Policy{settings: settings.defaults(), kinds: kindsOf(settings.Characters), client: &http.Client{
 		Timeout:       hibpTime,
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConns: 4, IdleConnTimeout: time.Minute},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// Check refuses a new password that is too short (auth.PasswordTooShort), longer than its hash
-// takes whole (auth.PasswordTooLong) or known from a leak (auth.PasswordLeaked). Length is counted
-// in characters (code points), as people do.
+// Check refuses a new password that is longer than its hash takes whole (auth.PasswordTooLong), and, as an auth.WeakPassword
+// with every reason, one that is too short (auth.PasswordTooShort), has no character of a kind that it needs
+// (auth.PasswordTooPlain) or is known from a leak (auth.PasswordLeaked).
 func (p *Policy) Check(ctx context.Context, password string) error {
 	if err := fits(p.settings, password); err != nil {
 		return err
 	}
-	if n := utf8.RuneCountInString(password); n < p.settings.MinLength {
-		return fmt.Errorf("%w: %d characters, %d are needed", auth.PasswordTooShort, n, p.settings.MinLength)
-	}
+	weak := p.Weakness(password)
 	if !p.settings.HIBP {
-		return nil
+		return refusal(weak)
 	}
 	leaked, err := p.leaked(ctx, password)
 	switch {
 	case err == nil && leaked:
-		return auth.PasswordLeaked
-	case err == nil:
-		return nil
+		return refusal(p.with(weak, auth.PasswordLeaked))
+	case err == nil, weak != nil:
+		return refusal(weak)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case p.settings.HIBPFail != "open":
@@ -69,6 +68,64 @@ func (p *Policy) Check(ctx context.Context, password string) error {
 		p.Unanswered(err)
 	}
 	return nil
+}
+
+// Weakness is what a new password would be refused for without anybody being asked of it; nil when nothing. Length is counted in
+// characters (code points), as people do.
+func (p *Policy) Weakness(password string) *auth.WeakPassword {
+	var weak *auth.WeakPassword
+	if utf8.RuneCountInString(password) < p.settings.MinLength {
+		weak = p.with(weak, auth.PasswordTooShort)
+	}
+	for _, kind := range p.kinds {
+		if !strings.ContainsAny(password, kind) {
+			return p.with(weak, auth.PasswordTooPlain)
+		}
+	}
+	return weak
+}
+
+// with adds a reason.
+func (p *Policy) with(weak *auth.WeakPassword, reason auth.Code) *auth.WeakPassword {
+	if weak == nil {
+		weak = &auth.WeakPassword{Least: p.settings.MinLength, Kinds: p.kinds}
+	}
+	weak.Reasons = append(weak.Reasons, reason)
+	return weak
+}
+
+// refusal is a weakness as an error.
+func refusal(weak *auth.WeakPassword) error {
+	if weak == nil {
+		return nil
+	}
+	return *weak
+}
+
+// kindsOf reads kinds of characters with colons between them. A backslash before a colon makes it one of the characters; before
+// anything else it is one itself.
+func kindsOf(text string) []string {
+	var kinds []string
+	var kind strings.Builder
+	end := func() {
+		if kind.Len() > 0 {
+			kinds = append(kinds, kind.String())
+		}
+		kind.Reset()
+	}
+	for i := 0; i < len(text); i++ {
+		switch {
+		case strings.HasPrefix(text[i:], `\:`):
+			kind.WriteByte(':')
+			i++
+		case text[i] == ':':
+			end()
+		default:
+			kind.WriteByte(text[i])
+		}
+	}
+	end()
+	return kinds
 }
 
 // leaked asks Have I Been Pwned for all leaked passwords whose hash begins like this one's. The

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"postern/auth"
 )
 
@@ -136,4 +138,70 @@ func ExamplePolicy_Check() {
 	err := NewPolicy(Settings{}).Check(context.Background(), "short")
 	fmt.Println(auth.CodeOf(err))
 	// Output: password-too-short
+}
+
+func TestKindsOfCharacters(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"":             nil,
+		":::":          nil,
+		"abc":          {"abc"},
+		"abc:012":      {"abc", "012"},
+		`ab\:c:012`:    {"ab:c", "012"},
+		`a\:b\:c`:      {"a:b:c"},
+		`a\b:\`:        {`a\b`, `\`},
+		`;'\\:"|:é:ab`: {`;'\:"|`, "é", "ab"},
+	} {
+		if diff := cmp.Diff(want, kindsOf(text)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// TestAllThatIsWrongWithAPassword is told at once; one that is refused anyway is not refused for a service that does not answer.
+func TestAllThatIsWrongWithAPassword(t *testing.T) {
+	t.Parallel()
+	status := http.StatusOK
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(leakedRest + ":1"))
+	}))
+	defer service.Close()
+	settings := Settings{MinLength: 12, Characters: "abcdefghijklmnopqrstuvwxyz:0123456789:!?", HIBP: true, HIBPURL: service.URL, HIBPFail: "closed"}
+	reasons := func(settings Settings, password string) (reasons []auth.Code) {
+		t.Helper()
+		var weak auth.WeakPassword
+		switch err := NewPolicy(settings).Check(t.Context(), password); {
+		case errors.As(err, &weak):
+			return weak.Reasons
+		case err != nil:
+			return []auth.Code{auth.CodeOf(err)}
+		}
+		return nil
+	}
+	for _, tt := range []struct {
+		status   int
+		password string
+		want     []auth.Code
+	}{
+		{200, "password123", []auth.Code{auth.PasswordTooShort, auth.PasswordTooPlain, auth.PasswordLeaked}},
+		{503, "password123", []auth.Code{auth.PasswordTooShort, auth.PasswordTooPlain}},
+		{503, "a long password, 1!", []auth.Code{auth.Internal}},
+	} {
+		status = tt.status
+		if diff := cmp.Diff(tt.want, reasons(settings, tt.password)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.password, diff)
+		}
+	}
+	settings.HIBP = false
+	for password, want := range map[string][]auth.Code{
+		"a long password, 1!": nil,
+		"a long password, 1":  {auth.PasswordTooPlain},
+		"!?0123456789":        {auth.PasswordTooPlain},
+		"ä0!":                 {auth.PasswordTooShort, auth.PasswordTooPlain},
+	} {
+		if diff := cmp.Diff(want, reasons(settings, password)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", password, diff)
+		}
+	}
 }

@@ -9,7 +9,7 @@ import (
 // userCodes are those that only flows of users refuse with.
 var userCodes = []auth.Code{
 	auth.NotElevated, auth.EndpointDisabled, auth.SignUpDisabled, auth.InvalidCredentials, auth.EmailNotAllowed, auth.UserDisabled, auth.UserBanned, auth.UserUnverified, auth.PasswordMustChange,
-	auth.UserAnonymous, auth.EmailTaken, auth.EmailVerified, auth.PasswordTooShort, auth.PasswordTooLong, auth.PasswordLeaked, auth.SamePassword, auth.RedirectNotAllowed,
+	auth.UserAnonymous, auth.EmailTaken, auth.EmailVerified, auth.PasswordTooShort, auth.PasswordTooLong, auth.PasswordTooPlain, auth.PasswordLeaked, auth.SamePassword, auth.RedirectNotAllowed,
 	auth.RoleNotAllowed, auth.DefaultRoleNotInList, auth.InvalidRefreshToken, auth.InvalidTicket, auth.InvalidExchange, auth.InvalidToken,
 	auth.MailNotConfigured, auth.PhoneTaken, auth.UserExists, auth.UserNotAnonymous, auth.InvalidOTP, auth.TooManyOTPs, auth.CannotSendSMS,
 	auth.SMSNotConfigured, auth.InvalidPAT, auth.FactorRequired, auth.FactorUnsupported, auth.FactorNotActive, auth.FactorActive, auth.NoFactorSecret, auth.InvalidTOTP,

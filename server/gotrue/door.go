@@ -48,6 +48,7 @@ type Settings struct {
 	RateRegister float64 `env:"AUTH_GOTRUE_RATE_LIMIT_OAUTH_DYNAMIC_CLIENT_REGISTER" default:"0" min:"0" max:"1000000" doc:"Clients of the OAuth server that one client address may register in five minutes."`
 
 	Reauthenticate bool `env:"AUTH_GOTRUE_PASSWORD_REAUTHENTICATION" default:"false" doc:"Users who signed in more than a day ago must give a fresh proof to change their password: here a code that is sent to them (reauthenticate), at the other APIs an elevated session."`
+	KnowsPassword  bool `env:"AUTH_GOTRUE_PASSWORD_REQUIRE_CURRENT" default:"false" doc:"Users who have a password must know it to change it: here they send it beside the new one (current_password), at the other APIs their session must be elevated. Whom a mail or a text message let in within the last day need not: they may have forgotten it."`
 }
 
 // Check reports entries of the allow-list that cannot be read, and paths that would lead links, and what is in them, to another server.

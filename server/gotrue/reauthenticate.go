@@ -29,6 +29,14 @@ func (d *Door) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 	return nothing(w)
 }
 
+// badCurrent words a password that is not changed for want of the current one.
+func badCurrent(given string) refusal {
+	if given == "" {
+		return refusal{http.StatusBadRequest, "current_password_required", "The current password is needed to set another one"}
+	}
+	return refusal{http.StatusBadRequest, "current_password_invalid", "The current password is wrong"}
+}
+
 // badNonce words a password that is not changed for want of a good code.
 func badNonce(given string) refusal {
 	if given == "" {

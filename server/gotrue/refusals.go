@@ -52,6 +52,7 @@ var refusals = map[auth.Code]refusal{
 	auth.EmailVerified:        {422, "email_exists", "The email address is confirmed already"},
 	auth.PasswordTooShort:     {422, "weak_password", "Password is too short"},
 	auth.PasswordTooLong:      {400, "validation_failed", "Password is too long"},
+	auth.PasswordTooPlain:     {422, "weak_password", "Password has no character of a kind that it needs"},
 	auth.PasswordLeaked:       {422, "weak_password", "Password is known to be weak and easy to guess, please choose a different one."},
 	auth.SamePassword:         {422, "same_password", "New password should be different from the old password."},
 	auth.RedirectNotAllowed:   {400, "validation_failed", "redirect_to is not allowed"},
@@ -201,30 +202,43 @@ type weak struct {
 }
 
 // reasons are why a password is refused, in GoTrue's words.
-var reasons = map[auth.Code]string{auth.PasswordTooShort: "length", auth.PasswordLeaked: "pwned"}
+var reasons = map[auth.Code]string{auth.PasswordTooShort: "length", auth.PasswordTooPlain: "characters", auth.PasswordLeaked: "pwned"}
 
-// Refusing gives what answers with refusals, in the shape that the client asks for. What is said of a password that is too
-// short has the number in it that it must have.
-func Refusing(minPassword int) server.Refuse {
-	return func(w http.ResponseWriter, r *http.Request, code auth.Code, err error) {
-		refuse(w, r, code, err, minPassword)
+// toWeak is what is wrong with a password: in a sentence for each reason, and in GoTrue's words for programs.
+func toWeak(p *auth.WeakPassword) *weak {
+	if p == nil {
+		return nil
 	}
+	var sentences []string
+	out := &weak{}
+	for _, reason := range p.Reasons {
+		sentence := refusals[reason].message
+		switch reason {
+		case auth.PasswordTooShort:
+			sentence = fmt.Sprintf("Password should be at least %d characters.", p.Least)
+		case auth.PasswordTooPlain:
+			sentence = fmt.Sprintf("Password should contain at least one character of each: %s.", strings.Join(p.Kinds, ", "))
+		}
+		sentences, out.Reasons = append(sentences, sentence), append(out.Reasons, reasons[reason])
+	}
+	out.Message = strings.Join(sentences, " ")
+	return out
 }
 
-func refuse(w http.ResponseWriter, r *http.Request, code auth.Code, err error, minPassword int) {
+// Refuse answers with a refusal, in the shape that the client asks for.
+func Refuse(w http.ResponseWriter, r *http.Request, code auth.Code, err error) {
 	if code == auth.NotFound {
 		http.Error(w, refusals[code].message, http.StatusNotFound)
 		return
 	}
 	no := words(code, err)
-	if code == auth.PasswordTooShort {
-		no.message = fmt.Sprintf("Password should be at least %d characters.", minPassword)
+	var why *weak
+	var password auth.WeakPassword
+	if errors.As(err, &password) {
+		why = toWeak(&password)
+		no.message, why.Message = why.Message, ""
 	}
 	w.Header().Set("X-Sb-Error-Code", no.code)
-	var why *weak
-	if reason, ok := reasons[code]; ok {
-		why = &weak{Reasons: []string{reason}}
-	}
 	if speaksNew(r) {
 		w.Header().Set(versionHeader, newVersion)
 		_ = server.JSON(w, no.status, newBody{Code: no.code, Message: no.message, Weak: why}) // nobody is left to tell

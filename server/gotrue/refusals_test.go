@@ -37,8 +37,9 @@ func TestErrorsHaveTheShapeThatIsAskedFor(t *testing.T) {
 		{"nonsense", auth.InvalidCredentials, 400, `{"code":400,"error_code":"invalid_credentials","msg":"Invalid login credentials"}`, ""},
 		{"2024-01-01", auth.InvalidCredentials, 400, `{"code":"invalid_credentials","message":"Invalid login credentials"}`, "2024-01-01"},
 		{"2030-06-01", auth.InvalidCredentials, 400, `{"code":"invalid_credentials","message":"Invalid login credentials"}`, "2024-01-01"},
-		{"", auth.PasswordTooShort, 422, `{"code":422,"error_code":"weak_password","msg":"Password should be at least 6 characters.","weak_password":{"reasons":["length"]}}`, ""},
-		{"2024-01-01", auth.PasswordLeaked, 422, `{"code":"weak_password","message":"Password is known to be weak and easy to guess, please choose a different one.","weak_password":{"reasons":["pwned"]}}`, "2024-01-01"},
+		{"", auth.WeakPassword{Reasons: []auth.Code{auth.PasswordTooShort}, Least: 6}, 422, `{"code":422,"error_code":"weak_password","msg":"Password should be at least 6 characters.","weak_password":{"reasons":["length"]}}`, ""},
+		{"", auth.WeakPassword{Reasons: []auth.Code{auth.PasswordTooShort, auth.PasswordTooPlain, auth.PasswordLeaked}, Least: 6, Kinds: []string{"abc", "0:1"}}, 422, `{"code":422,"error_code":"weak_password","msg":"Password should be at least 6 characters. Password should contain at least one character of each: abc, 0:1. Password is known to be weak and easy to guess, please choose a different one.","weak_password":{"reasons":["length","characters","pwned"]}}`, ""},
+		{"2024-01-01", auth.WeakPassword{Reasons: []auth.Code{auth.PasswordLeaked}}, 422, `{"code":"weak_password","message":"Password is known to be weak and easy to guess, please choose a different one.","weak_password":{"reasons":["pwned"]}}`, "2024-01-01"},
 		{"", auth.Internal, 500, `{"code":500,"error_code":"unexpected_failure","msg":"Unexpected failure, please check server logs for more information","error_id":"r1"}`, ""},
 		{"2024-01-01", auth.Invalid{Field: "email", Problem: "must be an e-mail address"}, 400, `{"code":"validation_failed","message":"email must be an e-mail address"}`, "2024-01-01"},
 		{"2024-01-01", auth.Invalid{Field: "body", Problem: "must be valid JSON"}, 400, `{"code":"bad_json","message":"body must be valid JSON"}`, "2024-01-01"},
@@ -49,7 +50,7 @@ func TestErrorsHaveTheShapeThatIsAskedFor(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		w.Header().Set("X-Request-Id", "r1")
-		Refusing(6)(w, r, auth.CodeOf(tt.err), tt.err)
+		Refuse(w, r, auth.CodeOf(tt.err), tt.err)
 		var got, want any
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 			t.Errorf("%v: %v: %s", tt.err, err, w.Body)

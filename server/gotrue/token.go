@@ -59,7 +59,7 @@ func (d *Door) passwordGrant(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return here(err, badLogin(in.Phone != ""))
 	}
-	return d.admit(w, admission, func(s session) any { return passwordSession{session: s} })
+	return d.admit(w, admission, func(s session) any { return passwordSession{s, toWeak(admission.Weak)} })
 }
 
 // badLogin words what stands in the way of who knows their password.

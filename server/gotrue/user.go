@@ -29,6 +29,7 @@ type updateRequest struct {
 	Phone       string          `json:"phone"`
 	Channel     string          `json:"channel"`
 	Password    *string         `json:"password"`
+	Current     string          `json:"current_password"`
 	Nonce       string          `json:"nonce"`
 	Data        json.RawMessage `json:"data"`
 	AppMetadata json.RawMessage `json:"app_metadata"`
@@ -73,11 +74,11 @@ func (d *Door) updateUser(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	u, details, err := d.Account.Update(r.Context(), flow.AccountChange{
-		Actor: actor, NewEmail: string(in.Email), NewPhone: numberIn(in.Phone), Password: in.Password, Nonce: in.Nonce, Metadata: given(in.Data),
+		Actor: actor, NewEmail: string(in.Email), NewPhone: numberIn(in.Phone), Password: in.Password, Current: in.Current, Nonce: in.Nonce, Metadata: given(in.Data),
 		RedirectTo: d.redirectTo(r), CodeChallenge: in.Challenge, Client: server.Client(w),
 	})
 	if err != nil {
-		return here(err, map[auth.Code]refusal{auth.EndpointDisabled: noTexts[auth.EndpointDisabled], auth.FactorRequired: refusals[auth.NotElevated], auth.InvalidOTP: badNonce(in.Nonce), auth.TooManyOTPs: badNonce(in.Nonce)})
+		return here(err, map[auth.Code]refusal{auth.EndpointDisabled: noTexts[auth.EndpointDisabled], auth.FactorRequired: refusals[auth.NotElevated], auth.InvalidCredentials: badCurrent(in.Current), auth.InvalidOTP: badNonce(in.Nonce), auth.TooManyOTPs: badNonce(in.Nonce)})
 	}
 	return server.JSON(w, http.StatusOK, userobject.Whole(u, &details))
 }

@@ -23,7 +23,7 @@ type session struct {
 	User         userobject.User `json:"user"`
 }
 
-// passwordSession says, too, what is weak about the password. Nothing is, or it would not have been taken.
+// passwordSession says, too, what is weak about a password that was taken when the rules were others.
 type passwordSession struct {
 	session
 	Weak *weak `json:"weak_password"`

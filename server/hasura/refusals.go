@@ -41,6 +41,7 @@ var refusals = map[auth.Code]refusal{
 	auth.EmailVerified:        {400, "email-already-verified", "User's email is already verified", true, "There is nothing left to verify."},
 	auth.PasswordTooShort:     {400, "password-too-short", "Password is too short", false, "See AUTH_PASSWORD_MIN_LENGTH."},
 	auth.PasswordTooLong:      {400, "password-too-long", "Password is too long", false, "More than 1,024 bytes, or more than the 72 that bcrypt takes where it is in use."},
+	auth.PasswordTooPlain:     {400, "password-too-plain", "Password has no character of a kind that it needs", false, "See AUTH_PASSWORD_REQUIRED_CHARACTERS."},
 	auth.PasswordLeaked:       {400, "password-in-hibp-database", "Password is in HIBP database", false, "The password is known from a breach (AUTH_PASSWORD_HIBP_ENABLED)."},
 	auth.SamePassword:         {400, "invalid-request", "The request payload is incorrect", false, "The new password is the old one. No request of this API is refused for it."},
 	auth.RedirectNotAllowed:   {400, "redirectTo-not-allowed", `The value of "options.redirectTo" is not allowed.`, false, "Neither AUTH_CLIENT_URL nor AUTH_ACCESS_CONTROL_ALLOWED_REDIRECT_URLS has this address."},

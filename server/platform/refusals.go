@@ -40,6 +40,7 @@ var refusals = map[auth.Code]refusal{
 	auth.EmailVerified:        {400, "invalid-args", "The email is verified already"},
 	auth.PasswordTooShort:     {400, "invalid-password", "The password is too short"},
 	auth.PasswordTooLong:      {400, "invalid-password", "The password is too long"},
+	auth.PasswordTooPlain:     {400, "invalid-password", "The password has no character of a kind that it needs"},
 	auth.SamePassword:         {400, "invalid-password", "The new password is the old one"},
 	auth.PasswordLeaked:       {400, "invalid-password", "The password is known from a breach"},
 	auth.RedirectNotAllowed:   {400, "invalid-args", "The address to go to is not allowed"},
