@@ -44,21 +44,23 @@ func NewPolicy(settings Settings) *Policy {
 
 // Check refuses a new password that is longer than its hash takes whole (auth.PasswordTooLong), and, as an auth.WeakPassword
 // with every reason, one that is too short (auth.PasswordTooShort), has no character of a kind that it needs
-// (auth.PasswordTooPlain) or is known from a leak (auth.PasswordLeaked).
+// (auth.PasswordTooPlain) or, where nothing else is wrong with it, is known from a leak (auth.PasswordLeaked).
 func (p *Policy) Check(ctx context.Context, password string) error {
 	if err := fits(p.settings, password); err != nil {
 		return err
 	}
-	weak := p.Weakness(password)
+	if weak := p.Weakness(password); weak != nil {
+		return *weak
+	}
 	if !p.settings.HIBP {
-		return refusal(weak)
+		return nil
 	}
 	leaked, err := p.leaked(ctx, password)
 	switch {
 	case err == nil && leaked:
-		return refusal(p.with(weak, auth.PasswordLeaked))
-	case err == nil, weak != nil:
-		return refusal(weak)
+		return *p.with(nil, auth.PasswordLeaked)
+	case err == nil:
+		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case p.settings.HIBPFail != "open":
@@ -92,14 +94,6 @@ func (p *Policy) with(weak *auth.WeakPassword, reason auth.Code) *auth.WeakPassw
 	}
 	weak.Reasons = append(weak.Reasons, reason)
 	return weak
-}
-
-// refusal is a weakness as an error.
-func refusal(weak *auth.WeakPassword) error {
-	if weak == nil {
-		return nil
-	}
-	return *weak
 }
 
 // kindsOf reads kinds of characters with colons between them. A backslash before a colon makes it one of the characters; before
