@@ -33,7 +33,7 @@ func joins() []join {
 		{"AUTH_SMTP_SENDER", []string{"SMTP_ADMIN_EMAIL", "SMTP_SENDER_NAME"}, func(said map[string]string) (string, string, error) {
 			return sender(said["SMTP_ADMIN_EMAIL"], said["SMTP_SENDER_NAME"]), "", nil
 		}},
-		{otpLength, []string{"MAILER_OTP_LENGTH", "SMS_OTP_LENGTH", "MFA_PHONE_OTP_LENGTH"}, longest},
+		{otpLength, []string{"MAILER_OTP_LENGTH", "MFA_PHONE_OTP_LENGTH"}, longest},
 		{"AUTH_SMS_TWILIO_ACCOUNT_SID", []string{"SMS_TWILIO_ACCOUNT_SID", "SMS_TWILIO_VERIFY_ACCOUNT_SID", "SMS_PROVIDER"}, ofTwilio("ACCOUNT_SID")},
 		{"AUTH_SMS_TWILIO_AUTH_TOKEN", []string{"SMS_TWILIO_AUTH_TOKEN", "SMS_TWILIO_VERIFY_AUTH_TOKEN", "SMS_PROVIDER"}, ofTwilio("AUTH_TOKEN")},
 		{"AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID", []string{"SMS_TWILIO_MESSAGE_SERVICE_SID", "SMS_TWILIO_VERIFY_MESSAGE_SERVICE_SID", "SMS_PROVIDER"}, ofTwilio("MESSAGE_SERVICE_SID")},
@@ -130,7 +130,7 @@ func longest(said map[string]string) (string, string, error) {
 			n = 6
 		}
 		if most != 0 && most != n {
-			note = "codes have one length here, in mails and in text messages: the longest that is asked for"
+			note = "codes in mails and of second factors have one length here: the longer that is asked for"
 		}
 		most = max(most, n)
 	}

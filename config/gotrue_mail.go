@@ -54,7 +54,7 @@ func theirMail() []theirs {
 		absent("MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "an address that a provider does not vouch for is confirmed by a mail first"),
 		is("MAILER_SECURE_EMAIL_CHANGE_ENABLED", "AUTH_GOTRUE_SECURE_EMAIL_CHANGE_ENABLED", nil, "at every API; an address that nobody has confirmed is not asked"),
 		is("MAILER_OTP_EXP", "AUTH_GOTRUE_MAIL_OTP_EXP", between(time.Minute, 168*time.Hour), "from a minute to a week"),
-		partOf("MAILER_OTP_LENGTH", otpLength, "the longest of the three lengths counts for all"),
+		partOf("MAILER_OTP_LENGTH", otpLength, "the longer of the two counts for both"),
 		vain("MAILER_EXTERNAL_HOSTS", "links in mails lead to API_EXTERNAL_URL, whatever a request says of its host"),
 		judged("MAILER_EMAIL_BACKGROUND_SENDING", unlessOn("mails always go through a queue, from which none is lost"), "always on"),
 		absent("MAILER_EMAIL_VALIDATION_EXTENDED", checks), vain("MAILER_EMAIL_VALIDATION_SERVICE_URL", checks),
@@ -117,14 +117,14 @@ func whenPort(port, means string) meaning {
 func theirSMS() []theirs {
 	const verify = "counts where GOTRUE_SMS_PROVIDER is twilio_verify"
 	return []theirs{
-		absent("SMS_AUTOCONFIRM", "a telephone number is always confirmed by a code"),
+		absent("SMS_AUTOCONFIRM", "a number that nobody has proved would stand in tokens, where policies read it, and whoever signed up with somebody else's would know the password of the account that its owner opens by a code; so a number is always confirmed by a code"),
 		is("SMS_MAX_FREQUENCY", "AUTH_GOTRUE_SMS_INTERVAL", between(time.Second, 24*time.Hour), "from a second to a day; beside it AUTH_SMS_USER_HOURLY_LIMIT counts"),
-		vain("SMS_OTP_EXP", "codes in text messages are good for five minutes"),
-		partOf("SMS_OTP_LENGTH", otpLength, "the longest of the three lengths counts for all"),
+		is("SMS_OTP_EXP", "AUTH_SMS_OTP_EXP", between(30*time.Second, time.Hour), "from half a minute to an hour; unset, it is five minutes"),
+		is("SMS_OTP_LENGTH", "AUTH_SMS_OTP_LENGTH", digits, "what is not from 6 to 10 is 6, as in GoTrue"),
 		is("SMS_PROVIDER", "AUTH_SMS_PROVIDER", gateway, "twilio_verify is twilio with a Verify service"),
-		vain("SMS_TEMPLATE", "text messages have templates as mails do (signin-passwordless-sms)"),
-		vain("SMS_TEST_OTP", "there are no codes for tests; AUTH_SMS_PROVIDER=dev sends none"),
-		vain("SMS_TEST_OTP_VALID_UNTIL", "there are no codes for tests"),
+		is("SMS_TEMPLATE", "AUTH_SMS_TEMPLATE", nil, "an error where it has no code in it"),
+		is("SMS_TEST_OTP", "AUTH_SMS_TEST_OTP", nil, "told of at every start; a code that is not of 6 to 10 digits is an error, since it could be guessed"),
+		is("SMS_TEST_OTP_VALID_UNTIL", "AUTH_SMS_TEST_OTP_VALID_UNTIL", nil, ""),
 		partOf("SMS_TWILIO_ACCOUNT_SID", "AUTH_SMS_TWILIO_ACCOUNT_SID", ""),
 		partOf("SMS_TWILIO_AUTH_TOKEN", "AUTH_SMS_TWILIO_AUTH_TOKEN", ""),
 		partOf("SMS_TWILIO_MESSAGE_SERVICE_SID", "AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID", ""),
@@ -141,7 +141,7 @@ func theirSMS() []theirs {
 		is("SMS_VONAGE_FROM", "AUTH_SMS_VONAGE_FROM", nil, ""),
 		is("SMS_MSG91_AUTH_KEY", "AUTH_SMS_MSG91_AUTH_KEY", nil, ""),
 		is("SMS_MSG91_SENDER_ID", "AUTH_SMS_MSG91_SENDER_ID", nil, ""),
-		vain("SMS_MSG91_TEMPLATE_ID", "messages are sent as text, which has a template of Postern's"),
+		is("SMS_MSG91_TEMPLATE_ID", "AUTH_SMS_MSG91_TEMPLATE_ID", nil, "goes with each message; GOTRUE_SMS_TEMPLATE must say what it says"),
 	}
 }
 

@@ -9,7 +9,7 @@ func theirFactors() []theirs {
 		is("MFA_TOTP_ENROLL_ENABLED", "AUTH_MFA_ENABLED", nil, "enrolling and verifying are turned on together"),
 		judged("MFA_TOTP_VERIFY_ENABLED", unlessOn("who has a second factor is always asked for it"), "always on"),
 		absent("MFA_PHONE_ENROLL_ENABLED", phone), absent("MFA_PHONE_VERIFY_ENABLED", phone),
-		partOf("MFA_PHONE_OTP_LENGTH", otpLength, "the longest of the three lengths counts for all"),
+		partOf("MFA_PHONE_OTP_LENGTH", otpLength, "the longer of the two counts for both"),
 		vain("MFA_PHONE_TEMPLATE", phone), vain("MFA_PHONE_MAX_FREQUENCY", phone),
 		absent("MFA_WEB_AUTHN_ENROLL_ENABLED", keys), absent("MFA_WEB_AUTHN_VERIFY_ENABLED", keys),
 		vain("MFA_CHALLENGE_EXPIRY_DURATION", "a challenge is good for five minutes"),

@@ -185,6 +185,18 @@ func reuse(value string) meant {
 	return between(leastReuse, mostReuse)(value)
 }
 
+// digits is how long a code is, as GoTrue reads it: what is out of bounds is 6.
+func digits(value string) meant {
+	n, err := strconv.Atoi(value)
+	switch {
+	case err != nil:
+		return bad(value, "is not a whole number", "a whole number from 6 to 10")
+	case n < 6 || n > 10:
+		n = 6
+	}
+	return meant{value: strconv.Itoa(n)}
+}
+
 // hexKey writes a key of 256 bits as Postern has it.
 func hexKey(value string) meant {
 	key, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(value, "="))

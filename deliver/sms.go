@@ -56,6 +56,9 @@ func (w *smsWorker) send(ctx context.Context, job store.SMSJob) error {
 	if c.SMS.HoldsCodes() {
 		return c.SMS.StartCode(ctx, m.To, m.Locale)
 	}
+	if text, ok := c.SMS.Words(m.Variables["code"]); ok {
+		return c.SMS.Send(ctx, sms.Message{ID: m.ID, To: m.To, Text: text})
+	}
 	rendered, err := c.Mailer.Renderer.Render(ctx, m)
 	c.warn(ctx, m.Template, rendered)
 	if err != nil {

@@ -20,10 +20,7 @@ const codeTries = 5
 
 // A code lives long enough to be read elsewhere and typed, and no longer: whoever guesses has the
 // same time.
-const (
-	mailedCodeLife = 10 * time.Minute
-	textedCodeLife = 5 * time.Minute
-)
+const mailedCodeLife = 10 * time.Minute
 
 // maxGuessChance is the most that the chance of guessing a code of one account may be in a year, at
 // the greatest rate that the settings allow.
@@ -38,10 +35,21 @@ func (s Settings) guessChance() float64 {
 		return 1
 	}
 	guesses := float64(s.CodeFailures) * float64(year/s.CodeFailureWindow+2)
-	for range s.CodeLength {
+	for range s.shortestCode() {
 		guesses /= 10
 	}
 	return guesses
+}
+
+// shortestCode is how many digits the shorter codes have, of those in mails and in text messages.
+func (s Settings) shortestCode() int { return min(s.CodeLength, s.codeLength(true)) }
+
+// codeLength is how many digits a code has.
+func (s Settings) codeLength(texted bool) int {
+	if texted && s.TextCodeLength != 0 {
+		return s.TextCodeLength
+	}
+	return s.CodeLength
 }
 
 // newCode is a code that somebody asked for.
@@ -69,11 +77,15 @@ func accountOfPhone(number string) string { return "phone:" + number }
 // the transaction. An account that was sent too many lately is sent no more: then sent is false and
 // until says when it is again.
 func (k *Kit) sendCode(ctx context.Context, tx *store.DB, c newCode) (until time.Time, sent bool, err error) {
-	digits, err := draw(tx, tokens.NewCode(k.Policy.CodeLength))
+	digits, err := draw(tx, tokens.NewCode(k.Policy.codeLength(c.phone != "")))
 	if err != nil {
 		return until, false, err
 	}
-	held := c.phone != "" && k.SMS.HoldsCodes() && !k.takesText(tx)
+	fixed, forTests := k.Policy.testCodes.of(c.phone, c.now)
+	if forTests {
+		digits = fixed
+	}
+	held := c.phone != "" && !forTests && k.SMS.HoldsCodes() && !k.takesText(tx)
 	t := k.typedCode(c, digits)
 	t.Asked = k.codesAsked(c)
 	switch {
@@ -94,7 +106,7 @@ func (k *Kit) sendCode(ctx context.Context, tx *store.DB, c newCode) (until time
 		t.Link = k.linkBeside(*c.mailed, ticket)
 	}
 	until, sent, err = tx.WriteCode(ctx, t)
-	if err != nil || !sent || c.decoy {
+	if err != nil || !sent || c.decoy || forTests {
 		return until, sent, err
 	}
 	if c.phone != "" {
@@ -163,7 +175,7 @@ func (k *Kit) codeLife(c newCode) time.Duration {
 	case k.SMS.HoldsCodes():
 		return sms.CodeLife
 	}
-	return textedCodeLife
+	return k.Policy.TextCodeLife
 }
 
 // codesAsked counts how many codes an account is sent, and a number, whoever asks for them: a number

@@ -63,6 +63,10 @@ type Settings struct {
 	MailsPerHour         int           `env:"AUTH_EMAIL_USER_HOURLY_LIMIT" default:"10" min:"1" doc:"Most mails of one kind that one user is sent in an hour, whoever asks for them."`
 	MessagesPerHour      int           `env:"AUTH_SMS_USER_HOURLY_LIMIT" default:"10" min:"1" doc:"Most text messages that one user, and one number, is sent in an hour, whoever asks for them."`
 	CodeLength           int           `env:"AUTH_OTP_LENGTH" default:"6" min:"6" max:"10" doc:"Digits of a code that is sent to be typed. A Twilio Verify service has a length of its own, which must not be shorter."`
+	TextCodeLength       int           `env:"AUTH_SMS_OTP_LENGTH" default:"0" min:"0" max:"10" doc:"The same for a code in a text message, from 6 to 10; 0 is AUTH_OTP_LENGTH."`
+	TextCodeLife         time.Duration `env:"AUTH_SMS_OTP_EXP" unit:"s" default:"300" min:"30s" max:"1h" doc:"How long a code in a text message is good for. Codes of a Twilio Verify service are good for ten minutes."`
+	TestCodes            []string      `env:"AUTH_SMS_TEST_OTP" secret:"true" doc:"Numbers for tests with a fixed code each, as number:code (15550100:123456,15550101:654321): nothing is sent there, and whoever knows the code signs in. A code has 6 to 10 digits. Never name a number of a person."`
+	TestCodesUntil       string        `env:"AUTH_SMS_TEST_OTP_VALID_UNTIL" doc:"Until when those codes are good, such as 2030-01-31T00:00:00Z; empty means for ever."`
 	CodeFailures         int           `env:"AUTH_OTP_USER_FAILURE_LIMIT" default:"18" min:"5" doc:"Wrong codes that may be typed for one user in the interval below, wherever they come from. Links in mails go on working when they are used up."`
 	CodeFailureWindow    time.Duration `env:"AUTH_OTP_USER_FAILURE_INTERVAL" default:"168h" min:"1h" max:"8784h" doc:"Interval of the limit on wrong codes. Length, limit and interval together must keep the chance to guess a code of one user in a year below one in a thousand."`
 }
@@ -78,9 +82,15 @@ func (s Settings) Check(report func(env, problem string)) {
 	if n := len(s.DefaultLocale); n < 2 || n > 3 {
 		report("AUTH_LOCALE_DEFAULT", "must be a locale of 2 or 3 letters, such as en")
 	}
+	if n := s.TextCodeLength; n != 0 && n < 6 {
+		report("AUTH_SMS_OTP_LENGTH", "must be from 6 to 10, or 0 for AUTH_OTP_LENGTH")
+	}
+	if _, wrong := newTestCodes(s); wrong != nil {
+		report(wrong.env, wrong.problem)
+	}
 	if chance := s.guessChance(); chance > maxGuessChance {
 		report("AUTH_OTP_USER_FAILURE_LIMIT", fmt.Sprintf("lets somebody guess a code of %d digits with a chance of %.2g for each user and year, more than %g: allow fewer wrong codes, in a longer AUTH_OTP_USER_FAILURE_INTERVAL, or set a greater AUTH_OTP_LENGTH",
-			s.CodeLength, chance, maxGuessChance))
+			s.shortestCode(), chance, maxGuessChance))
 	}
 }
 
@@ -145,6 +155,7 @@ type Policy struct {
 	redirects redirects
 	access    access
 	limits    sessionLimits
+	testCodes testCodes
 }
 
 // NewPolicy makes settings ready. The errors are those that Settings.Check reports.
@@ -157,9 +168,13 @@ func NewPolicy(s Settings, failures, lockout store.Guard) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	codes, wrong := newTestCodes(s)
+	if wrong != nil {
+		return nil, wrong
+	}
 	s.AllowedRoles = with(s.AllowedRoles, s.DefaultRole)
 	s.AllowedLocales = with(s.AllowedLocales, s.DefaultLocale)
-	return &Policy{Settings: s, Failures: failures, Lockout: lockout, redirects: r, access: newAccess(s), limits: limits}, nil
+	return &Policy{Settings: s, Failures: failures, Lockout: lockout, redirects: r, access: newAccess(s), limits: limits, testCodes: codes}, nil
 }
 
 // SignUp is the desk for people who come for the first time.

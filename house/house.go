@@ -183,6 +183,7 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 	if err != nil {
 		return nil, err
 	}
+	warnOfTestCodes(ctx, policy, o)
 	hasher := passwords.NewHasher(c.Passwords, o.Now)
 	passwordPolicy := passwords.NewPolicy(c.Passwords)
 	passwordPolicy.Unanswered = func(err error) {

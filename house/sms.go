@@ -1,10 +1,12 @@
 package house
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 
 	"postern/config"
+	"postern/flow"
 	"postern/hooks/supabase"
 	"postern/sms"
 )
@@ -32,4 +34,12 @@ func openSMS(ctx context.Context, c *config.Config, o Options) (*sms.Gateway, er
 		o.Log.WarnContext(ctx, "AUTH_SMS_PROVIDER is dev: text messages are sent to nobody; their codes are written to "+c.SMS.DevOutputDir)
 	}
 	return gateway, nil
+}
+
+// warnOfTestCodes tells of numbers that anybody signs in by who knows their code.
+func warnOfTestCodes(ctx context.Context, p *flow.Policy, o Options) {
+	if n := p.TestNumbers(o.Now()); n > 0 && p.SignInBySMS {
+		o.Log.WarnContext(ctx, "AUTH_SMS_TEST_OTP gives telephone numbers fixed codes: whoever knows one signs in as the user of the number, and nothing is sent; leave it out where real users are",
+			slog.Int("numbers", n), slog.String("until", cmp.Or(p.TestCodesUntil, "for ever")))
+	}
 }

@@ -196,6 +196,9 @@ func msg91Request(s Settings, m Message) (body, contentType string, header http.
 	if hasUnicode(m.Text) {
 		text["unicode"] = "1"
 	}
+	if s.MSG91Template != "" {
+		text["DLT_TE_ID"] = s.MSG91Template
+	}
 	raw, err := json.Marshal(text)
 	if err != nil {
 		raw = []byte("{}") // strings alone cannot fail

@@ -22,6 +22,8 @@ type Settings struct {
 	Enabled  bool   `env:"AUTH_SMS_PASSWORDLESS_ENABLED" default:"false" doc:"Let users sign in by a code in a text message."`
 	Provider string `env:"AUTH_SMS_PROVIDER" default:"twilio" oneof:"twilio modica messagebird textlocal vonage msg91 generic dev" doc:"Gateway for text messages. dev sends nothing: it logs that there was a message, without its text. The settings of the others are looked at only where text messages are on."`
 
+	Template string `env:"AUTH_SMS_TEMPLATE" doc:"What a text message with a code says, at every API and in every language, in the place of the template signin-passwordless-sms: a text in Go's language of templates with {{ .Code }} in it. A Twilio Verify service has words of its own."`
+
 	TwilioAccount string `env:"AUTH_SMS_TWILIO_ACCOUNT_SID" doc:"Account at Twilio; begins with AC."`
 	TwilioToken   string `env:"AUTH_SMS_TWILIO_AUTH_TOKEN" secret:"true" doc:"Auth token of the account at Twilio."`
 	TwilioService string `env:"AUTH_SMS_TWILIO_MESSAGING_SERVICE_ID" doc:"What Twilio sends through: a messaging service (MG…), a number (+…) or a sender's name; or a Verify service (VA…), and then Twilio makes, words, sends and checks the codes."`
@@ -43,6 +45,7 @@ type Settings struct {
 	VonageURL             string `env:"AUTH_SMS_VONAGE_URL" format:"url" doc:"Address to ask instead of https://rest.nexmo.com, such as that of a stand-in for tests."`
 	MSG91Key              string `env:"AUTH_SMS_MSG91_AUTH_KEY" secret:"true" doc:"Auth key at MSG91."`
 	MSG91Sender           string `env:"AUTH_SMS_MSG91_SENDER_ID" doc:"Name that MSG91 sends from."`
+	MSG91Template         string `env:"AUTH_SMS_MSG91_TEMPLATE_ID" doc:"Id of the template that is registered for the messages (DLT_TE_ID), which MSG91 passes on to carriers in India with each. AUTH_SMS_TEMPLATE must say what that says."`
 	MSG91URL              string `env:"AUTH_SMS_MSG91_URL" format:"url" doc:"Address to ask instead of https://api.msg91.com, such as that of a stand-in for tests."`
 
 	GenericURL         string        `env:"AUTH_SMS_GENERIC_URL" format:"url" secret:"true" doc:"Where the gateway generic posts to. Counts as a secret, since some gateways have a key in it."`
@@ -66,6 +69,9 @@ func (s Settings) Configured() bool {
 // Check reports what the chosen gateway lacks, where text messages are on. That no gateway is chosen
 // at all is no mistake: what needs one is then refused.
 func (s Settings) Check(report func(env, problem string)) {
+	if _, err := parseWords(s.Template); err != nil {
+		report("AUTH_SMS_TEMPLATE", err.Error())
+	}
 	if s.Enabled {
 		s.problems(report)
 	}

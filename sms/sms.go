@@ -45,6 +45,7 @@ type Options struct {
 type Gateway struct {
 	transport Transport
 	verify    *twilioVerify // instead of a transport: it makes and checks the codes itself
+	words     *words        // of the operator; nil where the templates have them
 }
 
 // Open builds the gateway that the settings describe. It is not Configured when they describe none,
@@ -53,6 +54,17 @@ func Open(s Settings, o Options) (*Gateway, error) {
 	if !s.Configured() {
 		return &Gateway{}, nil
 	}
+	g, err := open(s, o)
+	if err != nil {
+		return nil, err
+	}
+	if g.words, err = parseWords(s.Template); err != nil {
+		return nil, fmt.Errorf("AUTH_SMS_TEMPLATE: %w", err)
+	}
+	return g, nil
+}
+
+func open(s Settings, o Options) (*Gateway, error) {
 	c := client{http: o.Client, timeout: 10 * time.Second}
 	if c.http == nil {
 		c.http = newClient()

@@ -2,6 +2,7 @@ package fakesms
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -98,10 +99,11 @@ func (s *Server) msg91(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	no := func() { reply(w, http.StatusOK, map[string]any{"type": "error", "message": "no"}) }
-	if r.Header.Get("Authkey") != GatewayKey || json.NewDecoder(r.Body).Decode(&in) != nil || len(in.SMS) != 1 || len(in.SMS[0].To) != 1 || !isNumber(in.SMS[0].To[0]) {
+	body, err := io.ReadAll(r.Body)
+	if r.Header.Get("Authkey") != GatewayKey || err != nil || json.Unmarshal(body, &in) != nil || len(in.SMS) != 1 || len(in.SMS[0].To) != 1 || !isNumber(in.SMS[0].To[0]) {
 		no()
 		return
 	}
-	s.Keep(Message{Gateway: "msg91", To: "+" + in.SMS[0].To[0], Text: in.SMS[0].Message, Header: r.Header})
+	s.Keep(Message{Gateway: "msg91", To: "+" + in.SMS[0].To[0], Text: in.SMS[0].Message, Header: r.Header, Body: string(body)})
 	reply(w, http.StatusOK, map[string]any{"type": "success", "message": "3763646c3058373530393938"})
 }

@@ -60,6 +60,9 @@ func (d *Door) text(w http.ResponseWriter, r *http.Request, send func(context.Co
 	if err := send(r.Context(), in); err != nil {
 		return here(err, noTexts)
 	}
+	if d.Policy.IsForTests(in.PhoneNumber, d.Front.Now()) {
+		return server.JSON(w, http.StatusOK, map[string]string{"message_id": "test-otp"})
+	}
 	return nothing(w)
 }
 
