@@ -6,6 +6,7 @@ package passkeys
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -37,13 +38,23 @@ func Open(s Settings, clientURL string) (*RP, error) {
 	if rp.ID == "" {
 		rp.ID = home.Hostname()
 	}
+	if rp.ID == "" {
+		return nil, errors.New("AUTH_WEBAUTHN_RP_ID must be set for passkeys and security keys where AUTH_CLIENT_URL is not: it is the domain that they belong to")
+	}
 	if err := checkRPID(rp.ID); err != nil {
 		return nil, fmt.Errorf("AUTH_WEBAUTHN_RP_ID is %q and %w", rp.ID, err)
 	}
 	if rp.Name == "" {
 		rp.Name = rp.ID
 	}
-	for _, o := range append(slices.Clone(s.Origins), clientURL) {
+	origins := slices.Clone(s.Origins)
+	if clientURL != "" {
+		origins = append(origins, clientURL)
+	}
+	if len(origins) == 0 {
+		return nil, errors.New("AUTH_WEBAUTHN_RP_ORIGINS must be set for passkeys and security keys where AUTH_CLIENT_URL is not: it is where they may be used")
+	}
+	for _, o := range origins {
 		origin, err := originOf(o)
 		if err != nil {
 			return nil, fmt.Errorf("AUTH_WEBAUTHN_RP_ORIGINS %w", err)
@@ -61,6 +72,13 @@ func Open(s Settings, clientURL string) (*RP, error) {
 
 // Origins are where passkeys may be used.
 func (rp *RP) Origins() []string { return slices.Clone(rp.origins) }
+
+// Serves tells whether a domain is the one that keys are made for, and whether they may be used at all of some origins. What a
+// client says it is decides nothing: the browser that signs names its origin itself. But a page that is not where its
+// operator thinks it is hears so before anybody touches a key.
+func (rp *RP) Serves(id string, origins []string) bool {
+	return id == rp.ID && !slices.ContainsFunc(origins, func(o string) bool { return !slices.Contains(rp.origins, o) })
+}
 
 // Algorithms are the signatures that a new key may make, as COSE numbers them, the best first.
 func Algorithms() []int {

@@ -2,6 +2,7 @@ package passkeys_test
 
 import (
 	"encoding/base64"
+	"strings"
 	"testing"
 	"time"
 
@@ -177,6 +178,32 @@ func TestOpen(t *testing.T) {
 	}
 	if _, err := passkeys.Open(passkeys.Settings{}, "http://127.0.0.1:3000"); err == nil {
 		t.Error("an address of digits became a relying party")
+	}
+	for missing, s := range map[string]passkeys.Settings{"AUTH_WEBAUTHN_RP_ID": {}, "AUTH_WEBAUTHN_RP_ORIGINS": {RPID: "example.com"}} {
+		if _, err := passkeys.Open(s, ""); err == nil || !strings.Contains(err.Error(), missing+" must be set") {
+			t.Errorf("without %s: %v", missing, err)
+		}
+	}
+	rp, err := passkeys.Open(passkeys.Settings{RPID: "example.com", Origins: []string{"https://app.example.com"}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		id      string
+		origins []string
+		serves  bool
+	}{
+		{"example.com", nil, true},
+		{"example.com", []string{"https://app.example.com"}, true},
+		{"app.example.com", nil, false},
+		{"EXAMPLE.com", nil, false},
+		{"", nil, false},
+		{"example.com", []string{"https://evil.example.com"}, false},
+		{"example.com", []string{"https://app.example.com", ""}, false},
+	} {
+		if got := rp.Serves(test.id, test.origins); got != test.serves {
+			t.Errorf("%q %q: %v", test.id, test.origins, got)
+		}
 	}
 }
 

@@ -259,7 +259,7 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 	rows, _ := tx.Query(ctx, `
 		select 'auth.' || relname from pg_class where relnamespace = 'auth'::regnamespace
 		and relname in ('refresh_tripwires', 'tickets', 'security_counters', 'audit_entries', 'audit_entries_default',
-		                'event_heads', 'events', 'event_endpoints', 'event_lanes', 'event_letters', 'factors', 'recovery_codes',
+		                'event_heads', 'events', 'event_endpoints', 'event_lanes', 'event_letters', 'factors', 'factor_keys', 'recovery_codes',
 		                'hook_scripts', 'hook_script_secrets', 'machine_clients', 'oauth_clients', 'oauth_sessions', 'oauth_consents', 'deleted_users', 'impersonations',
 		                'audit_pending', 'audit_seals', 'audit_head', 'audit_counts', 'active_users', 'active_counts')
 		union all
@@ -286,7 +286,7 @@ func (p *Plan) checkNames(ctx context.Context, tx pgx.Tx) error {
 // planChanges says what the adoption does, with the count of what it touches.
 func (p *Plan) planChanges(ctx context.Context, tx pgx.Tx) error {
 	p.Changes = []string{
-		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.audit_pending, auth.audit_seals, auth.audit_head, auth.audit_counts, auth.active_users, auth.active_counts, auth.event_heads, auth.events, auth.event_endpoints, auth.event_lanes, auth.event_letters, auth.factors, auth.recovery_codes, auth.hook_scripts, auth.hook_script_secrets, auth.machine_clients, auth.oauth_clients, auth.oauth_sessions, auth.oauth_consents, auth.deleted_users, auth.impersonations, auth.postern_state and auth.postern_migrations; and the type oauth to auth.refresh_token_types",
+		"add the tables auth.tickets, auth.refresh_tripwires, auth.security_counters, auth.audit_entries, auth.audit_pending, auth.audit_seals, auth.audit_head, auth.audit_counts, auth.active_users, auth.active_counts, auth.event_heads, auth.events, auth.event_endpoints, auth.event_lanes, auth.event_letters, auth.factors, auth.factor_keys, auth.recovery_codes, auth.hook_scripts, auth.hook_script_secrets, auth.machine_clients, auth.oauth_clients, auth.oauth_sessions, auth.oauth_consents, auth.deleted_users, auth.impersonations, auth.postern_state and auth.postern_migrations; and the type oauth to auth.refresh_token_types",
 		"add columns to auth.refresh_tokens, each empty or with a default: aal, amr, factor_id, user_agent, address_prefix, rotated_at, ends_at, factor_due; with two indexes there, and one on the tickets of auth.users",
 		"add columns to auth.user_security_keys (added_at, used_at, aaguid, backup_eligible, backed_up) and to auth.user_providers (profile, email, email_verified, signed_in_at), each empty, and an index on the user of each",
 		"add columns to auth.users, each empty or with a default: banned_until, deleted_at, password_must_change, other_factors; with ten indexes there and one on auth.user_roles, to find users by",

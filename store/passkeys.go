@@ -77,6 +77,7 @@ func (db *DB) AddPasskey(ctx context.Context, k auth.Passkey, most int, e Entry)
 	b := &pgx.Batch{}
 	b.Queue(holdEnabledUserSQL, k.UserID, e.At)
 	b.Queue(keepSessionSQL, k.UserID, nullable(e.SessionID))
+	b.Queue(notAFactorSQL, k.CredentialID)
 	b.Queue(addPasskeySQL, append(passkeyArguments(k), most)...)
 	b.Queue(endOtherSessionsSQL, k.UserID, nullable(e.SessionID))
 	queueEntry(b, e)
@@ -87,6 +88,8 @@ func (db *DB) AddPasskey(ctx context.Context, k auth.Passkey, most int, e Entry)
 	case counts[0] == 0 || counts[1] == 0:
 		return ErrChanged
 	case counts[2] == 0:
+		return ErrPasskeyTaken
+	case counts[3] == 0:
 		return ErrTooMany
 	}
 	return nil
@@ -98,7 +101,9 @@ func passkeyArguments(k auth.Passkey) []any {
 
 const (
 	holdEnabledUserSQL = `select from auth.users where id = $1 and` + isOpen + `$2) for no key update`
-	addPasskeySQL      = `insert into auth.user_security_keys
+	// A key that is a second factor is no way in.
+	notAFactorSQL = `select where not exists (select from auth.factor_keys where credential_id = $1)`
+	addPasskeySQL = `insert into auth.user_security_keys
 			(id, user_id, credential_id, credential_public_key, counter, nickname, added_at, aaguid, backup_eligible, backed_up)
 		select $1::uuid, $2::uuid, $3::text, $4::bytea, $5::bigint, $6::text, $7::timestamptz, $8::uuid, $9::boolean, $10::boolean
 		where (select count(*) from auth.user_security_keys where user_id = $2) < $11`

@@ -192,6 +192,8 @@ func refusal(err error) error {
 		return fmt.Errorf("%w: %s", ErrChanged, pg.ConstraintName)
 	case "user_security_key_credential_id_key":
 		return ErrPasskeyTaken
+	case "factor_keys_credential_id_idx":
+		return ErrPasskeyTaken
 	case "hook_scripts_slug_key":
 		return fmt.Errorf("%w: %s", auth.ScriptNameTaken, pg.ConstraintName)
 	case "hook_script_secrets_pkey":
