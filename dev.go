@@ -112,6 +112,7 @@ func devPreset(m *dev.House) map[string]string {
 		"AUTH_SMS_PROVIDER":                         "dev",
 		"AUTH_WEBAUTHN_ENABLED":                     "true",
 		"AUTH_MFA_ENABLED":                          "true",
+		"AUTH_MFA_WEBAUTHN_ENABLED":                 "true",
 		"AUTH_SMTP_HOST":                            m.SMTPHost,
 		"AUTH_SMTP_PORT":                            strconv.Itoa(m.SMTPPort),
 		"AUTH_SMTP_SENDER":                          "Postern <postern@localhost>",

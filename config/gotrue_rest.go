@@ -4,14 +4,15 @@ import "time"
 
 // theirFactors are second factors and passkeys.
 func theirFactors() []theirs {
-	phone, keys := "a telephone is no second factor here yet", "a passkey is no second factor here yet"
+	phone := "a telephone is no second factor here yet"
 	return []theirs{
 		is("MFA_TOTP_ENROLL_ENABLED", "AUTH_MFA_ENABLED", nil, "enrolling and verifying are turned on together"),
 		judged("MFA_TOTP_VERIFY_ENABLED", unlessOn("who has a second factor is always asked for it"), "always on"),
 		absent("MFA_PHONE_ENROLL_ENABLED", phone), absent("MFA_PHONE_VERIFY_ENABLED", phone),
 		partOf("MFA_PHONE_OTP_LENGTH", otpLength, "the longer of the two counts for both"),
 		vain("MFA_PHONE_TEMPLATE", phone), vain("MFA_PHONE_MAX_FREQUENCY", phone),
-		absent("MFA_WEB_AUTHN_ENROLL_ENABLED", keys), absent("MFA_WEB_AUTHN_VERIFY_ENABLED", keys),
+		is("MFA_WEB_AUTHN_ENROLL_ENABLED", "AUTH_MFA_WEBAUTHN_ENABLED", nil, "enrolling and verifying are turned on together"),
+		judged("MFA_WEB_AUTHN_VERIFY_ENABLED", unlessOn("who has a second factor is always asked for it"), "always on"),
 		vain("MFA_CHALLENGE_EXPIRY_DURATION", "a challenge is good for five minutes"),
 		vain("MFA_FACTOR_EXPIRY_DURATION", "a factor that nobody has verified is no factor"),
 		vain("MFA_RATE_LIMIT_CHALLENGE_AND_VERIFY", "wrong codes are counted for each user (AUTH_OTP_USER_FAILURE_LIMIT), and requests for each client"),

@@ -47,6 +47,10 @@ func Types() []Type {
 		{"email.change_approved", "One of two addresses confirmed a change of the e-mail address; the other is yet to do so.", nil},
 		{"email.change_requested", "A change of the e-mail address was asked for; the new one is to be confirmed.", map[string]Field{"sessionId": asking}},
 		{"email.changed", "A new e-mail address took the place of the old one.", nil},
+		{"factor.cloned", "The security key of a second factor counted backwards: somebody has a copy of it.", map[string]Field{
+			"factorId": {"uuid", "The factor.", false}, "sessionId": session("The session that it was used in."),
+			"stored": {"integer", "The count that was known.", false}, "told": {"integer", "The count that came.", false},
+		}},
 		{"factor.disabled", "A second factor was turned off.", map[string]Field{"factor": factor, "sessionId": asking}},
 		{"factor.enabled", "A second factor was turned on.", map[string]Field{"factor": factor, "sessionId": asking}},
 		{"factor.reset", "An operator took second factors off a user who lost them. All sessions ended.", map[string]Field{

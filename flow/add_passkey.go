@@ -27,9 +27,17 @@ func (f *Account) BeginPasskey(ctx context.Context, a auth.Actor) (PasskeyCreati
 	if len(keys) >= f.Policy.MostPasskeys {
 		return PasskeyCreation{}, TooManyPasskeys{f.Policy.MostPasskeys}
 	}
+	exclude := credentialIDs(keys)
+	if user.HasFactorOf(auth.WebAuthnFactor) { // an authenticator that is the second factor does not open the account alone
+		factors, err := f.Store.FactorKeysOf(ctx, user.ID)
+		if err != nil {
+			return PasskeyCreation{}, err
+		}
+		exclude = append(exclude, credentialIDs(factors)...)
+	}
 	challenge, err := f.newChallenge(ctx, auth.PasskeyAdd, passkeyChallenge{UserID: user.ID}, f.Now())
 	return PasskeyCreation{
-		RP: f.Passkeys, PasskeyChallenge: challenge, UserID: user.ID, Name: user.DisplayName, Exclude: credentialIDs(keys),
+		RP: f.Passkeys, PasskeyChallenge: challenge, UserID: user.ID, Name: user.DisplayName, Exclude: exclude,
 	}, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/passkeys"
 	"postern/store"
 	"postern/tokens"
 )
@@ -27,8 +28,11 @@ type factorKind interface {
 
 // factorsOf finds how factors of a kind are proved.
 func (k *Kit) factorsOf(kind string) (factorKind, error) {
-	if kind == auth.TOTPFactor {
+	switch kind {
+	case auth.TOTPFactor:
 		return totpFactors{k}, nil
+	case auth.WebAuthnFactor:
+		return keyFactors{k}, nil
 	}
 	return nil, fmt.Errorf("%w: factors of kind %q", auth.EndpointDisabled, kind)
 }
@@ -36,8 +40,10 @@ func (k *Kit) factorsOf(kind string) (factorKind, error) {
 // typed is a second factor as somebody typed it: the answer to a factor, or a recovery code.
 type typed struct {
 	user     auth.User
-	kind     string          // of the factor
-	code     string          // of the factor, or a recovery code
+	kind     string // of the factor
+	code     string // of the factor, or a recovery code
+	made     *passkeys.Created
+	signed   *passkeys.Asserted
 	memo     json.RawMessage // that the challenge was made with
 	ticketID string          // that it is typed for, and that counts the tries; empty when there is none
 	factorID string          // that it is said to be of; empty when there is only one
@@ -177,7 +183,7 @@ func (k *Kit) factorMember(ctx context.Context, a auth.Actor) (auth.User, error)
 	if err != nil {
 		return auth.User{}, err
 	}
-	if !k.Policy.MFA && !user.HasFactor() {
+	if !k.Policy.MFA && !k.Policy.KeyFactors && !user.HasFactor() {
 		return auth.User{}, auth.EndpointDisabled
 	}
 	return user, k.Policy.gateMember(user, k.Now())

@@ -46,6 +46,7 @@ type Settings struct {
 	Passkeys             bool          `env:"AUTH_WEBAUTHN_ENABLED" default:"false" doc:"Let users sign in by passkeys and security keys (WebAuthn)."`
 	MostPasskeys         int           `env:"AUTH_WEBAUTHN_USER_LIMIT" default:"50" gotrue:"10" min:"1" max:"100" doc:"Most passkeys that one user may add."`
 	MFA                  bool          `env:"AUTH_MFA_ENABLED" default:"false" gotrue:"true" doc:"Let users turn on a second factor (TOTP). Who has one proves it, or turns it off, whether or not."`
+	KeyFactors           bool          `env:"AUTH_MFA_WEBAUTHN_ENABLED" default:"false" doc:"Let users have security keys and other authenticators (WebAuthn) as second factors, several of them; they are no passkeys, and nobody signs in by them alone. They are turned on at the API for clients of Supabase Auth. AUTH_WEBAUTHN_RP_ID and AUTH_WEBAUTHN_RP_ORIGINS say where they may be used. Who has one proves it, or turns it off, whether or not."`
 	MFASignIns           string        `env:"AUTH_MFA_SIGN_INS" default:"all" oneof:"all password" doc:"Which sign-ins ask for a second factor that the user has turned on: all that proved only one, or, as in Hasura Auth, those by password alone."`
 	RequireVerifiedEmail bool          `env:"AUTH_EMAIL_SIGNIN_EMAIL_VERIFIED_REQUIRED" default:"true" doc:"Users must confirm their e-mail address before they can sign in."`
 	DefaultRole          string        `env:"AUTH_USER_DEFAULT_ROLE" default:"user" doc:"Role of a new user."`
@@ -100,7 +101,7 @@ type Kit struct {
 	Signer    *tokens.Signer
 	Keys      *tokens.Keyring
 	Passwords *passwords.Hasher
-	Passkeys  *passkeys.RP   // nil while nobody signs in by them
+	Passkeys  *passkeys.RP   // nil where no domain is known that they could belong to
 	Claims    *claims.Mapper // nil means that there are none
 	Hooks     *hooks.Hooks   // nil means that nobody else has a say
 	Policy    *Policy

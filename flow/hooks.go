@@ -301,7 +301,7 @@ func (k *Kit) factorChecked(ctx context.Context, t typed, p proof, check error) 
 
 // factorJudged has hooks asked about a code of a second factor; check is what comparing it came to.
 func (k *Kit) factorJudged(ctx context.Context, t typed, check error) error {
-	if k.Hooks == nil || !k.Hooks.FactorChecked.Bound() || check != nil && auth.CodeOf(check) != auth.InvalidTOTP {
+	if k.Hooks == nil || !k.Hooks.FactorChecked.Bound() || check != nil && auth.CodeOf(check) != auth.InvalidTOTP && auth.CodeOf(check) != auth.InvalidPasskey {
 		return check
 	}
 	e := hooks.FactorChecked{Event: event(t.client, t.now), User: t.user, FactorID: t.factorID, Type: t.said(), Valid: check == nil}

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/passkeys"
 	"postern/store"
 	"postern/tokens"
 )
@@ -24,6 +26,8 @@ type ChallengedFactor struct {
 	auth.Factor
 	ChallengeID string
 	ExpiresAt   time.Time
+	Creation    *PasskeyCreation // for a browser that is to make the key of the factor; nil where there is no key to be made
+	Request     *PasskeyRequest  // for one that is to sign with it; nil for factors without keys
 }
 
 // challenged is what is remembered of a challenge.
@@ -43,8 +47,12 @@ type challenging struct {
 
 // begun is what a kind of factor adds to a challenge.
 type begun struct {
-	memo json.RawMessage                               // that the answer is compared with; no secret
-	also func(ctx context.Context, tx *store.DB) error // that must be true with the challenge; nil for nothing
+	memo json.RawMessage // that the answer is compared with; no secret
+	// life is how long the challenge is good; 0 means as long as others are.
+	life     time.Duration
+	creation *PasskeyCreation                              // what a browser is asked for who is to make a key
+	request  *PasskeyRequest                               // the same of one who is to sign
+	also     func(ctx context.Context, tx *store.DB) error // that must be true with the challenge; nil for nothing
 }
 
 // FactorChallenge is a user who is about to prove a factor within their session.
@@ -70,7 +78,7 @@ func (f *Account) ChallengeFactor(ctx context.Context, in FactorChallenge) (Chal
 	if err != nil {
 		return none, fmt.Errorf("flow: %w", err)
 	}
-	c := ChallengedFactor{Factor: factor, ChallengeID: tokens.NewUUID(), ExpiresAt: now.Add(factorTicketLife)}
+	c := ChallengedFactor{Factor: factor, ChallengeID: tokens.NewUUID(), ExpiresAt: now.Add(cmp.Or(b.life, factorTicketLife)), Creation: b.creation, Request: b.request}
 	ticket := store.Ticket{
 		ID: tokens.NewUUID(), Purpose: auth.FactorChallenge, SecretHash: tokens.HashSecret(c.ChallengeID), UserID: user.ID,
 		Payload: payload, Attempts: factorTries, CreatedAt: now, ExpiresAt: c.ExpiresAt,
@@ -109,7 +117,9 @@ type FactorProof struct {
 	Actor       auth.Actor
 	FactorID    string
 	ChallengeID string
-	Code        string // of the app, or a recovery code
+	Code        string             // of the app, or a recovery code
+	Made        *passkeys.Created  // the key of a factor that has none yet
+	Signed      *passkeys.Asserted // by the key of a factor
 	Client      auth.Client
 }
 
@@ -137,7 +147,7 @@ func (f *Account) Raise(ctx context.Context, in FactorProof) (*auth.Grant, error
 		return nil, err
 	}
 	t := typed{
-		user: user, kind: factor.Kind, code: in.Code, memo: memo, ticketID: challenge.TicketID, factorID: factor.ID, session: in.Actor.SessionID, client: in.Client, now: now,
+		user: user, kind: factor.Kind, code: in.Code, made: in.Made, signed: in.Signed, memo: memo, ticketID: challenge.TicketID, factorID: factor.ID, session: in.Actor.SessionID, client: in.Client, now: now,
 	}
 	p, err := f.proveIn(ctx, t, in.Actor, kind, factor)
 	if err != nil {
@@ -203,7 +213,7 @@ func (f *Account) proveIn(ctx context.Context, t typed, a auth.Actor, kind facto
 	case !factor.ConfirmedAt.IsZero():
 		return f.prove(ctx, t)
 	case !kind.mayEnrol():
-		return proof{}, auth.EndpointDisabled
+		return proof{}, FactorsOff{factor.Kind}
 	}
 	if err := f.ofBoth(ctx, a, t.user); err != nil {
 		return proof{}, err

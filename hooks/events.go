@@ -147,7 +147,7 @@ type FactorChecked struct {
 	Event
 	User     auth.User
 	FactorID string // UUID; empty for recovery codes and where a factor has none
-	Type     string // "totp", "recovery-code", "phone"
+	Type     string // "totp", "recovery-code", "phone", "webauthn"
 	Valid    bool
 }
 

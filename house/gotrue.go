@@ -35,10 +35,11 @@ func gotrueDoor(c *config.Config, beside *hasura.Door, kit flow.Kit) (http.Handl
 	policy.KnowsPassword = c.GoTrue.KnowsPassword
 	policy.FactorLater, policy.Reauthenticate, policy.BothAddresses = true, c.GoTrue.Reauthenticate, c.GoTrue.SecureEmail
 	policy.ResetsProve, policy.GuestsProve, policy.GuestsLink, policy.Passkeys = true, true, c.GoTrue.Linking, policy.Passkeys && kit.Passkeys != nil
+	policy.KeyFactors = policy.KeyFactors && kit.Passkeys != nil
 	if c.Limits.Enable {
 		policy.Intervals = flow.Intervals{Mails: c.GoTrue.MailInterval, Texts: c.GoTrue.TextInterval}
 	}
-	if policy.Passkeys {
+	if kit.Passkeys != nil {
 		rp := *kit.Passkeys
 		rp.Timeout, kit.Passkeys = theirs.Passkeys.Timeout, &rp
 	}

@@ -106,6 +106,9 @@ func Build(ctx context.Context, c *config.Config, o Options) (*House, error) {
 	if secret.IsSample() && !o.Development {
 		return nil, errors.New("HASURA_GRAPHQL_JWT_SECRET is a sample that anybody can read in documentation; run 'postern keys secret' for one of your own")
 	}
+	if c.Flow.KeyFactors && c.Passkeys.RPID == "" && c.Flow.ClientURL == "" && !o.Development {
+		return nil, errors.New("AUTH_WEBAUTHN_RP_ID must be set with AUTH_MFA_WEBAUTHN_ENABLED, where AUTH_CLIENT_URL is not: security keys belong to a domain for good")
+	}
 	for _, w := range secret.Weaknesses() {
 		o.Log.WarnContext(ctx, w)
 	}
@@ -226,14 +229,15 @@ func furnish(ctx context.Context, c *config.Config, o Options, db *store.DB, sig
 		SMS: gateway, SMSReady: gateway.Configured() || moments.SMSDue.TakesAll(), Providers: table,
 		Supabase: c.Tokens.SaysSupabase(),
 	}
-	if policy.Passkeys {
-		kit.Passkeys, err = passkeys.Open(c.Passkeys, policy.ClientURL)
+	// Who has a key proves it also where nobody may have another.
+	if kit.Passkeys, err = passkeys.Open(c.Passkeys, policy.ClientURL); err != nil {
+		wanted := policy.Passkeys || policy.KeyFactors
 		switch {
-		case err != nil && !o.Development:
+		case wanted && !o.Development:
 			return nil, err
-		case err != nil:
-			policy.Passkeys = false
-			o.Log.WarnContext(ctx, "passkeys are off: browsers offer none here", slog.String("reason", err.Error()))
+		case wanted:
+			policy.Passkeys, policy.KeyFactors = false, false
+			o.Log.WarnContext(ctx, "passkeys and keys as second factors are off: browsers offer none here", slog.String("reason", err.Error()))
 		}
 	}
 	if kit.HandBack {

@@ -252,3 +252,26 @@ func Object(field, text string) ([]byte, error) {
 	err := scan([]byte(`{`+strconv.Quote(field)+`:`+text+`}`), []string{field}, func(jsontext.Pointer) bool { return false })
 	return []byte(text), err
 }
+
+// Member decodes the member of a body that the body has raw, since another member says what it is. It is read as leniently as
+// the whole was, and what is wrong is said of the member.
+func Member[T any](field string, raw jsontext.Value) (T, error) {
+	var in T
+	if len(raw) == 0 || raw.Kind() == 'n' {
+		return in, nil
+	}
+	err := json.Unmarshal(raw, &in)
+	if err == nil {
+		return in, nil
+	}
+	var wrong auth.Invalid
+	if !errors.As(semantic(err), &wrong) {
+		return in, err
+	}
+	if wrong.Field == "body" {
+		wrong.Field = field
+	} else {
+		wrong.Field = field + "." + wrong.Field
+	}
+	return in, wrong
+}

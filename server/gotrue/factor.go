@@ -28,9 +28,7 @@ func (in *enrolRequest) Check() error {
 	switch {
 	case in.Type == "phone":
 		return refusal{http.StatusUnprocessableEntity, "mfa_phone_enroll_not_enabled", "MFA enroll is disabled for Phone"}
-	case in.Type == "webauthn":
-		return refusal{http.StatusUnprocessableEntity, "mfa_webauthn_enroll_not_enabled", "MFA enroll is disabled for WebAuthn"}
-	case in.Type != totp:
+	case in.Type != totp && in.Type != webauthn:
 		return auth.Invalid{Field: "factor_type", Problem: "must be totp, phone or webauthn"}
 	case utf8.RuneCountInString(in.Name) > 100:
 		return auth.Invalid{Field: "friendly_name", Problem: "must not be longer than 100 characters"}
@@ -39,10 +37,10 @@ func (in *enrolRequest) Check() error {
 }
 
 type enrolled struct {
-	ID   string  `json:"id"`
-	Type string  `json:"type"`
-	Name string  `json:"friendly_name"`
-	TOTP appCode `json:"totp"`
+	ID   string   `json:"id"`
+	Type string   `json:"type"`
+	Name string   `json:"friendly_name"`
+	TOTP *appCode `json:"totp,omitempty"`
 }
 
 // appCode is what an authenticator app takes. Clients make a picture of the drawing.
@@ -61,21 +59,27 @@ func (d *Door) enrolFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if in.Type == webauthn {
+		return d.enrolKey(w, r, flow.KeyEnrolment{Actor: actor, Name: in.Name, Client: server.Client(w)})
+	}
 	e, err := d.Account.EnrolTOTP(r.Context(), flow.TOTPEnrolment{Actor: actor, Name: in.Name, Issuer: in.Issuer, Client: server.Client(w)})
 	if err != nil {
-		return here(err, map[auth.Code]refusal{
-			auth.EndpointDisabled: {http.StatusUnprocessableEntity, "mfa_totp_enroll_not_enabled", "MFA enroll is disabled for TOTP"},
-			auth.UserAnonymous:    {http.StatusForbidden, "no_authorization", "Anonymous users cannot have a second factor"},
-			auth.NotElevated:      {http.StatusForbidden, "insufficient_aal", "AAL2 required to enroll a new factor"},
-			auth.FactorRequired:   {http.StatusForbidden, "insufficient_aal", "AAL2 required to enroll a new factor"},
-		})
+		return here(err, unenrolled)
 	}
 	drawing, err := e.SVG()
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	return server.JSON(w, http.StatusOK, enrolled{ID: e.FactorID, Type: totp, Name: in.Name, TOTP: appCode{drawing, e.Secret.Base32(), e.URI()}})
+	return server.JSON(w, http.StatusOK, enrolled{ID: e.FactorID, Type: totp, Name: in.Name, TOTP: &appCode{drawing, e.Secret.Base32(), e.URI()}})
+}
+
+// unenrolled words what comes of beginning a factor.
+var unenrolled = map[auth.Code]refusal{
+	auth.EndpointDisabled: {http.StatusUnprocessableEntity, "mfa_totp_enroll_not_enabled", "MFA enroll is disabled for TOTP"},
+	auth.UserAnonymous:    {http.StatusForbidden, "no_authorization", "Anonymous users cannot have a second factor"},
+	auth.NotElevated:      {http.StatusForbidden, "insufficient_aal", "AAL2 required to enroll a new factor"},
+	auth.FactorRequired:   {http.StatusForbidden, "insufficient_aal", "AAL2 required to enroll a new factor"},
 }
 
 // factorID reads the factor that a path names.
@@ -87,15 +91,18 @@ func factorID(r *http.Request) (string, error) {
 	return id, nil
 }
 
-type challengeRequest struct{}
+type challengeRequest struct {
+	Page *page `json:"webauthn"`
+}
 
 // Check tells what is wrong with the request.
 func (*challengeRequest) Check() error { return nil }
 
 type challenge struct {
-	ID        string `json:"id"`
-	Type      string `json:"type"`
-	ExpiresAt int64  `json:"expires_at"`
+	ID        string   `json:"id"`
+	Type      string   `json:"type"`
+	ExpiresAt int64    `json:"expires_at"`
+	Key       *keyWish `json:"webauthn,omitempty"`
 }
 
 func (d *Door) challengeFactor(w http.ResponseWriter, r *http.Request) error {
@@ -103,14 +110,19 @@ func (d *Door) challengeFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := server.Decode[challengeRequest](r, body); err != nil {
+	in, err := server.Decode[challengeRequest](r, body)
+	if err == nil {
+		err = in.Page.check(d.Account.Passkeys)
+	}
+	if err != nil {
 		return err
 	}
 	c, err := d.Account.ChallengeFactor(r.Context(), flow.FactorChallenge{Actor: actor, FactorID: id, Client: server.Client(w)})
 	if err != nil {
-		return here(err, unproved)
+		return keyRefusal(here(err, unproved))
 	}
-	return server.JSON(w, http.StatusOK, challenge{ID: c.ChallengeID, Type: c.Kind, ExpiresAt: c.ExpiresAt.Unix()})
+	w.Header().Set("Cache-Control", "no-store")
+	return server.JSON(w, http.StatusOK, challenge{ID: c.ChallengeID, Type: c.Kind, ExpiresAt: c.ExpiresAt.Unix(), Key: toKeyWish(c)})
 }
 
 // factorIn is who asks about which factor.
@@ -130,11 +142,13 @@ var unproved = map[auth.Code]refusal{
 	auth.InvalidTicket:    {http.StatusUnprocessableEntity, "mfa_challenge_expired", "MFA challenge has expired, verify against another challenge or create a new challenge."},
 	auth.FactorNotActive:  noFactor,
 	auth.NoFactorSecret:   noFactor,
+	auth.NotElevated:      unenrolled[auth.NotElevated],
 }
 
 type proofRequest struct {
-	ChallengeID string `json:"challenge_id"`
-	Code        string `json:"code"`
+	ChallengeID string     `json:"challenge_id"`
+	Code        string     `json:"code"`
+	Key         *keyAnswer `json:"webauthn"`
 }
 
 // Check tells what is wrong with the request.
@@ -142,6 +156,8 @@ func (in *proofRequest) Check() error {
 	switch {
 	case !tokens.IsUUID(in.ChallengeID):
 		return auth.Invalid{Field: "challenge_id", Problem: "must be the id of a challenge"}
+	case in.Key != nil && in.Code == "":
+		return nil // it is checked as it is read
 	case in.Code == "" || len(in.Code) > 64:
 		return auth.Invalid{Field: "code", Problem: "must be a code of the factor, or a recovery code"}
 	}
@@ -153,13 +169,19 @@ func (d *Door) verifyFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in, err := server.Decode[proofRequest](r, body)
+	in, err := server.Decode[proofRequest](r, withKey)
 	if err != nil {
 		return err
 	}
-	grant, err := d.Account.Raise(r.Context(), flow.FactorProof{Actor: actor, FactorID: id, ChallengeID: in.ChallengeID, Code: in.Code, Client: server.Client(w)})
+	proof := flow.FactorProof{Actor: actor, FactorID: id, ChallengeID: in.ChallengeID, Code: in.Code, Client: server.Client(w)}
+	if in.Code == "" {
+		if err := in.Key.into(&proof, d.Account.Passkeys); err != nil {
+			return err
+		}
+	}
+	grant, err := d.Account.Raise(r.Context(), proof)
 	if err != nil {
-		return here(err, unproved)
+		return keyRefusal(here(err, unproved))
 	}
 	return server.JSON(w, http.StatusOK, d.toSession(grant))
 }
