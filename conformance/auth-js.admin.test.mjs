@@ -1,8 +1,9 @@
 // The part for operators of @supabase/auth-js, unmodified, with a service key.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { lendPage, openAuthenticator } from './lib/authenticator.mjs'
 import { client, codeIn, good, serviceKey } from './lib/supabase.mjs'
-import { UUID, newEmail, newPassword, secret, takeMail } from './lib/world.mjs'
+import { APP, UUID, newEmail, newPassword, secret, takeMail } from './lib/world.mjs'
 
 const server = client({ persistSession: false }, serviceKey())
 const app = () => client({ persistSession: false })
@@ -74,4 +75,21 @@ test('operators look at second factors and passkeys', async () => {
   assert.equal((await server.admin.mfa.deleteFactor({ userId: user.id, id: none })).error.code, 'mfa_factor_not_found')
   assert.deepEqual(good(await server.admin.passkey.listPasskeys({ userId: user.id })), [])
   assert.equal((await server.admin.passkey.deletePasskey({ userId: user.id, passkeyId: none })).error.code, 'webauthn_credential_not_found')
+})
+
+test('operators take a security key off somebody who lost it', async (t) => {
+  const email = newEmail()
+  const password = newPassword()
+  const { user } = good(await server.admin.createUser({ email, password, email_confirm: true }))
+  const auth = client()
+  good(await auth.signInWithPassword({ email, password }))
+  lendPage(t, openAuthenticator({ origin: new URL(APP).origin, verifiesUser: false }))
+  good(await auth.mfa.webauthn.register({ friendlyName: 'stick' }))
+  const { factors } = good(await server.admin.mfa.listFactors({ userId: user.id }))
+  assert.deepEqual(factors.map((f) => [f.factor_type, f.status, f.friendly_name]), [['webauthn', 'verified', 'stick']])
+  good(await server.admin.mfa.deleteFactor({ userId: user.id, id: factors[0].id }))
+  assert.deepEqual(good(await server.admin.mfa.listFactors({ userId: user.id })).factors, [])
+  assert.ok((await auth.getUser()).error, 'the sessions ended')
+  const { session } = good(await auth.signInWithPassword({ email, password }))
+  assert.equal(JSON.parse(Buffer.from(session.access_token.split('.')[1], 'base64url')).factor_due, undefined)
 })

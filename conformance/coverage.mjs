@@ -135,6 +135,8 @@ export const hasuraAuthForms = {
 }
 
 const totpFactors = 'a second factor: enrol, verify, sign in with one and raise the session, unenrol'
+const keys = 'a security key: register, sign in with one factor and raise the session, unenrol'
+const keySteps = 'a security key, step by step: each challenge is answered once'
 const passkeys = 'passkeys: register, list, sign in, rename, delete'
 const passkeySteps = 'passkeys, step by step: each challenge is answered once'
 const oauthClients = 'operators keep the clients of the OAuth server'
@@ -176,6 +178,8 @@ export const supabaseAuth = {
   signInWithPasskey: passkeys,
   registerPasskey: passkeys,
   ...Object.fromEntries(['enroll', 'challenge', 'verify', 'unenroll', 'challengeAndVerify'].map((m) => [`mfa.${m}`, totpFactors])),
+  ...Object.fromEntries(['register', 'authenticate'].map((m) => [`mfa.webauthn.${m}`, keys])),
+  ...Object.fromEntries(['enroll', 'challenge', 'verify'].map((m) => [`mfa.webauthn.${m}`, keySteps])),
   ...Object.fromEntries(['startRegistration', 'verifyRegistration', 'startAuthentication', 'verifyAuthentication'].map((m) => [`passkey.${m}`, passkeySteps])),
   ...Object.fromEntries(['list', 'update', 'delete'].map((m) => [`passkey.${m}`, passkeys])),
   ...Object.fromEntries(['getAuthorizationDetails', 'approveAuthorization', 'listGrants', 'revokeGrant'].map((m) => [`oauth.${m}`, consent])),

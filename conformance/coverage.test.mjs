@@ -55,7 +55,7 @@ function methodsOf(client) {
   const hidden = ['constructor', 'jwks', 'jwks_cached_at', 'isThrowOnErrorEnabled', 'fetchJwk', 'fetch', 'logger', 'signInWithEthereum', 'signInWithSolana', 'linkIdentityOAuth', 'linkIdentityIdToken']
   const named = (o) =>
     [...Object.keys(o), ...Object.getOwnPropertyNames(Object.getPrototypeOf(o))].filter((n) => !n.startsWith('_') && !hidden.includes(n) && typeof o[n] === 'function' && !(n in Object.prototype))
-  const parts = { '': client, mfa: client.mfa, passkey: client.passkey, oauth: client.oauth, admin: client.admin }
+  const parts = { '': client, mfa: client.mfa, 'mfa.webauthn': client.mfa.webauthn, passkey: client.passkey, oauth: client.oauth, admin: client.admin }
   for (const part of ['mfa', 'oauth', 'passkey', 'customProviders']) parts[`admin.${part}`] = client.admin[part]
   return new Set(Object.entries(parts).flatMap(([part, o]) => named(o).map((n) => (part ? `${part}.${n}` : n))))
 }
@@ -64,5 +64,5 @@ check(
   methodsOf(new AuthClient({ url: 'http://127.0.0.1:1', autoRefreshToken: false, experimental: { passkey: true } })),
   lists.supabaseAuth,
   'auth-js.test.mjs',
-  (method) => new RegExp(`\\.${method.replace('.', '\\.')}\\(`),
+  (method) => new RegExp(`\\.${method.replaceAll('.', '\\.')}\\(`),
 )

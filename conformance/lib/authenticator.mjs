@@ -67,7 +67,7 @@ export function openAuthenticator({ origin, verifiesUser = true }) {
 
   const ids = (list) => list?.map((c) => ({ ...c, id: Buffer.from(c.id, 'base64url') }))
   return {
-    make, use,
+    make, use, origin,
     /** The same in JSON, with the user's id as text, as SimpleWebAuthn up to 9 has it. */
     create(options) {
       const made = make({
@@ -122,7 +122,7 @@ export function lendPage(t, device) {
   const { create, get } = globalThis.navigator.credentials
   globalThis.PublicKeyCredential = globalThis.window.PublicKeyCredential
   globalThis.document = { visibilityState: 'visible', addEventListener() {} }
-  Object.assign(globalThis.window, { addEventListener() {}, location: { ...globalThis.window.location, hostname: 'localhost' } })
+  Object.assign(globalThis.window, { addEventListener() {}, location: { ...globalThis.window.location, hostname: 'localhost', origin: device.origin } })
   const made = (answer) => Object.assign(new globalThis.PublicKeyCredential(), answer)
   globalThis.navigator.credentials = { create: async (o) => made(await create(o)), get: async (o) => made(await get(o)) }
   t.after(() => {
