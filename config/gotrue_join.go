@@ -18,7 +18,11 @@ import (
 	"unicode/utf8"
 )
 
-const otpLength = "AUTH_OTP_LENGTH"
+const (
+	otpLength  = "AUTH_OTP_LENGTH"
+	verifyKeys = "AUTH_JWT_VERIFY_KEYS"
+	leastBytes = 32 // of a key of HS256 (RFC 7518, 3.2)
+)
 
 // join is a setting that several variables of theirs make together.
 type join struct {
@@ -30,6 +34,7 @@ type join struct {
 func joins() []join {
 	return []join{
 		{jwtSecret, []string{"JWT_SECRET", "JWT_KEYS", "JWT_AUD", "JWT_ISSUER", "JWT_KEY_ID", "JWT_VALID_METHODS"}, jwtOf},
+		{verifyKeys, []string{"JWT_KEYS", "JWT_SECRET", "JWT_KEY_ID", "JWT_VALID_METHODS"}, olderKeys},
 		{"AUTH_SMTP_SENDER", []string{"SMTP_ADMIN_EMAIL", "SMTP_SENDER_NAME"}, func(said map[string]string) (string, string, error) {
 			return sender(said["SMTP_ADMIN_EMAIL"], said["SMTP_SENDER_NAME"]), "", nil
 		}},
@@ -161,13 +166,13 @@ func jwtOf(said map[string]string) (string, string, error) {
 			object[member] = said[name]
 		}
 	}
-	note := ""
 	switch {
 	case said["JWT_KEYS"] != "":
-		var err error
-		if note, err = signingKey(said["JWT_KEYS"], object); err != nil {
+		if err := signingKey(said["JWT_KEYS"], object); err != nil {
 			return "", "", err
 		}
+	case len(said["JWT_SECRET"]) < leastBytes && said["JWT_SECRET"] != "":
+		return "", "", fmt.Errorf("has %d bytes, and HS256 needs at least %d: whoever sees one token could find it out by guessing, and make tokens of anybody; make one with: openssl rand -hex 32", len(said["JWT_SECRET"]), leastBytes)
 	case said["JWT_SECRET"] != "":
 		object["type"], object["key"] = "HS256", said["JWT_SECRET"]
 	default:
@@ -179,7 +184,32 @@ func jwtOf(said map[string]string) (string, string, error) {
 		}
 	}
 	text, err := json.Marshal(object)
-	return string(text), note, err
+	return string(text), "", err
+}
+
+// olderKeys are the keys that do not sign, as public keys where they are: whose tokens are good is not who may make some.
+func olderKeys(said map[string]string) (string, string, error) {
+	var keys []jwk
+	if said["JWT_KEYS"] == "" || json.Unmarshal([]byte(said["JWT_KEYS"]), &keys) != nil {
+		return "", "", nil // what is wrong with them is said where the one that signs is read
+	}
+	methods := splitList(said["JWT_VALID_METHODS"])
+	var older []map[string]string
+	shared := slices.Contains(methods, "HS256")
+	for _, k := range keys {
+		shared = shared || len(methods) == 0 && k.Alg == "HS256"
+		if !slices.Contains(k.KeyOps, "sign") && (len(methods) == 0 || k.Alg == "" || slices.Contains(methods, k.Alg)) {
+			older = append(older, map[string]string{"kty": k.Kty, "kid": k.Kid, "alg": k.Alg, "crv": k.Crv, "k": k.K, "n": k.N, "e": k.E, "x": k.X, "y": k.Y})
+		}
+	}
+	if secret := said["JWT_SECRET"]; secret != "" && shared {
+		older = append(older, map[string]string{"kty": "oct", "alg": "HS256", "kid": said["JWT_KEY_ID"], "k": base64.RawURLEncoding.EncodeToString([]byte(secret))})
+	}
+	if len(older) == 0 {
+		return "", "", nil
+	}
+	text, err := json.Marshal(older)
+	return string(text), "", err
 }
 
 // jwk is a key as RFC 7517 has it.
@@ -192,10 +222,10 @@ type jwk struct {
 }
 
 // signingKey puts the one key that signs into the object. No error repeats a key.
-func signingKey(text string, object map[string]any) (note string, err error) {
+func signingKey(text string, object map[string]any) error {
 	var keys []jwk
 	if err := json.Unmarshal([]byte(text), &keys); err != nil {
-		return "", errors.New("must be a JSON array of keys (JWK)")
+		return errors.New("must be a JSON array of keys (JWK)")
 	}
 	var signs []jwk
 	for _, k := range keys {
@@ -204,14 +234,11 @@ func signingKey(text string, object map[string]any) (note string, err error) {
 		}
 	}
 	if len(signs) != 1 {
-		return "", fmt.Errorf("has %d keys with sign in key_ops, and must have exactly one", len(signs))
+		return fmt.Errorf("has %d keys with sign in key_ops, and must have exactly one", len(signs))
 	}
 	k := signs[0]
 	if k.KMS != "" {
-		return "", errors.New("has a key that is kept by AWS KMS (aws:kms:arn), which cannot sign here")
-	}
-	if len(keys) > 1 {
-		note = "only the key that signs is taken: tokens that the others signed are not accepted, and clients refresh theirs"
+		return errors.New("has a key that is kept by AWS KMS (aws:kms:arn), which cannot sign here")
 	}
 	delete(object, "kid")
 	if k.Kid != "" {
@@ -220,22 +247,22 @@ func signingKey(text string, object map[string]any) (note string, err error) {
 	if k.Kty == "oct" {
 		secret, err := base64.RawURLEncoding.DecodeString(k.K)
 		if err != nil || !utf8.Valid(secret) {
-			return "", errors.New("has a shared key (oct) whose bytes are no text, which Hasura could not be told")
+			return errors.New("has a shared key (oct) whose bytes are no text, which Hasura could not be told")
 		}
 		object["type"], object["key"] = cmp.Or(k.Alg, "HS256"), string(secret)
-		return note, nil
+		return nil
 	}
 	private, alg, err := k.private()
 	if err != nil {
-		return "", err
+		return err
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		return "", errors.New("has a key that cannot be written as PKCS #8")
+		return errors.New("has a key that cannot be written as PKCS #8")
 	}
 	object["type"] = cmp.Or(k.Alg, alg)
 	object["signing_key"] = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	return note, nil
+	return nil
 }
 
 var errBadKey = errors.New("has a key that signs and cannot be read: its private members are missing, or are not base64url")

@@ -47,12 +47,12 @@ func theirServer() []theirs {
 // theirTokens are what signs tokens and seals secrets.
 func theirTokens() []theirs {
 	return []theirs{
-		partOf("JWT_SECRET", jwtSecret, "the key of HS256"),
-		partOf("JWT_KEYS", jwtSecret, "the key that signs; what only verifies is a notice, and AWS KMS an error"),
+		partOf("JWT_SECRET", jwtSecret, "the key of HS256; one of less than 32 bytes is an error"),
+		partOf("JWT_KEYS", jwtSecret, "the key that signs; those that only verify are `AUTH_JWT_VERIFY_KEYS`, with `GOTRUE_JWT_SECRET` where HS256 is among the methods. AWS KMS is an error"),
 		partOf("JWT_AUD", jwtSecret, "the member `audience`; unset, tokens say `authenticated`"),
 		partOf("JWT_ISSUER", jwtSecret, "the member `issuer`; unset, tokens say `hasura-auth`"),
 		partOf("JWT_KEY_ID", jwtSecret, "the member `kid`"),
-		partOf("JWT_VALID_METHODS", jwtSecret, "an error where it leaves out the algorithm of the key; there is no other"),
+		partOf("JWT_VALID_METHODS", jwtSecret, "an error where it leaves out the algorithm of the key that signs; keys that verify by one that it leaves out do not count"),
 		is("JWT_EXP", "AUTH_ACCESS_TOKEN_EXPIRES_IN", unlessZero, ""),
 		judged("JWT_DEFAULT_GROUP_NAME", unless("without effect: the role in the tokens of users is authenticated", "authenticated"), "the role is always `authenticated`"),
 		vain("JWT_ADMIN_GROUP_NAME", "no command makes users with another role"),

@@ -205,9 +205,10 @@ func TestNamesOfBothThatDisagree(t *testing.T) {
 func TestValuesOfGoTrueThatCannotBe(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
-		"GOTRUE_DB_DRIVER=mysql": `"mysql" is not the database there is; right: postgres, postgresql or pgx`,
-		"DB_NAMESPACE=public":    `"public" is not the schema there is: Postern's tables are in the schema auth, as those of Hasura Auth and Supabase are; right: auth`,
-		`GOTRUE_JWT_KEYS=[]`:     `has 0 keys with sign in key_ops, and must have exactly one`,
+		"GOTRUE_DB_DRIVER=mysql":   `"mysql" is not the database there is; right: postgres, postgresql or pgx`,
+		"DB_NAMESPACE=public":      `"public" is not the schema there is: Postern's tables are in the schema auth, as those of Hasura Auth and Supabase are; right: auth`,
+		"GOTRUE_JWT_SECRET=s3cret": `has 6 bytes, and HS256 needs at least 32: whoever sees one token could find it out by guessing, and make tokens of anybody; make one with: openssl rand -hex 32`,
+		`GOTRUE_JWT_KEYS=[]`:       `has 0 keys with sign in key_ops, and must have exactly one`,
 		`GOTRUE_JWT_KEYS=[{"kty":"RSA","key_ops":["sign"],"aws:kms:arn":"arn:x"}]`: `has a key that is kept by AWS KMS (aws:kms:arn), which cannot sign here`,
 		`GOTRUE_JWT_KEYS=[{"kty":"EC","crv":"P-256","key_ops":["sign"]}]`:          `has a key that signs and cannot be read: its private members are missing, or are not base64url`,
 		"GOTRUE_JWT_VALID_METHODS=RS256":                                           `signs by HS256, which GOTRUE_JWT_VALID_METHODS leaves out`,
@@ -276,15 +277,32 @@ func TestKeysOfGoTrueSign(t *testing.T) {
 		t.Run(alg, func(t *testing.T) {
 			t.Parallel()
 			env := gotrueAlone()
-			env["GOTRUE_JWT_KEYS"] = fmt.Sprintf(`[%s,{"kty":"EC","crv":"P-256","kid":"old","key_ops":["verify"],"x":"a","y":"b"}]`, key)
+			env["GOTRUE_JWT_KEYS"] = fmt.Sprintf(`[%s,%s]`, key, olderKey)
 			c, report := Load(Source{Env: env, ReadFile: files{}.read})
-			if !report.OK() || !strings.Contains(c.Tokens.JWTSecret.String(), alg) {
-				t.Fatalf("%s, want %s; report:\n%s", c.Tokens.JWTSecret, alg, report)
-			}
-			if got := lines(report.Warnings); len(got) != 1 || !strings.Contains(got[0], "only the key that signs is taken") {
-				t.Errorf("warnings: %q", got)
+			if !report.OK() || len(report.Warnings) > 0 || !strings.Contains(c.Tokens.JWTSecret.String(), alg) || c.Tokens.VerifyKeys.String() != "[1 hidden keys]" {
+				t.Fatalf("%s, want %s, and %s; report:\n%s", c.Tokens.JWTSecret, alg, c.Tokens.VerifyKeys, report)
 			}
 		})
+	}
+}
+
+// olderKey is of a pair that signs no more; the private member of the example of RFC 7517 is left in.
+const olderKey = `{"kty":"EC","crv":"P-256","kid":"old","alg":"ES256","key_ops":["verify"],"x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}`
+
+// Which of GoTrue's keys verify beside the one that signs.
+func TestOlderKeysOfGoTrue(t *testing.T) {
+	t.Parallel()
+	signs := `{"kty":"OKP","crv":"Ed25519","kid":"o","alg":"EdDSA","key_ops":["sign","verify"],"d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`
+	for methods, want := range map[string]string{"": "[1 hidden keys]", "EdDSA": "", "EdDSA,HS256": "[1 hidden keys]", "EdDSA,ES256,HS256": "[2 hidden keys]"} {
+		env := gotrueAlone()
+		env["GOTRUE_JWT_KEYS"], env["GOTRUE_JWT_VALID_METHODS"] = "["+signs+","+olderKey+"]", methods
+		c, report := Load(Source{Env: env, ReadFile: files{}.read})
+		if got := c.Tokens.VerifyKeys.String(); !report.OK() || got != want {
+			t.Errorf("%s: %s, want %s; report:\n%s", methods, got, want, report)
+		}
+		if text, _, _ := olderKeys(map[string]string{"JWT_KEYS": env["GOTRUE_JWT_KEYS"]}); strings.Contains(text, "870MB6") {
+			t.Error("a private key is taken along")
+		}
 	}
 }
 

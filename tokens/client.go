@@ -72,7 +72,7 @@ func (s *Signer) VerifyClient(token string, issuers []string, now time.Time) (Cl
 }
 
 func (s *Signer) readClient(token string, issuers []string, now time.Time) (c ClientClaims, err error) {
-	payload, err := open(token, clientType, s.s.alg, s.readKey)
+	payload, err := s.open(token, clientType)
 	if err != nil {
 		return c, err
 	}

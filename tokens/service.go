@@ -36,7 +36,7 @@ func (s *Signer) VerifyService(token string, now time.Time) (Service, error) {
 }
 
 func (s *Signer) readService(token string, now time.Time) (key Service, err error) {
-	payload, err := open(token, "JWT", s.s.alg, s.readKey)
+	payload, err := s.open(token, "JWT")
 	if err != nil {
 		return key, err
 	}

@@ -62,7 +62,8 @@ type Signer struct {
 	header  string // first part of every access token
 	clients string // the same of those that clients of the OAuth server have
 	jwks    []byte
-	purpose Secret // whence the keys of other purposes are derived
+	others  []verifyKey // that only verify
+	purpose Secret      // whence the keys of other purposes are derived
 
 	oldSpelling bool // claimAnonymous is there in its old spelling too
 	bare        bool // access tokens have no claims of Hasura
@@ -85,11 +86,12 @@ func NewSigner(secret Secret, options ...Option) (*Signer, error) {
 	if secret.IsZero() {
 		return nil, errNotSet
 	}
-	s := &Signer{s: secret.s, signKey: secret.s.hmac, readKey: secret.s.hmac, jwks: []byte(`{"keys":[]}`), purpose: secret}
+	s := &Signer{s: secret.s, signKey: secret.s.hmac, readKey: secret.s.hmac, purpose: secret}
 	for _, o := range options {
 		o(s)
 	}
 	kid := secret.s.kid
+	var own []jwk
 	if secret.s.alg.family != hmacKeys {
 		s.signKey, s.readKey = secret.s.private, secret.s.public
 		key, err := newJWK(secret.s.public)
@@ -102,11 +104,12 @@ func NewSigner(secret Secret, options ...Option) (*Signer, error) {
 			}
 		}
 		key.Kid, key.Alg, key.Use = kid, secret.s.alg.method.Alg(), "sig"
-		if s.jwks, err = json.Marshal(map[string][]jwk{"keys": {key}}); err != nil {
-			return nil, err
-		}
+		own = []jwk{key}
 	}
 	var err error
+	if s.jwks, err = s.published(own); err != nil {
+		return nil, err
+	}
 	if s.header, err = headerPart(secret.s.alg.method.Alg(), kid, "JWT"); err != nil {
 		return nil, err
 	}

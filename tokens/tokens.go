@@ -15,6 +15,7 @@ import (
 // Settings are the variables that say how tokens are signed and what seals secrets at rest.
 type Settings struct {
 	JWTSecret              Secret        `env:"HASURA_GRAPHQL_JWT_SECRET" secret:"true" doc:"The JSON object Hasura has under the same name: type, key, and for key pairs signing_key. Print a fresh one with: postern keys secret."`
+	VerifyKeys             VerifyKeys    `env:"AUTH_JWT_VERIFY_KEYS" secret:"true" doc:"Keys that do not sign and whose tokens are good all the same, while one key takes the place of another: a JSON array of keys (JWK), of which the public ones are in /.well-known/jwks.json. Service keys that they signed are good, too. Hasura takes such tokens only where it fetches its keys from there (jwk_url)."`
 	AccessTokenLife        time.Duration `env:"AUTH_ACCESS_TOKEN_EXPIRES_IN" unit:"s" default:"900" gotrue:"3600" doc:"How long an access token lives."`
 	Dialects               []string      `env:"AUTH_JWT_DIALECTS" oneof:"hasura supabase" doc:"Whose claims access tokens have, whichever API gives them: those of Hasura, those of Supabase, or both (hasura,supabase), so that one token serves both engines. Unset, they have Hasura's, and at /auth/v1 Supabase's beside."`
 	EncryptionKey          string        `env:"AUTH_ENCRYPTION_KEY" secret:"true" doc:"Seals what must be read back later: 64 hexadecimal digits. Unset, it is derived from the JWT secret."`
@@ -32,7 +33,7 @@ func (s Settings) SaysSupabase() bool { return slices.Contains(s.Dialects, "supa
 
 // NewSigner readies the secret for signing, in the words that the settings want.
 func (s Settings) NewSigner() (*Signer, error) {
-	return NewSigner(s.JWTSecret, WithOldSpelling(s.OldAnonymousClaim), WithoutHasura(!s.SaysHasura()))
+	return NewSigner(s.JWTSecret, WithOldSpelling(s.OldAnonymousClaim), WithoutHasura(!s.SaysHasura()), WithVerifyKeys(s.VerifyKeys))
 }
 
 // Check reports what a single field cannot know.
