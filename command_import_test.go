@@ -86,13 +86,16 @@ func (m *moving) counted(t testing.TB) (n int) {
 }
 
 // post asks one of the doors.
-func (m *moving) post(t testing.TB, path, body string) (int, map[string]any) {
+func (m *moving) post(t testing.TB, path, body string, header ...string) (int, map[string]any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, strings.TrimSuffix(m.URL, "/v1")+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	resp, err := m.Client().Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -152,6 +155,8 @@ func TestMovingFromSupabase(t *testing.T) {
 	m.exec(t, `insert into auth.identities (user_id, provider, provider_id, identity_data, created_at, updated_at) values
 		($1::uuid, 'email', $1::uuid::text, '{"email":"ann@example.com"}', '2024-01-02 03:04:05.679+00', now()),
 		($1::uuid, 'github', '4711', '{"sub":"4711","email":"ann@users.example.com","email_verified":true,"user_name":"ann"}', '2024-06-01+00', now()),
+		($1::uuid, 'slack_oidc', 'U1', '{"sub":"U1"}', '2024-06-02+00', now()), ($1::uuid, 'slack', 'U1', '{"sub":"U1"}', '2024-06-03+00', now()),
+		($1::uuid, 'linkedin_oidc', 'L1', '{"sub":"L1"}', '2024-06-04+00', now()),
 		($2, 'google', '123', '{"sub":"123","email":"goo@example.com","email_verified":true,"name":"Goo"}', '2024-01-02 03:04:05.7+00', now())`, m.ids["ann"], m.ids["google"])
 	m.exec(t, `insert into auth.mfa_factors (user_id, friendly_name, factor_type, status, secret, created_at, updated_at, last_challenged_at) values
 		($1, 'old', 'totp', 'verified', 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', '2024-01-01+00', now(), '2024-01-01+00'),
@@ -164,7 +169,7 @@ func TestMovingFromSupabase(t *testing.T) {
 
 	before := m.counted(t)
 	report := m.run(t)
-	if report.Code != exitError || m.counted(t) != before || !strings.Contains(report.Stdout, "10 would be imported: 6 with a password, 1 with an authenticator app, 1 guests, 1 deleted ones; 2 accounts") {
+	if report.Code != exitError || m.counted(t) != before || !strings.Contains(report.Stdout, "10 would be imported: 6 with a password, 1 with an authenticator app, 1 guests, 1 deleted ones; 4 accounts") {
 		t.Errorf("looking: exit code %d, %d rows became %d\n%s%s", report.Code, before, m.counted(t), report.Stdout, report.Stderr)
 	}
 	for name, why := range refused {
@@ -209,7 +214,7 @@ func (m *moving) signIn(t *testing.T) {
 			}
 			want := map[string]any{
 				"email": "ann@example.com", "created_at": "2024-01-02T03:04:05.678901Z", "email_confirmed_at": "2024-01-03T00:00:00Z",
-				"app_metadata": map[string]any{"provider": "email", "providers": []any{"email", "github"}, "plan": "gold", "big": 12345678901234567890.0},
+				"app_metadata": map[string]any{"provider": "email", "providers": []any{"email", "github", "slack", "linkedin"}, "plan": "gold", "big": 12345678901234567890.0},
 				"user_metadata": map[string]any{
 					"sub": m.ids["ann"], "email": "ann@example.com", "email_verified": true, "phone_verified": false, "full_name": "Ann", "avatar_url": "https://example.com/a.png",
 				},
@@ -249,6 +254,8 @@ func (m *moving) signIn(t *testing.T) {
 	if status != 200 || said["session"] == nil {
 		t.Errorf("tom's code: %d %v", status, said)
 	}
+	m.Clock.Advance(time.Minute) // a code counts once
+	m.raise(t, secret)
 	var rest []string
 	rows, _ := m.Store.Pool().Query(t.Context(), `select concat_ws(' ', u.phone_number, u.phone_number_verified, u.is_anonymous, u.default_role, u.disabled, u.deleted_at is not null, u.email, u.display_name, u.metadata)
 		from auth.users u where id = any($1) order by 1`, []string{m.ids["phone"], m.ids["guest"], m.ids["gone"]})
@@ -260,6 +267,26 @@ func (m *moving) signIn(t *testing.T) {
 	slices.Sort(rest)
 	if diff := cmp.Diff(want, rest); diff != "" {
 		t.Errorf("the others (-want +got):\n%s", diff)
+	}
+}
+
+// raise has tom prove their authenticator app at GoTrue's door.
+func (m *moving) raise(t *testing.T, secret totp.Secret) {
+	t.Helper()
+	status, said := m.post(t, "/auth/v1/token?grant_type=password", `{"email":"tom@example.com","password":"`+movedPassword+`"}`)
+	user, _ := said["user"].(map[string]any)
+	factors, _ := user["factors"].([]any)
+	if status != 200 || len(factors) != 1 {
+		t.Fatalf("tom at GoTrue's door: %d %v", status, said)
+	}
+	token, path := fmt.Sprint("Bearer ", said["access_token"]), fmt.Sprint("/auth/v1/factors/", factors[0].(map[string]any)["id"])
+	_, challenge := m.post(t, path+"/challenge", `{}`, "Authorization", token)
+	code, err := totp.At(secret, totp.Step(m.Clock.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, said := m.post(t, path+"/verify", fmt.Sprintf(`{"challenge_id":%q,"code":%q}`, challenge["id"], code), "Authorization", token); status != 200 {
+		t.Errorf("tom's code at GoTrue's door: %d %v", status, said)
 	}
 }
 

@@ -55,8 +55,8 @@ func theirProviders() []theirs {
 		is("EXTERNAL_ANONYMOUS_USERS_ENABLED", "AUTH_ANONYMOUS_USERS_ENABLED", nil, ""),
 		is("EXTERNAL_IOS_BUNDLE_ID", "AUTH_PROVIDER_APPLE_AUDIENCE", nil, ""),
 		vain("EXTERNAL_ALLOWED_ID_TOKEN_ISSUERS", "ID tokens are taken of the providers that are set up"),
-		vain("EXTERNAL_REDIRECTURL", "who comes back from a provider goes where the request asked to, as far as that is allowed"),
-		vain("EXTERNAL_FLOW_STATE_EXPIRY_DURATION", "a sign-in at a provider may take as long as at every door"),
+		vain("EXTERNAL_REDIRECTURL", "who comes back from a provider goes where the request asked to, as far as GOTRUE_URI_ALLOW_LIST allows that, else to GOTRUE_SITE_URL"),
+		vain("EXTERNAL_FLOW_STATE_EXPIRY_DURATION", "a sign-in at a provider may take ten minutes, at every door"),
 		vain("EXTERNAL_OIDC_PROVIDER_CACHE_TTL", "what providers publish is kept as long as they say"),
 		absent("EXTERNAL_WEB3_SOLANA_ENABLED", web3), absent("EXTERNAL_WEB3_ETHEREUM_ENABLED", web3),
 		vain("EXTERNAL_WEB3_SOLANA_MAXIMUM_VALIDITY_DURATION", web3), vain("EXTERNAL_WEB3_ETHEREUM_MAXIMUM_VALIDITY_DURATION", web3),
@@ -103,8 +103,8 @@ func rowsOfProvider(stem, ours, past string, base []part, instead []string) []th
 		rows,
 		is(name("REDIRECT_URI"), variable("REDIRECT_URI"), nil, ""),
 		vain(name("API_URL"), "GoTrue hardly reads it either"),
-		absent(name("SKIP_NONCE_CHECK"), "a nonce in an ID token is always checked"),
-		absent(name("EMAIL_OPTIONAL"), "whether an account needs an address does not depend on the provider"),
+		absent(name("SKIP_NONCE_CHECK"), "a nonce in an ID token is always checked, since the token of another sign-in would do without; an ID token without one needs none"),
+		absent(name("EMAIL_OPTIONAL"), "an account from a provider never needs an address"),
 	)
 }
 

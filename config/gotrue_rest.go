@@ -40,7 +40,7 @@ func theirRest() []theirs {
 		is("OAUTH_SERVER_ENABLED", "AUTH_OAUTH2_PROVIDER_ENABLED", nil, ""),
 		is("OAUTH_SERVER_ALLOW_DYNAMIC_REGISTRATION", "AUTH_GOTRUE_OAUTH_DYNAMIC_REGISTRATION", nil, ""),
 		is("OAUTH_SERVER_AUTHORIZATION_PATH", "AUTH_GOTRUE_OAUTH_AUTHORIZATION_PATH", nil, ""),
-		vain("OAUTH_SERVER_AUTHORIZATION_TTL", "a request waits ten minutes for its user"),
+		is("OAUTH_SERVER_AUTHORIZATION_TTL", "AUTH_GOTRUE_OAUTH_AUTHORIZATION_TTL", between(time.Minute, time.Hour), "from a minute to an hour"),
 		is("OAUTH_SERVER_DEFAULT_SCOPE", "AUTH_GOTRUE_OAUTH_DEFAULT_SCOPE", nil, ""),
 
 		known("LOG_LEVEL", is("LOG_LEVEL", "AUTH_DEBUG", logLevel, "debug turns it on; what is above info does not make the log shorter")),

@@ -139,7 +139,7 @@ func Open(s Settings, defaultLocale string, now func() time.Time) (*Mailer, erro
 	m.Transport = &SMTP{
 		Host: s.Host, Port: s.Port, User: s.User, Pass: s.Pass, AuthMethod: s.AuthMethod,
 		Sender: sender, Implicit: s.Secure, StartTLS: s.TLS, Helo: s.Helo, Timeout: s.Timeout,
-		SMTPAPI: s.SMTPAPI,
+		SMTPAPI: s.SMTPAPI, Extra: s.Headers,
 	}
 	return m, nil
 }

@@ -22,6 +22,7 @@ type Settings struct {
 	AuthMethod string        `env:"AUTH_SMTP_AUTH_METHOD" default:"PLAIN" oneof:"PLAIN LOGIN CRAM-MD5" doc:"How to authenticate at the mail server."`
 	Helo       string        `env:"AUTH_SMTP_HELO" default:"postern" doc:"Name that Postern gives the mail server in its greeting."`
 	Timeout    time.Duration `env:"AUTH_SMTP_TIMEOUT" default:"10s" min:"1s" max:"5m" doc:"Time limit for handing over one mail, from dialling to the server's last answer."`
+	Headers    ExtraHeaders  `env:"AUTH_SMTP_HEADERS" doc:"Further headers of every mail, as a JSON object of names that begin with X- or List-, each with a list of values: {\"X-Campaign\": [\"auth\"]}. $messageType in a value is the name of the mail's template. Postmark's API gets none."`
 	SMTPAPI    string        `env:"AUTH_SMTP_X_SMTPAPI_HEADER" doc:"Value of the header X-SMTPAPI (SendGrid) of every mail. Empty means no such header."`
 
 	TemplatesPath string `env:"AUTH_EMAIL_TEMPLATES_PATH" default:"/app/email-templates" doc:"Folder whose templates replace the built-in ones, as locale/template/file. Edits count at the next mail. It need not exist."`

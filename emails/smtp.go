@@ -29,6 +29,7 @@ type SMTP struct {
 	Helo       string        // empty means "postern"
 	Timeout    time.Duration // of one mail, from dialling to the last answer; zero means ten seconds
 	SMTPAPI    string
+	Extra      ExtraHeaders
 	TLSConfig  *tls.Config // nil means the system's roots
 	// Dial opens the connection, for a proxy on the way; nil dials directly.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -216,6 +217,9 @@ func (s *SMTP) message(m Outgoing) (*mail.Msg, error) {
 	msg.SetGenHeaderPreformatted(mail.HeaderSubject, headerValue("Subject", cleanLine(m.Subject)))
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no holiday notices, please
 	for name, v := range headers(m, s.SMTPAPI) {
+		msg.SetGenHeaderPreformatted(mail.Header(name), v)
+	}
+	for name, v := range s.Extra.of(m.Template) {
 		msg.SetGenHeaderPreformatted(mail.Header(name), v)
 	}
 	msg.SetBodyString(mail.TypeTextPlain, m.Text)

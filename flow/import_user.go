@@ -2,6 +2,7 @@ package flow
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -187,6 +188,11 @@ func (c *newcomerFrom) known() error {
 		if err != nil {
 			return err
 		}
+		if slices.ContainsFunc(c.is.Identities, func(had store.ImportedIdentity) bool {
+			return had.Provider == one.Provider && had.Subject == one.Subject
+		}) {
+			continue // one account, known there by the provider's older and newer way in
+		}
 		switch born := c.is.CreatedAt; {
 		case own && !one.CreatedAt.After(born):
 			one.CreatedAt = born.Add(time.Microsecond)
@@ -198,13 +204,16 @@ func (c *newcomerFrom) known() error {
 	return nil
 }
 
+// providerNames are the providers that have another name here: of both ways in that these two had, the one that is left.
+var providerNames = map[string]string{"linkedin_oidc": "linkedin", "slack_oidc": "slack"}
+
 func identityOf(i store.SupabaseIdentity, u store.SupabaseUser) (one store.ImportedIdentity, err error) {
 	said, err := objectOf(i.Data)
 	if err != nil {
 		return one, fmt.Errorf("identity_data of the account at %s %w", i.Provider, err)
 	}
 	one = store.ImportedIdentity{
-		ID: i.ID, Provider: i.Provider, Subject: i.Subject, Profile: i.Data, CreatedAt: i.CreatedAt.Time, UpdatedAt: i.UpdatedAt.Time, SignedInAt: someTime(i.LastSignInAt.Time),
+		ID: i.ID, Provider: cmp.Or(providerNames[i.Provider], i.Provider), Subject: i.Subject, Profile: i.Data, CreatedAt: i.CreatedAt.Time, UpdatedAt: i.UpdatedAt.Time, SignedInAt: someTime(i.LastSignInAt.Time),
 	}
 	if i.Subject == "" { // an older version, in which the one was the other
 		one.ID, one.Subject = tokens.NewUUID(), i.ID

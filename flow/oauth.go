@@ -49,9 +49,11 @@ type OAuth struct {
 	// About is what a client learns of a user by scopes.
 	About            func(u auth.User, scopes []string) map[string]any
 	RefreshTokenLife time.Duration
+	RequestLife      time.Duration // how long a request waits for its user; 0 is ten minutes
 }
 
-// What is asked and what is answered live for minutes.
+// oauthRequestLife is how long a request waits for its user where nothing else is said, and oauthCodeLife is how long an answer waits for its
+// client.
 const (
 	oauthRequestLife = 10 * time.Minute
 	oauthCodeLife    = 5 * time.Minute

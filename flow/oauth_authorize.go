@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -87,7 +88,7 @@ func (f *OAuth) Authorize(ctx context.Context, in OAuthAsk) (OAuthAsked, error) 
 	}
 	err = f.Store.AddFreeTicket(ctx, store.Ticket{
 		ID: tokens.NewUUID(), Purpose: auth.OAuthRequest, SecretHash: tokens.HashSecret(id), Challenge: in.Challenge,
-		Payload: payload, CreatedAt: now, ExpiresAt: now.Add(oauthRequestLife),
+		Payload: payload, CreatedAt: now, ExpiresAt: now.Add(cmp.Or(f.RequestLife, oauthRequestLife)),
 	})
 	if err != nil {
 		return refuse(err)

@@ -86,7 +86,7 @@ func oauthBehind(c *config.Config, kit flow.Kit, base string) *flow.OAuth {
 	return &flow.OAuth{
 		Kit: kit, Clients: &flow.OAuthClients{Kit: kit}, Issuer: base, Page: strings.TrimRight(kit.Policy.ClientURL, "/") + c.GoTrue.OAuthPath,
 		Parameter: "authorization_id", Scopes: gotrue.OAuthScopes(), DefaultScopes: strings.Fields(c.GoTrue.OAuthDefaultScope), Speaks: true, Remembers: true,
-		About: gotrue.ClaimsOf, RefreshTokenLife: c.AsGoTrue.OAuth.RefreshTokenLife,
+		About: gotrue.ClaimsOf, RefreshTokenLife: c.AsGoTrue.OAuth.RefreshTokenLife, RequestLife: c.GoTrue.OAuthRequestLife,
 	}
 }
 

@@ -32,10 +32,11 @@ type Settings struct {
 	PathRecovery     string `env:"AUTH_GOTRUE_MAIL_PATH_RECOVERY" doc:"The same for links that sign in or lead to another password."`
 	PathEmailChange  string `env:"AUTH_GOTRUE_MAIL_PATH_EMAIL_CHANGE" doc:"The same for links that confirm another address."`
 
-	SecureEmail       bool   `env:"AUTH_GOTRUE_SECURE_EMAIL_CHANGE_ENABLED" default:"true" doc:"A change of address is confirmed at the current address, too, where somebody has confirmed that. It counts at every API as soon as this one is there."`
-	OAuthPath         string `env:"AUTH_GOTRUE_OAUTH_AUTHORIZATION_PATH" default:"/oauth/consent" doc:"Page of the application, below AUTH_CLIENT_URL, that asks users whether they let a client of the OAuth server in (AUTH_OAUTH2_PROVIDER_ENABLED); it gets authorization_id."`
-	OAuthDefaultScope string `env:"AUTH_GOTRUE_OAUTH_DEFAULT_SCOPE" default:"email" doc:"Scopes, with blanks between them, of clients of the OAuth server that ask for none at this API."`
-	OAuthRegistration bool   `env:"AUTH_GOTRUE_OAUTH_DYNAMIC_REGISTRATION" default:"false" doc:"Let clients of the OAuth server register themselves at this API (/oauth/clients/register), whoever they are. Users are asked before any of them learns anything."`
+	SecureEmail       bool          `env:"AUTH_GOTRUE_SECURE_EMAIL_CHANGE_ENABLED" default:"true" doc:"A change of address is confirmed at the current address, too, where somebody has confirmed that. It counts at every API as soon as this one is there."`
+	OAuthPath         string        `env:"AUTH_GOTRUE_OAUTH_AUTHORIZATION_PATH" default:"/oauth/consent" doc:"Page of the application, below AUTH_CLIENT_URL, that asks users whether they let a client of the OAuth server in (AUTH_OAUTH2_PROVIDER_ENABLED); it gets authorization_id."`
+	OAuthDefaultScope string        `env:"AUTH_GOTRUE_OAUTH_DEFAULT_SCOPE" default:"email" doc:"Scopes, with blanks between them, of clients of the OAuth server that ask for none at this API."`
+	OAuthRequestLife  time.Duration `env:"AUTH_GOTRUE_OAUTH_AUTHORIZATION_TTL" default:"10m" min:"1m" max:"1h" doc:"How long a request of a client of the OAuth server waits for its user at this API."`
+	OAuthRegistration bool          `env:"AUTH_GOTRUE_OAUTH_DYNAMIC_REGISTRATION" default:"false" doc:"Let clients of the OAuth server register themselves at this API (/oauth/clients/register), whoever they are. Users are asked before any of them learns anything."`
 
 	MailInterval time.Duration `env:"AUTH_GOTRUE_MAIL_INTERVAL" default:"1m" min:"0s" max:"24h" doc:"How long one person must wait between two mails of a kind that they ask this API for, beside AUTH_EMAIL_USER_HOURLY_LIMIT. 0 means not at all."`
 	TextInterval time.Duration `env:"AUTH_GOTRUE_SMS_INTERVAL" default:"1m" min:"0s" max:"24h" doc:"The same between two text messages, beside AUTH_SMS_USER_HOURLY_LIMIT."`
@@ -178,7 +179,9 @@ func (d *Door) signUpBuckets() []server.Bucket {
 }
 
 // Has tells whether a path is one of this door's.
-func Has(path string) bool { return path == Prefix || strings.HasPrefix(path, Prefix+"/") }
+func Has(path string) bool {
+	return path == Prefix || strings.HasPrefix(path, Prefix+"/") || path == oauthMetadata+Prefix
+}
 
 // Below is a request whose path is put below the prefix: GoTrue itself has none.
 func Below(r *http.Request) *http.Request {
@@ -209,6 +212,7 @@ func (d *Door) Routes() http.Handler {
 	for path, methods := range byPath {
 		mux.Handle(Prefix+path, d.Front.Limited(byMethod(methods)))
 	}
+	mux.Handle(oauthMetadata+Prefix, d.Front.Limited(byMethod(map[string]server.Handler{http.MethodGet: d.serving(d.discovery)})))
 	nowhere := d.Front.Limited(func(http.ResponseWriter, *http.Request) error { return auth.NotFound })
 	mux.Handle("/", nowhere)
 	return d.Front.Wrap(withoutSlash(server.Canonical(mux, nowhere)))

@@ -145,7 +145,7 @@ func (d *Door) idTokenGrant(w http.ResponseWriter, r *http.Request) error {
 	case in.Link && !d.Linking:
 		return linkingOff
 	}
-	if in.Provider == "" {
+	if in.Provider = ourName(in.Provider); in.Provider == "" {
 		var known bool
 		if in.Provider, known = d.IssuedBy(in.Issuer, in.ClientID); !known {
 			return auth.Invalid{Field: "issuer", Problem: "and client_id must be those of a provider that is set up here"}

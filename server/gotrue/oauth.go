@@ -22,7 +22,7 @@ func (d *Door) oauthRoutes() []route {
 		{method: "GET", path: "/oauth/userinfo", handle: d.serving(d.oauthUserinfo)},
 		{method: "POST", path: "/oauth/clients/register", handle: d.registerOAuthClient, rate: d.Rates.register()},
 		{method: "GET", path: "/.well-known/openid-configuration", handle: d.serving(d.discovery)},
-		{method: "GET", path: "/.well-known/oauth-authorization-server", handle: d.serving(d.discovery)},
+		{method: "GET", path: oauthMetadata, handle: d.serving(d.discovery)},
 		{method: "GET", path: "/user/oauth/grants", handle: d.serving(d.listGrants)},
 		{method: "DELETE", path: "/user/oauth/grants", handle: d.serving(d.revokeGrant)},
 
@@ -34,6 +34,9 @@ func (d *Door) oauthRoutes() []route {
 		{method: "POST", path: "/admin/oauth/clients/{client_id}/regenerate_secret", handle: d.forOperators(d.newOAuthClientSecret)},
 	}
 }
+
+// oauthMetadata is where clients look for what the server is, behind the path of an issuer and, as RFC 8414, 3.1 has it, before it.
+const oauthMetadata = "/.well-known/oauth-authorization-server"
 
 // serving answers where there is an OAuth server.
 func (d *Door) serving(h server.Handler) server.Handler { return server.Serving(d.OAuth != nil, h) }

@@ -90,6 +90,11 @@ func TestTheOAuthServerTellsOfItself(t *testing.T) {
 	t.Parallel()
 	d := oauthDoor(t, nil)
 	said := d.ok(t, "GET", "/.well-known/openid-configuration", "")
+	resp, before := d.DoAt(t, "GET", d.origin()+"/.well-known/oauth-authorization-server/auth/v1", "") // RFC 8414, 3.1
+	defer resp.Body.Close()
+	if diff := cmp.Diff(said, answer{body: before}.said(t)); diff != "" {
+		t.Errorf("before the path of the issuer (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff(said, d.ok(t, "GET", "/.well-known/oauth-authorization-server", "")); diff != "" {
 		t.Error(diff)
 	}

@@ -54,6 +54,12 @@ const (
 // ours are the parameters that are for this server, and not handed on.
 var ours = []string{"provider", "redirect_to", "scopes", "code_challenge", "code_challenge_method", "invite_token", "skip_http_redirect"}
 
+// otherNames are the providers that clients call otherwise.
+var otherNames = map[string]string{"linkedin_oidc": "linkedin", "slack_oidc": "slack"}
+
+// ourName is a provider by its name here.
+func ourName(provider string) string { return cmp.Or(otherNames[provider], provider) }
+
 // startIn reads the query of a start. What is not known here is the provider's.
 func (d *Door) startIn(r *http.Request) (flow.ProviderStart, error) {
 	q, err := server.Values(r.URL.RawQuery, "query", ours...)
@@ -65,7 +71,7 @@ func (d *Door) startIn(r *http.Request) (flow.ProviderStart, error) {
 	if err := cmp.Or(err, how.check()); err != nil {
 		return flow.ProviderStart{}, err
 	}
-	provider := strings.ToLower(q.Get("provider"))
+	provider := ourName(strings.ToLower(q.Get("provider")))
 	if provider == "" {
 		return flow.ProviderStart{}, auth.Invalid{Field: "provider", Problem: "must be the name of a provider that this server knows"}
 	}

@@ -45,7 +45,7 @@ func (d *Door) settings(w http.ResponseWriter, _ *http.Request) error {
 		SMSProvider: o.SMSProvider, Passkeys: o.Passkeys,
 	}
 	for _, name := range peers {
-		out.External[name] = o.Providers[name]
+		out.External[name] = o.Providers[ourName(name)]
 	}
 	return server.JSON(w, http.StatusOK, out)
 }
