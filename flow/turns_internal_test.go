@@ -15,18 +15,21 @@ func TestWhoHangsUpKeepsTheirTurn(t *testing.T) {
 	leave()
 	refused := error(auth.PasswordTooShort)
 	for name, c := range map[string]struct {
-		ctx  context.Context
+		gone bool
 		err  error
 		want bool
 	}{
-		"sent":     {t.Context(), nil, false},
-		"refused":  {t.Context(), refused, true},
-		"hung up":  {gone, context.Canceled, false},
-		"too late": {gone, refused, false},
+		"sent":     {false, nil, false},
+		"refused":  {false, refused, true},
+		"hung up":  {true, context.Canceled, false},
+		"too late": {true, refused, false},
 	} {
-		given := false
+		given, ctx := false, t.Context()
+		if c.gone {
+			ctx = gone
+		}
 		err := c.err
-		onRefusal(c.ctx, func() error { given = true; return nil })(&err)
+		onRefusal(ctx, func() error { given = true; return nil })(&err)
 		if given != c.want || !errors.Is(err, c.err) {
 			t.Errorf("%s: given back %t, want %t; %v", name, given, c.want, err)
 		}

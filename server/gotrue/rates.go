@@ -19,18 +19,18 @@ func RatesOf(s Settings, l limits.Settings) Rates {
 	return Rates{s}
 }
 
-func (r Rates) verify() server.Rate   { return rate("verify", r.settings.RateVerify, fiveMinutes) }
-func (r Rates) token() server.Rate    { return rate("token", r.settings.RateToken, fiveMinutes) }
+func (r Rates) verify() server.Rate   { return rate("verify", r.settings.RateVerify, usual) }
+func (r Rates) token() server.Rate    { return rate("token", r.settings.RateToken, usual) }
 func (r Rates) guests() server.Rate   { return rate("guests", r.settings.RateGuests, time.Hour) }
-func (r Rates) passkeys() server.Rate { return rate("passkeys", r.settings.RatePasskeys, fiveMinutes) }
-func (r Rates) register() server.Rate { return rate("register", r.settings.RateRegister, fiveMinutes) }
+func (r Rates) passkeys() server.Rate { return rate("passkeys", r.settings.RatePasskeys, usual) }
+func (r Rates) register() server.Rate { return rate("register", r.settings.RateRegister, usual) }
 
 // asking is for requests that may send something: each has a count of its own.
 func (r Rates) asking(what string) server.Rate {
-	return rate("asking:"+what, r.settings.RateOTP, fiveMinutes)
+	return rate("asking:"+what, r.settings.RateOTP, usual)
 }
 
-const fiveMinutes = 5 * time.Minute
+const usual = 5 * time.Minute
 
 // rate lets so many requests pass in any interval. Of less than one it is one in a longer interval.
 func rate(bucket string, n float64, interval time.Duration) server.Rate {
