@@ -191,7 +191,7 @@ func jwtOf(said map[string]string) (string, string, error) {
 func olderKeys(said map[string]string) (string, string, error) {
 	var keys []jwk
 	if said["JWT_KEYS"] == "" || json.Unmarshal([]byte(said["JWT_KEYS"]), &keys) != nil {
-		return "", "", nil // what is wrong with them is said where the one that signs is read
+		return "", "", nil //nolint:nilerr // what is wrong with them is said where the one that signs is read
 	}
 	methods := splitList(said["JWT_VALID_METHODS"])
 	var older []map[string]string

@@ -109,7 +109,7 @@ func TestAPublicKeyIsNoSharedKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{string(pair.s.publicPEM), "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"} {
+	for _, key := range []string{pair.s.publicPEM, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"} {
 		forger, err := NewSigner(secretFrom(t, fmt.Sprintf(`{"type":"HS256","key":%q}`, key)))
 		if err != nil {
 			t.Fatal(err)

@@ -213,10 +213,10 @@ func toWeak(p *auth.WeakPassword) *weak {
 	out := &weak{}
 	for _, reason := range p.Reasons {
 		sentence := refusals[reason].message
-		switch reason {
-		case auth.PasswordTooShort:
+		if reason == auth.PasswordTooShort {
 			sentence = fmt.Sprintf("Password should be at least %d characters.", p.Least)
-		case auth.PasswordTooPlain:
+		}
+		if reason == auth.PasswordTooPlain {
 			sentence = fmt.Sprintf("Password should contain at least one character of each: %s.", strings.Join(p.Kinds, ", "))
 		}
 		sentences, out.Reasons = append(sentences, sentence), append(out.Reasons, reasons[reason])
