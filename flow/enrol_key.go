@@ -14,7 +14,7 @@ import (
 const mostFactors = 10
 
 // ErrFactorName is in the refusal of a factor that has the name of another one of the user.
-var ErrFactorName error = fmt.Errorf("flow: %w", auth.Invalid{Field: "friendly_name", Problem: "must be another than those of the other factors"})
+var ErrFactorName = fmt.Errorf("flow: %w", auth.Invalid{Field: "friendly_name", Problem: "must be another than those of the other factors"})
 
 // FactorsOff refuses second factors of a kind that nobody may have here.
 type FactorsOff struct{ Kind string }
