@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -73,11 +74,11 @@ func Open(s Settings, clientURL string) (*RP, error) {
 // Origins are where passkeys may be used.
 func (rp *RP) Origins() []string { return slices.Clone(rp.origins) }
 
-// Serves tells whether a domain is the one that keys are made for, and whether they may be used at all of some origins. What a
-// client says it is decides nothing: the browser that signs names its origin itself. But a page that is not where its
+// Serves tells whether keys may be used by pages of a host, which is the domain that they are made for or below it, and at all of some
+// origins. What a client says it is decides nothing: the browser that signs names its origin itself. But a page that is not where its
 // operator thinks it is hears so before anybody touches a key.
-func (rp *RP) Serves(id string, origins []string) bool {
-	return id == rp.ID && !slices.ContainsFunc(origins, func(o string) bool { return !slices.Contains(rp.origins, o) })
+func (rp *RP) Serves(host string, origins []string) bool {
+	return (host == rp.ID || strings.HasSuffix(host, "."+rp.ID)) && !slices.ContainsFunc(origins, func(o string) bool { return !slices.Contains(rp.origins, o) })
 }
 
 // Algorithms are the signatures that a new key may make, as COSE numbers them, the best first.

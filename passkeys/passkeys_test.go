@@ -195,7 +195,9 @@ func TestOpen(t *testing.T) {
 	}{
 		{"example.com", nil, true},
 		{"example.com", []string{"https://app.example.com"}, true},
-		{"app.example.com", nil, false},
+		{"app.example.com", nil, true}, // as clients say that are not told of a domain above them
+		{"evilexample.com", nil, false},
+		{"com", nil, false},
 		{"EXAMPLE.com", nil, false},
 		{"", nil, false},
 		{"example.com", []string{"https://evil.example.com"}, false},

@@ -34,7 +34,7 @@ func (p *page) check(rp *passkeys.RP) error {
 	case p == nil || rp == nil:
 		return nil
 	case p.RPID != "" && !rp.Serves(p.RPID, nil):
-		return auth.Invalid{Field: "webauthn.rpId", Problem: "must be the domain that keys are made for here (AUTH_WEBAUTHN_RP_ID)"}
+		return auth.Invalid{Field: "webauthn.rpId", Problem: "must be the domain that keys are made for here (AUTH_WEBAUTHN_RP_ID), or below it"}
 	case !rp.Serves(rp.ID, p.Origins):
 		return auth.Invalid{Field: "webauthn.rpOrigins", Problem: "must be origins where keys may be used (AUTH_WEBAUTHN_RP_ORIGINS)"}
 	}
