@@ -166,15 +166,17 @@ func jwtOf(said map[string]string) (string, string, error) {
 			object[member] = said[name]
 		}
 	}
-	switch {
+	note := ""
+	switch secret := said["JWT_SECRET"]; {
 	case said["JWT_KEYS"] != "":
 		if err := signingKey(said["JWT_KEYS"], object); err != nil {
 			return "", "", err
 		}
-	case len(said["JWT_SECRET"]) < leastBytes && said["JWT_SECRET"] != "":
-		return "", "", fmt.Errorf("has %d bytes, and HS256 needs at least %d: whoever sees one token could find it out by guessing, and make tokens of anybody; make one with: openssl rand -hex 32", len(said["JWT_SECRET"]), leastBytes)
-	case said["JWT_SECRET"] != "":
-		object["type"], object["key"] = "HS256", said["JWT_SECRET"]
+	case secret != "":
+		object["type"], object["key"] = "HS256", secret
+		if len(secret) < leastBytes { // a service that has it goes on, and is told at each start
+			note = fmt.Sprintf("has %d bytes, and HS256 needs at least %d: whoever sees one token could find it out by guessing, and make tokens of anybody; make one with: openssl rand -hex 32", len(secret), leastBytes)
+		}
 	default:
 		return "", "without effect: GOTRUE_JWT_SECRET is not set", nil
 	}
@@ -184,7 +186,7 @@ func jwtOf(said map[string]string) (string, string, error) {
 		}
 	}
 	text, err := json.Marshal(object)
-	return string(text), "", err
+	return string(text), note, err
 }
 
 // olderKeys are the keys that do not sign, as public keys where they are: whose tokens are good is not who may make some.

@@ -47,7 +47,7 @@ func theirServer() []theirs {
 // theirTokens are what signs tokens and seals secrets.
 func theirTokens() []theirs {
 	return []theirs{
-		partOf("JWT_SECRET", jwtSecret, "the key of HS256; one of less than 32 bytes is an error"),
+		partOf("JWT_SECRET", jwtSecret, "the key of HS256; one of less than 32 bytes is told of at start"),
 		partOf("JWT_KEYS", jwtSecret, "the key that signs; those that only verify are `AUTH_JWT_VERIFY_KEYS`, with `GOTRUE_JWT_SECRET` where HS256 is among the methods. AWS KMS is an error"),
 		partOf("JWT_AUD", jwtSecret, "the member `audience`; unset, tokens say `authenticated`"),
 		partOf("JWT_ISSUER", jwtSecret, "the member `issuer`; unset, tokens say `hasura-auth`"),

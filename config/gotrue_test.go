@@ -202,13 +202,24 @@ func TestNamesOfBothThatDisagree(t *testing.T) {
 	}
 }
 
+// TestAShortSecretIsToldOf has a service that lived with one for years go on, and say so at each start.
+func TestAShortSecretIsToldOf(t *testing.T) {
+	t.Parallel()
+	env := gotrueAlone()
+	env["GOTRUE_JWT_SECRET"] = "s3cret"
+	_, report := Load(Source{Env: env, ReadFile: files{}.read})
+	told := strings.Join(lines(report.Warnings), "\n")
+	if len(report.Errors) > 0 || !strings.Contains(told, "GOTRUE_JWT_SECRET: has 6 bytes, and HS256 needs at least 32") || strings.Contains(told, "s3cret") {
+		t.Errorf("errors %v, notices:\n%s", report.Errors, told)
+	}
+}
+
 func TestValuesOfGoTrueThatCannotBe(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
-		"GOTRUE_DB_DRIVER=mysql":   `"mysql" is not the database there is; right: postgres, postgresql or pgx`,
-		"DB_NAMESPACE=public":      `"public" is not the schema there is: Postern's tables are in the schema auth, as those of Hasura Auth and Supabase are; right: auth`,
-		"GOTRUE_JWT_SECRET=s3cret": `has 6 bytes, and HS256 needs at least 32: whoever sees one token could find it out by guessing, and make tokens of anybody; make one with: openssl rand -hex 32`,
-		`GOTRUE_JWT_KEYS=[]`:       `has 0 keys with sign in key_ops, and must have exactly one`,
+		"GOTRUE_DB_DRIVER=mysql": `"mysql" is not the database there is; right: postgres, postgresql or pgx`,
+		"DB_NAMESPACE=public":    `"public" is not the schema there is: Postern's tables are in the schema auth, as those of Hasura Auth and Supabase are; right: auth`,
+		`GOTRUE_JWT_KEYS=[]`:     `has 0 keys with sign in key_ops, and must have exactly one`,
 		`GOTRUE_JWT_KEYS=[{"kty":"RSA","key_ops":["sign"],"aws:kms:arn":"arn:x"}]`: `has a key that is kept by AWS KMS (aws:kms:arn), which cannot sign here`,
 		`GOTRUE_JWT_KEYS=[{"kty":"EC","crv":"P-256","key_ops":["sign"]}]`:          `has a key that signs and cannot be read: its private members are missing, or are not base64url`,
 		"GOTRUE_JWT_VALID_METHODS=RS256":                                           `signs by HS256, which GOTRUE_JWT_VALID_METHODS leaves out`,
