@@ -209,7 +209,7 @@ func TestAShortSecretIsToldOf(t *testing.T) {
 	env["GOTRUE_JWT_SECRET"] = "s3cret"
 	_, report := Load(Source{Env: env, ReadFile: files{}.read})
 	told := strings.Join(lines(report.Warnings), "\n")
-	if len(report.Errors) > 0 || !strings.Contains(told, "GOTRUE_JWT_SECRET: has 6 bytes, and HS256 needs at least 32") || strings.Contains(told, "s3cret") {
+	if len(report.Errors) > 0 || !strings.Contains(told, "GOTRUE_JWT_SECRET (environment): has 6 bytes, and HS256 needs at least 32") || strings.Contains(told, "s3cret") {
 		t.Errorf("errors %v, notices:\n%s", report.Errors, told)
 	}
 }
