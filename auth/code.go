@@ -64,6 +64,7 @@ const (
 	InvalidPAT           Code = "invalid-pat"           // unknown, expired or revoked personal access token
 	FactorRequired       Code = "factor-required"       // the second factor must be proved where that cannot be asked
 	FactorUnsupported    Code = "factor-unsupported"    // the user's second factor is of a kind that is not asked for here
+	FactorNameTaken      Code = "factor-name-taken"     // another second factor of the user has the name
 	FactorNotActive      Code = "factor-not-active"     // the user has no second factor
 	FactorActive         Code = "factor-active"         // the user has a second factor already
 	NoFactorSecret       Code = "no-factor-secret"      // nothing was enrolled that could be confirmed
@@ -118,7 +119,7 @@ var codes = []Code{
 	UserUnverified, PasswordMustChange, UserAnonymous, EmailTaken, EmailVerified, PasswordTooShort, PasswordTooLong,
 	PasswordTooPlain, PasswordLeaked, SamePassword, RedirectNotAllowed, RoleNotAllowed, DefaultRoleNotInList, InvalidRefreshToken,
 	InvalidTicket, InvalidExchange, InvalidToken, MailNotConfigured,
-	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorUnsupported, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
+	PhoneTaken, UserExists, UserNotAnonymous, InvalidOTP, TooManyOTPs, CannotSendSMS, SMSNotConfigured, InvalidPAT, FactorRequired, FactorUnsupported, FactorNameTaken, FactorNotActive, FactorActive, NoFactorSecret, InvalidTOTP, InvalidPasskey, NoPasskey, InvalidState, ProviderRefused, ProviderExchange, ProviderProfile, IdentityTaken, InvalidIDToken, LastWayIn, CaptchaMissing, CaptchaFailed, CaptchaUnavailable, ClaimMissing, ClaimsUnavailable, HookDenied, HookFailed,
 	ScriptUnknown, ScriptNameTaken, ScriptSecretTaken, ScriptSecretUnknown, TooManyScriptSecrets, InvalidClient, AudienceNotAllowed, ScopeMissing,
 	Forbidden, Conflict, UserReferenced, DeletionTooSlow, RoleExists, RoleInUse, Impersonated,
 	InvalidGrant, InvalidScope, WrongResponseType, WrongGrantType, OAuthRequestUnknown, ConsentUnknown,

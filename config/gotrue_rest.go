@@ -4,13 +4,14 @@ import "time"
 
 // theirFactors are second factors and passkeys.
 func theirFactors() []theirs {
-	phone := "a telephone is no second factor here yet"
 	return []theirs{
 		is("MFA_TOTP_ENROLL_ENABLED", "AUTH_MFA_ENABLED", nil, "enrolling and verifying are turned on together"),
 		judged("MFA_TOTP_VERIFY_ENABLED", unlessOn("who has a second factor is always asked for it"), "always on"),
-		absent("MFA_PHONE_ENROLL_ENABLED", phone), absent("MFA_PHONE_VERIFY_ENABLED", phone),
+		is("MFA_PHONE_ENROLL_ENABLED", "AUTH_MFA_PHONE_ENABLED", nil, "enrolling and verifying are turned on together"),
+		absent("MFA_PHONE_VERIFY_ENABLED", "who has a telephone as a second factor is always asked for it"),
 		partOf("MFA_PHONE_OTP_LENGTH", otpLength, "the longer of the two counts for both"),
-		vain("MFA_PHONE_TEMPLATE", phone), vain("MFA_PHONE_MAX_FREQUENCY", phone),
+		vain("MFA_PHONE_TEMPLATE", "text messages have templates as mails do (signin-passwordless-sms)"),
+		is("MFA_PHONE_MAX_FREQUENCY", "AUTH_MFA_PHONE_MAX_FREQUENCY", nil, ""),
 		is("MFA_WEB_AUTHN_ENROLL_ENABLED", "AUTH_MFA_WEBAUTHN_ENABLED", nil, "enrolling and verifying are turned on together"),
 		judged("MFA_WEB_AUTHN_VERIFY_ENABLED", unlessOn("who has a second factor is always asked for it"), "always on"),
 		vain("MFA_CHALLENGE_EXPIRY_DURATION", "a challenge is good for five minutes"),

@@ -28,6 +28,10 @@ const (
 	EmailChanged         = "email-changed"        // notice to the old address: it no longer counts
 	TOTPEnabled          = "totp-enabled"         // this and what follows: notices of a change
 	TOTPDisabled         = "totp-disabled"
+	PhoneFactorEnabled   = "phone-factor-enabled"
+	PhoneFactorDisabled  = "phone-factor-disabled"
+	SecurityKeyEnabled   = "security-key-enabled" // as a second factor, which is no passkey
+	SecurityKeyDisabled  = "security-key-disabled"
 	RecoveryCodeUsed     = "recovery-code-used"
 	RecoveryCodesRenewed = "recovery-codes-renewed"
 	PasskeyAdded         = "passkey-added"
@@ -43,7 +47,8 @@ const (
 func Templates() []string {
 	return []string{
 		EmailVerify, EmailConfirmChange, PasswordReset, SignInPasswordless, Invitation, SignInOTP,
-		PasswordChanged, EmailChanged, TOTPEnabled, TOTPDisabled, RecoveryCodeUsed, RecoveryCodesRenewed,
+		PasswordChanged, EmailChanged, TOTPEnabled, TOTPDisabled, PhoneFactorEnabled, PhoneFactorDisabled,
+		SecurityKeyEnabled, SecurityKeyDisabled, RecoveryCodeUsed, RecoveryCodesRenewed,
 		PasskeyAdded, PasskeyRemoved, PhoneChanged, IdentityLinked, IdentityUnlinked, TokenCreated, SignInSMS,
 	}
 }

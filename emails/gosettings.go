@@ -42,12 +42,26 @@ func GoKinds() []struct{ Word, Template string } {
 	}
 }
 
+// sameAs lists the templates that GoTrue has one kind of mail for, with another of ours.
+func sameAs(template string) []string {
+	switch template {
+	case TOTPEnabled:
+		return []string{PhoneFactorEnabled, SecurityKeyEnabled}
+	case TOTPDisabled:
+		return []string{PhoneFactorDisabled, SecurityKeyDisabled}
+	}
+	return nil
+}
+
 // Declare lists the variables of each kind.
 func (s *GoSettings) Declare(_ []string, add func(tags reflect.StructTag, into any)) {
 	s.kinds = map[string]*goKind{}
 	for _, k := range GoKinds() {
 		kind := &goKind{}
 		s.kinds[k.Template] = kind
+		for _, other := range sameAs(k.Template) {
+			s.kinds[other] = kind
+		}
 		add(reflect.StructTag(fmt.Sprintf("env:%q doc:%q", "AUTH_GOTRUE_MAIL_SUBJECT_"+k.Word,
 			"Subject of mails of GoTrue's door in the place of "+k.Template+", as a template of Go such as {{ .Email }}.")), &kind.subject)
 		add(reflect.StructTag(fmt.Sprintf("env:%q doc:%q", "AUTH_GOTRUE_MAIL_TEMPLATE_"+k.Word,

@@ -47,6 +47,9 @@ func Types() []Type {
 		{"email.change_approved", "One of two addresses confirmed a change of the e-mail address; the other is yet to do so.", nil},
 		{"email.change_requested", "A change of the e-mail address was asked for; the new one is to be confirmed.", map[string]Field{"sessionId": asking}},
 		{"email.changed", "A new e-mail address took the place of the old one.", nil},
+		{"factor.changed", "An operator gave a second factor another name, or a telephone another number. With another number all sessions ended.", map[string]Field{
+			"factor": factor, "number": {"boolean", "The number is another.", false},
+		}},
 		{"factor.cloned", "The security key of a second factor counted backwards: somebody has a copy of it.", map[string]Field{
 			"factorId": {"uuid", "The factor.", false}, "sessionId": session("The session that it was used in."),
 			"stored": {"integer", "The count that was known.", false}, "told": {"integer", "The count that came.", false},

@@ -56,13 +56,19 @@ func (f *Account) EnrolTOTP(ctx context.Context, in TOTPEnrolment) (EnrolledTOTP
 	e := f.entry("factor.staged", user.ID, in.Client, f.Now())
 	e.SessionID = in.Actor.SessionID
 	id := tokens.NewUUID()
-	err = f.inTx(ctx, func(tx *store.DB) error {
-		return tx.StageFactor(ctx, store.Factor{ID: id, Kind: auth.TOTPFactor, Name: in.Name, Sealed: sealed}, e)
-	})
-	if errors.Is(err, store.ErrChanged) {
-		return none, fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
+	return EnrolledTOTP{enrolment, id}, f.stageFactor(ctx, store.Factor{ID: id, Kind: auth.TOTPFactor, Name: in.Name, Sealed: sealed}, e)
+}
+
+// stageFactor writes a factor that proves nothing yet.
+func (f *Account) stageFactor(ctx context.Context, factor store.Factor, e store.Entry) error {
+	err := f.inTx(ctx, func(tx *store.DB) error { return tx.StageFactor(ctx, factor, e) })
+	switch {
+	case errors.Is(err, store.ErrChanged):
+		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
+	case errors.Is(err, store.ErrNameTaken):
+		return fmt.Errorf("%w: user %s", auth.FactorNameTaken, e.UserID)
 	}
-	return EnrolledTOTP{enrolment, id}, err
+	return err
 }
 
 func (f *Account) mayEnrolTOTP(ctx context.Context, in TOTPEnrolment) (auth.User, error) {

@@ -13,9 +13,6 @@ import (
 // mostFactors is how many second factors a user may have, those included that are not confirmed yet.
 const mostFactors = 10
 
-// ErrFactorName is in the refusal of a factor that has the name of another one of the user.
-var ErrFactorName = fmt.Errorf("flow: %w", auth.Invalid{Field: "friendly_name", Problem: "must be another than those of the other factors"})
-
 // FactorsOff refuses second factors of a kind that nobody may have here.
 type FactorsOff struct{ Kind string }
 
@@ -65,7 +62,7 @@ func (f *Account) EnrolKey(ctx context.Context, in KeyEnrolment) (id string, err
 	case errors.Is(err, store.ErrChanged):
 		return "", fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
 	case errors.Is(err, store.ErrNameTaken):
-		return "", fmt.Errorf("user %s: %w", user.ID, ErrFactorName)
+		return "", fmt.Errorf("%w: user %s", auth.FactorNameTaken, user.ID)
 	case errors.Is(err, store.ErrTooMany):
 		return "", TooManyFactors{mostFactors}
 	}

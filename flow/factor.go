@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/emails"
 	"postern/passkeys"
 	"postern/store"
 	"postern/tokens"
@@ -33,6 +34,8 @@ func (k *Kit) factorsOf(kind string) (factorKind, error) {
 		return totpFactors{k}, nil
 	case auth.WebAuthnFactor:
 		return keyFactors{k}, nil
+	case auth.PhoneFactor:
+		return phoneFactors{k}, nil
 	}
 	return nil, fmt.Errorf("%w: factors of kind %q", auth.EndpointDisabled, kind)
 }
@@ -154,7 +157,7 @@ func (k *Kit) turnFactorOn(ctx context.Context, tx *store.DB, t typed, a store.A
 	case err != nil:
 		return err
 	}
-	return k.notify(ctx, tx, factorNotice("totp-enabled", t.user, t.kind, t.client))
+	return k.notify(ctx, tx, factorNotice(turnedOnNotices, t.user, t.kind, t.client))
 }
 
 // turnFactorOff turns a factor off in the transaction of whatever allows it.
@@ -162,12 +165,33 @@ func (k *Kit) turnFactorOff(ctx context.Context, tx *store.DB, t typed, factor a
 	if err := tx.DeactivateFactor(ctx, t.user.ID, factor, k.factorEntry("factor.disabled", t)); err != nil {
 		return err
 	}
-	return k.notify(ctx, tx, factorNotice("totp-disabled", t.user, t.kind, t.client))
+	return k.notify(ctx, tx, factorNotice(turnedOffNotices, t.user, t.kind, t.client))
+}
+
+// The notices that tell of factors, by their kinds.
+func turnedOnNotices(kind string) string {
+	switch kind {
+	case auth.PhoneFactor:
+		return emails.PhoneFactorEnabled
+	case auth.WebAuthnFactor:
+		return emails.SecurityKeyEnabled
+	}
+	return emails.TOTPEnabled
+}
+
+func turnedOffNotices(kind string) string {
+	switch kind {
+	case auth.PhoneFactor:
+		return emails.PhoneFactorDisabled
+	case auth.WebAuthnFactor:
+		return emails.SecurityKeyDisabled
+	}
+	return emails.TOTPDisabled
 }
 
 // factorNotice tells a user that a factor of theirs was turned on or off.
-func factorNotice(template string, u auth.User, kind string, c auth.Client) notice {
-	return notice{template: template, to: u.Email, user: u, client: c, detail: map[string]string{"factorType": kind}}
+func factorNotice(template func(kind string) string, u auth.User, kind string, c auth.Client) notice {
+	return notice{template: template(kind), to: u.Email, user: u, client: c, detail: map[string]string{"factorType": kind}}
 }
 
 func (k *Kit) factorEntry(event string, t typed) store.Entry {
@@ -183,7 +207,7 @@ func (k *Kit) factorMember(ctx context.Context, a auth.Actor) (auth.User, error)
 	if err != nil {
 		return auth.User{}, err
 	}
-	if !k.Policy.MFA && !k.Policy.KeyFactors && !user.HasFactor() {
+	if !k.Policy.MFA && !k.Policy.MFAPhone && !k.Policy.KeyFactors && !user.HasFactor() {
 		return auth.User{}, auth.EndpointDisabled
 	}
 	return user, k.Policy.gateMember(user, k.Now())

@@ -39,10 +39,12 @@ type challenged struct {
 
 // challenging is a challenge about to be made.
 type challenging struct {
-	user   auth.User
-	factor auth.Factor
-	client auth.Client
-	now    time.Time
+	ticketID string
+	user     auth.User
+	factor   auth.Factor
+	texts    func() error
+	client   auth.Client
+	now      time.Time
 }
 
 // begun is what a kind of factor adds to a challenge.
@@ -59,6 +61,7 @@ type begun struct {
 type FactorChallenge struct {
 	Actor    auth.Actor
 	FactorID string
+	Texts    func() error // takes a place among the text messages of the client, where one is to be sent; nil for no limit
 	Client   auth.Client
 }
 
@@ -70,7 +73,8 @@ func (f *Account) ChallengeFactor(ctx context.Context, in FactorChallenge) (Chal
 		return none, err
 	}
 	now := f.Now()
-	b, err := kind.begin(ctx, challenging{user, factor, in.Client, now})
+	ticketID := tokens.NewUUID()
+	b, err := kind.begin(ctx, challenging{ticketID, user, factor, in.Texts, in.Client, now})
 	if err != nil {
 		return none, err
 	}
@@ -80,7 +84,7 @@ func (f *Account) ChallengeFactor(ctx context.Context, in FactorChallenge) (Chal
 	}
 	c := ChallengedFactor{Factor: factor, ChallengeID: tokens.NewUUID(), ExpiresAt: now.Add(cmp.Or(b.life, factorTicketLife)), Creation: b.creation, Request: b.request}
 	ticket := store.Ticket{
-		ID: tokens.NewUUID(), Purpose: auth.FactorChallenge, SecretHash: tokens.HashSecret(c.ChallengeID), UserID: user.ID,
+		ID: ticketID, Purpose: auth.FactorChallenge, SecretHash: tokens.HashSecret(c.ChallengeID), UserID: user.ID,
 		Payload: payload, Attempts: factorTries, CreatedAt: now, ExpiresAt: c.ExpiresAt,
 	}
 	if b.also == nil {

@@ -207,9 +207,9 @@ func (k *Kit) textsOn(p auth.Purpose) error {
 }
 
 // textsReady tells whether there is anybody to send text messages. There may be a hook that sends those for
-// fresh proofs alone.
+// fresh proofs and second factors alone.
 func (k *Kit) textsReady(p auth.Purpose) bool {
-	return k.SMSReady || p == auth.ElevateBySMS && k.takesTexts()
+	return k.SMSReady || (p == auth.ElevateBySMS || p == auth.FactorChallenge) && k.takesTexts()
 }
 
 // ownerOf finds whose address or number it is.

@@ -43,17 +43,30 @@ const pendingFactorSQL = `select f.id::text as id, f.kind, coalesce(f.name, '') 
 
 // StageFactor writes a factor that proves nothing yet, in the place of one of the kind that was never confirmed. An
 // active one stays as it is. It is for kinds of which a user has one, and must run in a transaction.
+//
+// Another factor of the user may have the name: ErrNameTaken.
 func (db *DB) StageFactor(ctx context.Context, f Factor, e Entry) error {
 	b := &pgx.Batch{}
 	b.Queue(holdEnabledUserSQL, e.UserID, e.At)
 	b.Queue(keepSessionSQL, e.UserID, nullable(e.SessionID))
 	b.Queue(stageFactorSQL, f.ID, e.UserID, bytesOrNull(f.Sealed), e.At, nullable(f.Name), f.Kind, nullable(f.Phone))
 	queueEntry(b, e)
-	return guardedBatch(ctx, db, b, 3)
+	counts, err := changed(ctx, db, b)
+	switch {
+	case err != nil:
+		return err
+	case counts[0] == 0 || counts[1] == 0:
+		return ErrChanged
+	case counts[2] == 0:
+		return ErrNameTaken
+	}
+	return nil
 }
 
 const (
-	stageFactorSQL = `insert into auth.factors (id, user_id, kind, status, secret, created_at, name, phone_number) values ($1, $2, $6, 'pending', $3, $4, $5, $7)
+	stageFactorSQL = `insert into auth.factors (id, user_id, kind, status, secret, created_at, name, phone_number)
+		select $1::uuid, $2::uuid, $6::text, 'pending', $3::bytea, $4::timestamptz, $5::text, $7::text
+		where not exists (select from auth.factors o where o.user_id = $2 and o.name = $5 and not (o.kind = $6 and o.status = 'pending'))
 		on conflict (user_id, kind, status) where kind in ('totp', 'phone') do update
 		set id = excluded.id, name = excluded.name, secret = excluded.secret, created_at = excluded.created_at, phone_number = excluded.phone_number`
 )
@@ -207,6 +220,17 @@ const (
 		where f.id = excluded.id and (f.last_step is null or f.last_step < excluded.last_step)`
 	unshareSecretSQL = `update auth.users set totp_secret = null where id = $1`
 )
+
+// HoldPhoneFactor keeps a user from being changed who has a telephone as a second factor, of an id and a number: otherwise it is
+// ErrChanged. It must run in the transaction of what the code that was sent there is for, as its first statement.
+func (db *DB) HoldPhoneFactor(ctx context.Context, userID, id, number string, now time.Time) error {
+	b := &pgx.Batch{}
+	b.Queue(holdEnabledUserSQL, userID, now)
+	b.Queue(holdPhoneFactorSQL, userID, id, number)
+	return guardedBatch(ctx, db, b, 2)
+}
+
+const holdPhoneFactorSQL = `select from auth.factors where user_id = $1 and id = $2 and kind = 'phone' and status = 'active' and phone_number = $3 for key share`
 
 // UseRecoveryCode takes a recovery code as used, in one statement. It must run in the transaction of
 // what the code is for, as its first statement; one that is unknown or used is ErrChanged.

@@ -80,6 +80,35 @@ func (db *DB) WithdrawFactor(ctx context.Context, userID string, f auth.Factor) 
 	return w, nil
 }
 
+// ChangeFactor gives a factor of a user its name and number. With another number all sessions end, and what was sent to the old one proves
+// nothing. One that is not theirs is ErrNotFound, and another factor may have the name: ErrNameTaken. It must run in a transaction.
+func (db *DB) ChangeFactor(ctx context.Context, userID string, f auth.Factor, moved bool) error {
+	b := &pgx.Batch{}
+	b.Queue(holdUserSQL, userID)
+	b.Queue(holdOneFactorSQL, userID, f.ID)
+	b.Queue(changeFactorSQL, userID, f.ID, nullable(f.Name), nullable(f.PhoneNumber))
+	if moved {
+		b.Queue(endOtherSessionsSQL, userID, nil)
+		b.Queue(dropFactorTicketsSQL, userID)
+	}
+	counts, err := changed(ctx, db, b)
+	switch {
+	case err != nil:
+		return err
+	case counts[1] == 0:
+		return ErrNotFound
+	case counts[2] == 0:
+		return ErrNameTaken
+	}
+	return nil
+}
+
+const (
+	holdOneFactorSQL = `select from auth.factors where user_id = $1 and id = $2 for no key update`
+	changeFactorSQL  = `update auth.factors f set name = $3, phone_number = $4 where user_id = $1 and id = $2
+		and not exists (select from auth.factors o where o.user_id = f.user_id and o.name = $3 and o.id <> f.id)`
+)
+
 const (
 	withdrawFactorSQL     = `update auth.users set active_mfa_type = null, totp_secret = null where id = $1 and (active_mfa_type is not null or totp_secret is not null)`
 	dropPasskeyTicketsSQL = `delete from auth.tickets where user_id = $1 and purpose in ('passkey-signup', 'passkey-signin', 'passkey-add', 'passkey-elevate')`

@@ -22,7 +22,7 @@ type Factor struct {
 func Factors(d auth.Details) []Factor {
 	var list []Factor
 	for _, f := range d.Factors {
-		out := Factor{ID: f.ID, CreatedAt: f.CreatedAt.UTC(), UpdatedAt: f.CreatedAt.UTC(), Status: "unverified", FriendlyName: f.Name, Type: f.Kind}
+		out := Factor{ID: f.ID, CreatedAt: f.CreatedAt.UTC(), UpdatedAt: f.CreatedAt.UTC(), Status: "unverified", FriendlyName: f.Name, Type: f.Kind, Phone: Bare(f.PhoneNumber)}
 		if !f.ConfirmedAt.IsZero() {
 			out.Status, out.UpdatedAt = "verified", f.ConfirmedAt.UTC()
 		}

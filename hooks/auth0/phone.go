@@ -9,7 +9,7 @@ import (
 )
 
 // ofFactor tells whether a text message is one of second factors and fresh proofs.
-func ofFactor(p auth.Purpose) bool { return p == auth.ElevateBySMS }
+func ofFactor(p auth.Purpose) bool { return p == auth.ElevateBySMS || p == auth.FactorChallenge }
 
 // text is what a message says.
 func (o Options) text(ctx context.Context, e hooks.SMSDue) (string, error) {

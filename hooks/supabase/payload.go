@@ -132,7 +132,7 @@ type sms struct {
 
 func smsDue(m metadata, e hooks.SMSDue) any {
 	s := sms{OTP: e.Code.Reveal(), Phone: userobject.Bare(e.Phone)}
-	if e.Purpose == auth.ElevateBySMS {
+	if e.Purpose == auth.ElevateBySMS || e.Purpose == auth.FactorChallenge {
 		s.Type = "mfa"
 	}
 	return smsPayload{m, userobject.Known(e.User, ""), s}

@@ -12,7 +12,7 @@ var userCodes = []auth.Code{
 	auth.UserAnonymous, auth.EmailTaken, auth.EmailVerified, auth.PasswordTooShort, auth.PasswordTooLong, auth.PasswordTooPlain, auth.PasswordLeaked, auth.SamePassword, auth.RedirectNotAllowed,
 	auth.RoleNotAllowed, auth.DefaultRoleNotInList, auth.InvalidRefreshToken, auth.InvalidTicket, auth.InvalidExchange, auth.InvalidToken,
 	auth.MailNotConfigured, auth.PhoneTaken, auth.UserExists, auth.UserNotAnonymous, auth.InvalidOTP, auth.TooManyOTPs, auth.CannotSendSMS,
-	auth.SMSNotConfigured, auth.InvalidPAT, auth.FactorRequired, auth.FactorUnsupported, auth.FactorNotActive, auth.FactorActive, auth.NoFactorSecret, auth.InvalidTOTP,
+	auth.SMSNotConfigured, auth.InvalidPAT, auth.FactorRequired, auth.FactorUnsupported, auth.FactorNameTaken, auth.FactorNotActive, auth.FactorActive, auth.NoFactorSecret, auth.InvalidTOTP,
 	auth.InvalidPasskey, auth.NoPasskey, auth.InvalidState, auth.ProviderRefused, auth.ProviderExchange, auth.ProviderProfile, auth.IdentityTaken,
 	auth.InvalidIDToken, auth.LastWayIn, auth.CaptchaMissing, auth.CaptchaFailed, auth.CaptchaUnavailable, auth.ClaimMissing, auth.ClaimsUnavailable,
 	auth.Forbidden, auth.Conflict, auth.UserReferenced, auth.DeletionTooSlow, auth.RoleExists, auth.RoleInUse, auth.Impersonated,

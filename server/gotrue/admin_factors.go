@@ -3,6 +3,7 @@ package gotrue
 import (
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"postern/auth"
 	"postern/flow"
@@ -32,6 +33,38 @@ func (d *Door) deleteFactor(w http.ResponseWriter, r *http.Request, by flow.Oper
 		return err
 	}
 	factor, err := d.Admin.RemoveFactor(r.Context(), by, in)
+	if err != nil {
+		return here(err, noUser)
+	}
+	return server.JSON(w, http.StatusOK, userobject.Factors(auth.Details{Factors: []auth.Factor{factor}})[0])
+}
+
+type factorEdit struct {
+	Name  string `json:"friendly_name"`
+	Phone string `json:"phone"`
+}
+
+// Check tells what is wrong with the request.
+func (in *factorEdit) Check() error {
+	switch {
+	case utf8.RuneCountInString(in.Name) > 100:
+		return auth.Invalid{Field: "friendly_name", Problem: "must not be longer than 100 characters"}
+	case in.Phone != "" && numberIn(in.Phone) == "":
+		return auth.Invalid{Field: "phone", Problem: "must be a telephone number with the country's code, such as 15551234567"}
+	}
+	return nil
+}
+
+func (d *Door) changeFactor(w http.ResponseWriter, r *http.Request, by flow.Operator) error {
+	of, err := removal(r, "factor_id")
+	if err != nil {
+		return err
+	}
+	in, err := server.Decode[factorEdit](r, body)
+	if err != nil {
+		return err
+	}
+	factor, err := d.Admin.ChangeFactor(r.Context(), by, flow.FactorEdit{UserID: of.UserID, ID: of.ID, Name: in.Name, Number: numberIn(in.Phone)})
 	if err != nil {
 		return here(err, noUser)
 	}

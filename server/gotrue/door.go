@@ -157,6 +157,7 @@ func (d *Door) routes() []route {
 		{method: "PUT", path: "/admin/users/{user_id}", handle: d.forOperators(d.changeUser)},
 		{method: "DELETE", path: "/admin/users/{user_id}", handle: d.forOperators(d.deleteUser)},
 		{method: "GET", path: "/admin/users/{user_id}/factors", handle: d.forOperators(d.listFactors)},
+		{method: "PUT", path: "/admin/users/{user_id}/factors/{factor_id}", handle: d.forOperators(d.changeFactor)},
 		{method: "DELETE", path: "/admin/users/{user_id}/factors/{factor_id}", handle: d.forOperators(d.deleteFactor)},
 		{method: "GET", path: "/admin/users/{user_id}/passkeys", handle: d.forOperators(d.listPasskeys)},
 		{method: "DELETE", path: "/admin/users/{user_id}/passkeys/{passkey_id}", handle: d.forOperators(d.deletePasskey)},

@@ -8,6 +8,7 @@ import (
 	"postern/flow"
 	"postern/server"
 	"postern/tokens"
+	"postern/userobject"
 )
 
 // totp is the word for authenticator apps.
@@ -26,9 +27,9 @@ type enrolRequest struct {
 // Check tells what is wrong with the request.
 func (in *enrolRequest) Check() error {
 	switch {
-	case in.Type == "phone":
-		return refusal{http.StatusUnprocessableEntity, "mfa_phone_enroll_not_enabled", "MFA enroll is disabled for Phone"}
-	case in.Type != totp && in.Type != webauthn:
+	case in.Type == auth.PhoneFactor && numberIn(in.Phone) == "":
+		return auth.Invalid{Field: "phone", Problem: "must be a telephone number with the country's code, such as 15551234567"}
+	case in.Type != totp && in.Type != auth.PhoneFactor && in.Type != webauthn:
 		return auth.Invalid{Field: "factor_type", Problem: "must be totp, phone or webauthn"}
 	case utf8.RuneCountInString(in.Name) > 100:
 		return auth.Invalid{Field: "friendly_name", Problem: "must not be longer than 100 characters"}
@@ -37,10 +38,11 @@ func (in *enrolRequest) Check() error {
 }
 
 type enrolled struct {
-	ID   string   `json:"id"`
-	Type string   `json:"type"`
-	Name string   `json:"friendly_name"`
-	TOTP *appCode `json:"totp,omitempty"`
+	ID    string   `json:"id"`
+	Type  string   `json:"type"`
+	Name  string   `json:"friendly_name"`
+	TOTP  *appCode `json:"totp,omitempty"`
+	Phone string   `json:"phone,omitempty"`
 }
 
 // appCode is what an authenticator app takes. Clients make a picture of the drawing.
@@ -59,8 +61,11 @@ func (d *Door) enrolFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if in.Type == webauthn {
+	switch in.Type {
+	case webauthn:
 		return d.enrolKey(w, r, flow.KeyEnrolment{Actor: actor, Name: in.Name, Client: server.Client(w)})
+	case auth.PhoneFactor:
+		return d.enrolPhone(w, r, flow.PhoneEnrolment{Actor: actor, Name: in.Name, Number: numberIn(in.Phone), Client: server.Client(w)})
 	}
 	e, err := d.Account.EnrolTOTP(r.Context(), flow.TOTPEnrolment{Actor: actor, Name: in.Name, Issuer: in.Issuer, Client: server.Client(w)})
 	if err != nil {
@@ -72,6 +77,20 @@ func (d *Door) enrolFactor(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return server.JSON(w, http.StatusOK, enrolled{ID: e.FactorID, Type: totp, Name: in.Name, TOTP: &appCode{drawing, e.Secret.Base32(), e.URI()}})
+}
+
+func (d *Door) enrolPhone(w http.ResponseWriter, r *http.Request, in flow.PhoneEnrolment) error {
+	factor, err := d.Account.EnrolPhone(r.Context(), in)
+	if err != nil {
+		return enrolRefusal(here(here(err, phoneUnenrolled), unenrolled))
+	}
+	return server.JSON(w, http.StatusOK, enrolled{ID: factor.ID, Type: factor.Kind, Name: factor.Name, Phone: userobject.Bare(factor.PhoneNumber)})
+}
+
+// phoneUnenrolled words what comes of beginning a telephone alone.
+var phoneUnenrolled = map[auth.Code]refusal{
+	auth.FactorActive:  {http.StatusUnprocessableEntity, "mfa_verified_factor_exists", "A verified phone factor already exists, unenroll the existing factor to continue"},
+	auth.CannotSendSMS: {http.StatusBadRequest, "validation_failed", "No text message can be sent to the number"},
 }
 
 // unenrolled words what comes of beginning a factor.
@@ -92,11 +111,17 @@ func factorID(r *http.Request) (string, error) {
 }
 
 type challengeRequest struct {
-	Page *page `json:"webauthn"`
+	Page    *page  `json:"webauthn"`
+	Channel string `json:"channel"`
 }
 
 // Check tells what is wrong with the request.
-func (*challengeRequest) Check() error { return nil }
+func (in *challengeRequest) Check() error {
+	if in.Channel != "" && in.Channel != "sms" {
+		return auth.Invalid{Field: "channel", Problem: "must be sms: nothing else can be sent here"}
+	}
+	return nil
+}
 
 type challenge struct {
 	ID        string   `json:"id"`
@@ -117,7 +142,13 @@ func (d *Door) challengeFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := d.Account.ChallengeFactor(r.Context(), flow.FactorChallenge{Actor: actor, FactorID: id, Client: server.Client(w)})
+	client := server.Client(w)
+	c, err := d.Account.ChallengeFactor(r.Context(), flow.FactorChallenge{
+		Actor: actor, FactorID: id, Client: client, Texts: func() error { return d.Guards.Take(server.Texts, client.Bucket()) },
+	})
+	if auth.CodeOf(err) == auth.TooManyRequests {
+		return here(err, tooManyTexts)
+	}
 	if err != nil {
 		return keyRefusal(here(err, unproved))
 	}
@@ -133,6 +164,11 @@ func (d *Door) factorIn(r *http.Request) (auth.Actor, string, error) {
 	}
 	id, err := factorID(r)
 	return actor, id, err
+}
+
+// tooManyTexts are the words for challenges of telephones that come too often.
+var tooManyTexts = map[auth.Code]refusal{
+	auth.TooManyRequests: {http.StatusTooManyRequests, "over_sms_send_rate_limit", "For security purposes, another text message can only be asked for later"},
 }
 
 // unproved words what comes of challenging and proving a factor.

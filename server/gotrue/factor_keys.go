@@ -127,8 +127,6 @@ func enrolRefusal(err error) error {
 		return fmt.Errorf("%w: %w", refusal{http.StatusUnprocessableEntity, "mfa_" + off.Kind + "_enroll_not_enabled", "MFA enroll is disabled for this kind of factor"}, err)
 	case errors.As(err, &many):
 		return fmt.Errorf("%w: %w", refusal{http.StatusUnprocessableEntity, "too_many_enrolled_mfa_factors", fmt.Sprintf("Users may have %d factors at most, unenroll one first", many.Most)}, err)
-	case errors.Is(err, flow.ErrFactorName):
-		return fmt.Errorf("%w: %w", refusal{http.StatusUnprocessableEntity, "mfa_factor_name_conflict", "A factor with this friendly name exists already"}, err)
 	}
 	return err
 }

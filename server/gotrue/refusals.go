@@ -73,6 +73,7 @@ var refusals = map[auth.Code]refusal{
 	auth.InvalidPAT:           {403, "bad_jwt", "invalid token"},
 	auth.FactorRequired:       {403, "insufficient_aal", "A second factor is required"},
 	auth.FactorUnsupported:    {403, "insufficient_aal", "A second factor is required"},
+	auth.FactorNameTaken:      {422, "mfa_factor_name_conflict", "Another factor has the friendly name"},
 	auth.FactorNotActive:      {404, "mfa_factor_not_found", "Factor not found"},
 	auth.FactorActive:         {422, "too_many_enrolled_mfa_factors", "There is a factor of this kind already"},
 	auth.NoFactorSecret:       {404, "mfa_factor_not_found", "Factor not found"},

@@ -62,6 +62,7 @@ var refusals = map[auth.Code]refusal{
 	auth.InvalidPAT:           {401, "invalid-pat", "Invalid or expired personal access token", true, "Unknown, expired or revoked: one answer for all. Create another."},
 	auth.FactorRequired:       {401, "mfa-required", "A second factor is required", false, "Only in redirects: the parameter ticket is for /signin/mfa/totp, together with a code."},
 	auth.FactorUnsupported:    {401, "mfa-unsupported", "The second factor of the user cannot be asked for here", true, "The user's second factors are telephones or security keys, which clients of Supabase Auth ask for. Codes of an authenticator app are asked for here."},
+	auth.FactorNameTaken:      {409, "factor-name-taken", "Another second factor has the name", false, "Only with clients of Supabase Auth: no request here names a factor."},
 	auth.FactorNotActive:      {401, "disabled-mfa-totp", "User does not have TOTP MFA enabled", true, "The user has no second factor."},
 	auth.FactorActive:         {400, "totp-already-active", "TOTP MFA is already active", false, "The user has a second factor: deactivate it first."},
 	auth.NoFactorSecret:       {400, "no-totp-secret", "User does not have a TOTP secret", true, "Nothing waits to be confirmed: ask for a secret first."},

@@ -61,6 +61,7 @@ var refusals = map[auth.Code]refusal{
 	auth.InvalidPAT:           {400, "invalid-creds", "Unknown, expired or revoked"},
 	auth.FactorRequired:       {403, "second-factor-required", "The account has a second factor, which cannot be proved here"},
 	auth.FactorUnsupported:    {403, "second-factor-required", "The account has a second factor, which cannot be proved here"},
+	auth.FactorNameTaken:      {400, "invalid-args", "Another second factor has the name"},
 	auth.FactorNotActive:      {400, "invalid-args", "The account has no second factor"},
 	auth.FactorActive:         {400, "invalid-args", "The account has a second factor"},
 	auth.NoFactorSecret:       {400, "invalid-args", "The account has no second factor"},
