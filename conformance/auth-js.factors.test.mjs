@@ -73,6 +73,37 @@ test('a second factor: enrol, verify, sign in with one and raise the session, un
   assert.equal(good(await again.mfa.listFactors()).all.length, 0)
 })
 
+test('a telephone as second factor: enrol, verify, sign in with one and raise the session, unenrol', async () => {
+  const { auth, email, password } = await somebody()
+  const number = newNumber()
+  assert.equal((await auth.mfa.enroll({ factorType: 'phone', friendlyName: 'mobile', phone: 'none' })).error.code, 'validation_failed')
+  const enrolled = good(await auth.mfa.enroll({ factorType: 'phone', friendlyName: 'mobile', phone: number }))
+  assert.deepEqual([enrolled.type, enrolled.friendly_name, enrolled.phone], ['phone', 'mobile', number.slice(1)])
+  const challenge = good(await auth.mfa.challenge({ factorId: enrolled.id, channel: 'sms' }))
+  assert.equal(challenge.type, 'phone')
+  const code = secret(await takeSMSCode(number))
+  const other = code[0] === '0' ? `1${code.slice(1)}` : `0${code.slice(1)}`
+  const wrong = await auth.mfa.verify({ factorId: enrolled.id, challengeId: challenge.id, code: other })
+  assert.equal(wrong.error.code, 'mfa_verification_failed')
+  good(await auth.mfa.verify({ factorId: enrolled.id, challengeId: challenge.id, code }))
+  const level = good(await auth.mfa.getAuthenticatorAssuranceLevel())
+  assert.equal(level.currentLevel, 'aal2')
+  assert.equal(level.currentAuthenticationMethods[0].method, 'mfa/phone')
+  assert.equal(good(await auth.mfa.listFactors()).phone.length, 1)
+  const two = await auth.mfa.enroll({ factorType: 'phone', friendlyName: 'two', phone: newNumber() })
+  assert.equal(two.error.code, 'mfa_verified_factor_exists')
+
+  const again = client()
+  good(await again.signInWithPassword({ email, password }))
+  assert.equal(good(await again.mfa.getAuthenticatorAssuranceLevel()).nextLevel, 'aal2')
+  const second = good(await again.mfa.challenge({ factorId: enrolled.id, channel: 'sms' }))
+  good(await again.mfa.verify({ factorId: enrolled.id, challengeId: second.id, code: secret(await takeSMSCode(number)) }))
+  assert.equal(good(await again.mfa.getAuthenticatorAssuranceLevel()).currentLevel, 'aal2')
+  good(await again.mfa.unenroll({ factorId: enrolled.id }))
+  good(await again.refreshSession())
+  assert.equal(good(await again.mfa.listFactors()).all.length, 0)
+})
+
 test('a code in a text message signs up, is sent again, and signs in', async () => {
   const auth = client()
   const phone = newNumber().slice(1)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/store"
 	"postern/totp"
 )
 
@@ -13,9 +14,18 @@ import (
 // has, wherever they are asked for.
 func TestGuessingASecondFactor(t *testing.T) {
 	t.Parallel()
-	b := factorBudget("somebody")
+	for kind, c := range map[string]struct {
+		budget store.Budget
+		right  int // codes at any moment
+	}{"an app": {factorBudget("somebody"), totp.Live}, "a telephone": {phoneBudget("somebody"), 1}} {
+		t.Run(kind, func(t *testing.T) { guessed(t, c.budget, c.right) })
+	}
+}
+
+func guessed(t *testing.T, b store.Budget, right int) {
+	t.Helper()
 	guesses := b.In(365 * 24 * time.Hour)
-	one := float64(totp.Live) / math.Pow10(totp.Digits)
+	one := float64(right) / math.Pow10(totp.Digits)
 	chance := 1 - math.Pow(1-one, float64(guesses))
 	if chance >= 1e-3 {
 		t.Errorf("%d guesses in a year, each right with a chance of %g: %g together, want less than 0.001", guesses, one, chance)

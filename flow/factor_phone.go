@@ -28,7 +28,7 @@ func phoneBudget(userID string) store.Budget {
 	return store.Budget{Key: "phone-factor:account:" + userID, Burst: factorBurst, Every: factorEvery}
 }
 
-func (k phoneFactors) begin(_ context.Context, c challenging) (begun, error) {
+func (k phoneFactors) begin(ctx context.Context, c challenging) (begun, error) {
 	if err := k.mayText(); err != nil {
 		return begun{}, err
 	}
@@ -37,11 +37,43 @@ func (k phoneFactors) begin(_ context.Context, c challenging) (begun, error) {
 	} else if staged && tooOld(c.factor, c.now) {
 		return begun{}, fmt.Errorf("%w: user %s enrolled it too long ago", auth.NoFactorSecret, c.user.ID)
 	}
+	ended, err := k.takeText(ctx, c)
+	if err != nil {
+		return begun{}, err
+	}
+	b, err := k.text(c)
+	if err != nil {
+		ended(&err)
+		return begun{}, err
+	}
+	b.ended = ended
+	return b, nil
+}
+
+// takeText takes a place for one more text message: of the client, of the user, and in what everybody has sent.
+func (k phoneFactors) takeText(ctx context.Context, c challenging) (ended func(*error), err error) {
 	if c.texts != nil {
 		if err := c.texts(); err != nil {
-			return begun{}, err
+			return nil, err
 		}
 	}
+	turned, err := k.inTurnEvery(ctx, turn{keys: []string{turnFactor + c.user.ID}, texts: true}, k.Policy.MFAPhoneEvery)
+	if err != nil {
+		return nil, err
+	}
+	counted, err := k.Sending.Spend(ctx, true)
+	if err != nil {
+		turned(&err)
+		return nil, err
+	}
+	return func(refused *error) {
+		turned(refused)
+		counted(refused)
+	}, nil
+}
+
+// text draws a code, and sends it with the challenge.
+func (k phoneFactors) text(c challenging) (begun, error) {
 	digits := tokens.NewCode(k.Policy.CodeLength)
 	memo, err := json.Marshal(textedFactor{c.factor.PhoneNumber, k.Keys.HashCode(c.ticketID, auth.FactorChallenge, digits)})
 	if err != nil {
@@ -71,14 +103,10 @@ func (k phoneFactors) mayText() error {
 
 // factorTexts count what a user is sent, and a number, whoever asks for it.
 func (k phoneFactors) factorTexts(c challenging) []store.Guard {
-	guards := []store.Guard{
+	return []store.Guard{
 		{Key: "code:asked:factor:" + c.user.ID, Max: k.Policy.MessagesPerHour, Window: time.Hour},
 		{Key: "code:texted:" + c.factor.PhoneNumber, Max: k.Policy.MessagesPerHour, Window: time.Hour},
 	}
-	if k.Policy.MFAPhoneEvery > 0 {
-		guards = append(guards, store.Guard{Key: "factor:texted:" + c.user.ID, Max: 1, Window: k.Policy.MFAPhoneEvery})
-	}
-	return guards
 }
 
 // tooOld tells whether a factor was begun to be enrolled too long ago to be confirmed.

@@ -55,6 +55,7 @@ type begun struct {
 	creation *PasskeyCreation                              // what a browser is asked for who is to make a key
 	request  *PasskeyRequest                               // the same of one who is to sign
 	also     func(ctx context.Context, tx *store.DB) error // that must be true with the challenge; nil for nothing
+	ended    func(*error)                                  // is told how the request ended; nil for nobody
 }
 
 // FactorChallenge is a user who is about to prove a factor within their session.
@@ -66,7 +67,7 @@ type FactorChallenge struct {
 }
 
 // ChallengeFactor begins to prove a factor of the user, one that is not confirmed yet included.
-func (f *Account) ChallengeFactor(ctx context.Context, in FactorChallenge) (ChallengedFactor, error) {
+func (f *Account) ChallengeFactor(ctx context.Context, in FactorChallenge) (_ ChallengedFactor, refused error) {
 	none := ChallengedFactor{}
 	user, factor, kind, err := f.factorOf(ctx, in.Actor, in.FactorID)
 	if err != nil {
@@ -77,6 +78,9 @@ func (f *Account) ChallengeFactor(ctx context.Context, in FactorChallenge) (Chal
 	b, err := kind.begin(ctx, challenging{ticketID, user, factor, in.Texts, in.Client, now})
 	if err != nil {
 		return none, err
+	}
+	if b.ended != nil {
+		defer b.ended(&refused)
 	}
 	payload, err := json.Marshal(challenged{factor.ID, in.Actor.SessionID, b.memo})
 	if err != nil {

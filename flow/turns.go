@@ -31,6 +31,7 @@ const (
 	turnEmailChange = "email:"
 	turnPhoneChange = "phone:"
 	turnReauth      = "reauthenticate:"
+	turnFactor      = "factor:" // with an interval of its own
 )
 
 // turn is one request for a message.
@@ -62,7 +63,11 @@ func (t turn) wait(i Intervals) time.Duration {
 // (or with who is signed in), and whoever is unknown waits as long as whoever is known: so a refusal does not tell who has
 // an account. What it gives must be called with how the request ended: of one that was refused no turn is taken.
 func (k *Kit) inTurn(ctx context.Context, t turn) (end func(*error), err error) {
-	interval, now := t.wait(k.Policy.Intervals), k.Now()
+	return k.inTurnEvery(ctx, t, t.wait(k.Policy.Intervals))
+}
+
+func (k *Kit) inTurnEvery(ctx context.Context, t turn, interval time.Duration) (end func(*error), err error) {
+	now := k.Now()
 	if interval <= 0 {
 		return func(*error) {}, nil
 	}
