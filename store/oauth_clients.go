@@ -50,25 +50,31 @@ const (
 
 // AddOAuthClient writes a new OAuth client, no more of its origin than there may be. It must run in a transaction.
 func (db *DB) AddOAuthClient(ctx context.Context, c OAuthClient, most int, n Note) error {
-	err := db.roomForOAuthClient(ctx, c, most)
-	if err != nil {
+	if err := db.lockOAuthClients(ctx); err != nil {
 		return err
 	}
-	_, err = db.changeNoted(ctx, n, addOAuthClientSQL, c.ID, c.SecretHash, c.Name, c.URI, c.LogoURI, c.RedirectURIs, c.Scopes, c.GrantTypes,
+	if err := db.roomForOAuthClient(ctx, c, most); err != nil {
+		return err
+	}
+	_, err := db.changeNoted(ctx, n, addOAuthClientSQL, c.ID, c.SecretHash, c.Name, c.URI, c.LogoURI, c.RedirectURIs, c.Scopes, c.GrantTypes,
 		c.AuthMethod, c.Origin, nullable(c.CreatedBy), c.CreatedAt)
 	return err
 }
 
 // unusedOAuthLife is how long a client that nobody vouches for has to be used for the first time, or again, where another one wants its
-// place. Whoever is being asked about it answers sooner.
-const unusedOAuthLife = time.Hour
+// place. Whoever is being asked about it answers sooner, though they were sent by a document that had been read an hour before.
+const unusedOAuthLife = 90 * time.Minute
 
-// roomForOAuthClient makes room for another OAuth client. One that no operator made, and that nobody has let in or keeps a session with, gives its
+// lockOAuthClients has no others count or write OAuth clients until the transaction ends. It comes before whatever else the transaction does: two
+// that had written already would wait for each other.
+func (db *DB) lockOAuthClients(ctx context.Context) error {
+	_, err := db.Exec(ctx, `lock table auth.oauth_clients in share row exclusive mode`)
+	return err
+}
+
+// roomForOAuthClient makes room for another OAuth client, while they are locked. One that no operator made, and that nobody has let in or keeps a session with, gives its
 // place to the next: else whoever registers many would keep all others out.
 func (db *DB) roomForOAuthClient(ctx context.Context, c OAuthClient, most int) error {
-	if _, err := db.Exec(ctx, `lock table auth.oauth_clients in share row exclusive mode`); err != nil {
-		return err
-	}
 	row, err := one[struct{ Count int }](ctx, db, countOAuthClientsOfSQL, c.Origin)
 	if err != nil || row.Count < most {
 		return err
@@ -82,6 +88,9 @@ func (db *DB) roomForOAuthClient(ctx context.Context, c OAuthClient, most int) e
 
 // KeepOAuthDocument keeps what a client has published of itself. One that is deleted meanwhile stays so. It must run in a transaction.
 func (db *DB) KeepOAuthDocument(ctx context.Context, c OAuthClient, most int) error {
+	if err := db.lockOAuthClients(ctx); err != nil {
+		return err
+	}
 	again, err := db.Exec(ctx, refreshOAuthDocumentSQL, c.ID, c.Name, c.URI, c.LogoURI, c.RedirectURIs, c.Scopes, c.GrantTypes, c.FetchedAt)
 	if err != nil || again.RowsAffected() > 0 {
 		return err
@@ -184,7 +193,7 @@ func (db *DB) AdoptOAuthClients(ctx context.Context, now time.Time) error {
 		return err
 	}
 	return db.InTx(ctx, func(tx *DB) error {
-		if _, err := tx.Exec(ctx, `lock table auth.oauth_clients in share row exclusive mode`); err != nil {
+		if err := tx.lockOAuthClients(ctx); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, copyOAuthClients, now); err != nil {
