@@ -20,7 +20,7 @@ type OAuthClients struct {
 	Kit
 	// Closed has operators told that there is no OAuth server.
 	Closed bool
-	// Documents reads what clients say of themselves whose id is an address; nil where those are none.
+	// Documents reads what clients say of themselves whose id is an address; nil where those are none, though another door has them.
 	Documents *clientdocs.Reader
 }
 
@@ -37,7 +37,8 @@ func (f *OAuthClients) Adopt(ctx context.Context) error {
 	return f.Store.AdoptOAuthClients(ctx, f.Now())
 }
 
-// Find gives an OAuth client. Where there is none, or it is deleted, the error is auth.InvalidClient.
+// Find gives an OAuth client. Where there is none, or it is deleted, the error is auth.InvalidClient; so it is for one that published what it
+// is where no such clients are taken: nobody would read there what it says today.
 func (f *OAuthClients) Find(ctx context.Context, id string) (store.OAuthClient, error) {
 	if !oauthClientID(id) {
 		return store.OAuthClient{}, fmt.Errorf("%w: no id of a client", auth.InvalidClient)
@@ -45,6 +46,9 @@ func (f *OAuthClients) Find(ctx context.Context, id string) (store.OAuthClient, 
 	c, err := f.Store.OAuthClient(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		err = fmt.Errorf("%w: unknown client", auth.InvalidClient)
+	}
+	if err == nil && c.Origin == auth.ClientByDocument && f.Documents == nil {
+		return store.OAuthClient{}, fmt.Errorf("%w: its document counts for nothing here", auth.InvalidClient)
 	}
 	return c, err
 }
@@ -72,7 +76,10 @@ func (f *OAuthClients) Arriving(ctx context.Context, id string) (store.OAuthClie
 	if err != nil {
 		return c, fmt.Errorf("%w: %w", auth.InvalidClient, err)
 	}
-	return c, f.Store.InTx(ctx, func(tx *store.DB) error { return tx.KeepOAuthDocument(ctx, c, maxDocumentClients) })
+	if err := f.Store.InTx(ctx, func(tx *store.DB) error { return tx.KeepOAuthDocument(ctx, c, maxDocumentClients) }); err != nil {
+		return store.OAuthClient{}, err
+	}
+	return f.Find(ctx, id) // an operator may have deleted it meanwhile
 }
 
 // published is a client as it says itself what it is. It gets no scope by which it does what the user may do.

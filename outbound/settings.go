@@ -9,7 +9,7 @@ import (
 
 // Settings say where requests may go whose address somebody other than the operator chose.
 type Settings struct {
-	AllowedNetworks []string `env:"AUTH_OUTBOUND_ALLOWED_NETWORKS" doc:"Networks such as 10.0.0.0/8 that requests may go to although they are private, when the address came through an API (the scripts of hooks, receivers of events): those that the programs to be asked are in, and no more. All ports of them may be asked. Addresses in settings are the operator's own, and go anywhere without this."`
+	AllowedNetworks []string `env:"AUTH_OUTBOUND_ALLOWED_NETWORKS" doc:"Networks such as 10.0.0.0/8 that requests may go to although they are private, when the address came through an API (the scripts of hooks, receivers of events) or out of a browser (AUTH_OAUTH2_PROVIDER_CIMD_ENABLED: by any stranger): those that the programs to be asked are in, and no more. All ports of them may be asked. Addresses in settings are the operator's own, and go anywhere without this."`
 	AllowedPorts    []string `env:"AUTH_OUTBOUND_ALLOWED_PORTS" default:"80,443,8080,8443" doc:"Ports of public addresses that such requests may go to."`
 }
 

@@ -1,7 +1,9 @@
 package gotrue_test
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -130,6 +132,35 @@ func TestNothingIsLeftOfWhatWasTakenBack(t *testing.T) {
 		c.exchanges(t, code, show) // a code that waited is worth nothing, either
 		if n := d.holds(t, `select count(*)::text from auth.refresh_tokens t join auth.oauth_sessions o on o.session_id = t.id where t.user_id = $1`, id); n != "0" {
 			t.Errorf("%s sessions are left", n)
+		}
+	}
+}
+
+// TestPublishedClientsAreTheOtherDoors has a client that nobody registered, and that the door of Hasura Auth takes since it publishes what it is, be
+// none here: tokens of clients speak for the user here, and nobody would read the document again.
+func TestPublishedClientsAreTheOtherDoors(t *testing.T) {
+	t.Parallel()
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"client_id":"http://%s%s","redirect_uris":[%q]}`, r.Host, r.URL.Path, callbackURI)
+	}))
+	t.Cleanup(site.Close)
+	d := oauthDoor(t, map[string]string{"AUTH_OAUTH2_PROVIDER_CIMD_ENABLED": "true", "AUTH_OAUTH2_PROVIDER_CIMD_ALLOW_INSECURE_TRANSPORT": "true"})
+	c := &wiki{door: d, id: site.URL + "/client.json"}
+	for range 2 { // before it is known, and once it is
+		if a := c.authorize(t, url.Values{"scope": {"email"}}); a.status != http.StatusUnauthorized && a.status != http.StatusBadRequest || a.header.Get("Location") != "" {
+			t.Errorf("%d %s to %s", a.status, a.body, a.header.Get("Location"))
+		}
+		show := url.Values{"client_id": {c.id}}
+		if a := c.exchanges(t, "code", show); !strings.Contains(a.body, "invalid_client") {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		q := url.Values{
+			"client_id": {c.id}, "redirect_uri": {callbackURI}, "response_type": {"code"}, "scope": {"openid email"},
+			"code_challenge": {tokens.ChallengeOf(tokens.NewVerifier())}, "code_challenge_method": {"S256"},
+		}
+		if a := d.byHasura(t, "GET", "/oauth2/authorize?"+q.Encode(), ""); a.status != http.StatusFound {
+			t.Errorf("at the other door: %d %s", a.status, a.body)
 		}
 	}
 }

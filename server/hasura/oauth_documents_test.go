@@ -1,10 +1,14 @@
 package hasura_test
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +24,8 @@ type website struct {
 	*httptest.Server
 	document atomic.Value
 	read     atomic.Int32
+	// meanwhile is a func() that runs while the document is read.
+	meanwhile atomic.Value
 }
 
 func newWebsite(t testing.TB) *website {
@@ -28,6 +34,9 @@ func newWebsite(t testing.TB) *website {
 	site.document.Store("")
 	site.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		site.read.Add(1)
+		if f, ok := site.meanwhile.Load().(func()); ok {
+			f()
+		}
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = fmt.Fprint(w, strings.ReplaceAll(site.document.Load().(string), "HERE", site.URL+r.URL.Path))
 	}))
@@ -162,6 +171,52 @@ func TestADeletedDocumentStaysDeleted(t *testing.T) {
 	}
 }
 
+// TestADocumentThatIsDeletedWhileItIsReadStaysDeleted has an operator delete the client while its website takes its time.
+func TestADocumentThatIsDeletedWhileItIsReadStaysDeleted(t *testing.T) {
+	t.Parallel()
+	clock := &testhouse.Clock{}
+	c, site := publishing(t, nil, testhouse.OnClock(clock))
+	c.begin(t)
+	clock.Advance(2 * time.Hour)
+	site.meanwhile.Store(func() {
+		if err := c.clients().Delete(context.Background(), c.id, chief()); err != nil {
+			t.Error(err)
+		}
+	})
+	c.knock(t, "GET", "/oauth2/authorize?"+c.asks().Encode(), nil).oauth(t, 401, "invalid_client")
+}
+
+// TestPublishedClientsAreNoneOnceTheyAreOff has clients be none, whatever was read of them before the operator took no more of them.
+func TestPublishedClientsAreNoneOnceTheyAreOff(t *testing.T) {
+	t.Parallel()
+	c, _ := publishing(t, nil)
+	g := c.grant(t, c.person(t).AccessToken)
+	off := maps.Clone(c.Env)
+	off["AUTH_OAUTH2_PROVIDER_CIMD_ENABLED"] = "false"
+	c.House = c.With(t, off)
+	c.knock(t, "GET", "/oauth2/authorize?"+c.asks().Encode(), nil).oauth(t, 401, "invalid_client")
+	c.refresh(t, g.RefreshToken).oauth(t, 401, "invalid_client")
+}
+
+// TestManyNewDocumentsAtOnce keeps each client once, however many browsers it sends at the same moment.
+func TestManyNewDocumentsAtOnce(t *testing.T) {
+	t.Parallel()
+	c, site := publishing(t, map[string]string{"AUTH_RATE_LIMIT_ENABLE": "false"})
+	var all sync.WaitGroup
+	for i := range 12 {
+		all.Go(func() {
+			id := site.URL + "/client" + strconv.Itoa(i%6) + ".json"
+			if a := c.knock(t, "GET", "/oauth2/authorize?"+c.asks("client_id", id).Encode(), nil); a.status != 302 {
+				t.Errorf("%s: %s", id, a)
+			}
+		})
+	}
+	all.Wait()
+	if n := value[int](t, c.doorway, `select count(*)::int from auth.oauth_clients`); n != 6 {
+		t.Errorf("%d clients", n)
+	}
+}
+
 // TestAddressesAreNoClientsUnlessAsked has the server ask nobody where the operator did not say so.
 func TestAddressesAreNoClientsUnlessAsked(t *testing.T) {
 	t.Parallel()
@@ -196,7 +251,11 @@ func TestUnusedClientsMakeRoom(t *testing.T) {
 	if _, err := register(); auth.CodeOf(err) != auth.BadRequest {
 		t.Errorf("one too many, while the others may still be asked about: %v", err)
 	}
-	clock.Advance(2 * time.Hour)
+	clock.Advance(80 * time.Minute) // a document counts for an hour, and a request of its client and the code for minutes
+	if _, err := register(); auth.CodeOf(err) != auth.BadRequest {
+		t.Errorf("one too many, while the others may be asked about by a document that was read an hour ago: %v", err)
+	}
+	clock.Advance(time.Hour)
 	if _, err := register(); err != nil {
 		t.Error(err)
 	}
