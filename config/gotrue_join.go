@@ -200,7 +200,7 @@ func olderKeys(said map[string]string) (string, string, error) {
 	shared := slices.Contains(methods, "HS256")
 	for _, k := range keys {
 		shared = shared || len(methods) == 0 && k.Alg == "HS256"
-		if !slices.Contains(k.KeyOps, "sign") && (len(methods) == 0 || k.Alg == "" || slices.Contains(methods, k.Alg)) {
+		if !slices.Contains(k.KeyOps, "sign") && (len(methods) == 0 || slices.Contains(methods, k.usual())) {
 			older = append(older, map[string]string{"kty": k.Kty, "kid": k.Kid, "alg": k.Alg, "crv": k.Crv, "k": k.K, "n": k.N, "e": k.E, "x": k.X, "y": k.Y})
 		}
 	}
@@ -221,6 +221,15 @@ type jwk struct {
 	K, N, E, D, P, Q, X string
 	Y                   string
 	KMS                 string `json:"aws:kms:arn"`
+}
+
+// usual is the algorithm that a key is for: the one that it names, or that of its kind.
+func (k jwk) usual() string {
+	kinds := map[string]string{"oct": "HS256", "RSA": "RS256", "OKP": "EdDSA", "ECP-256": "ES256", "ECP-384": "ES384", "ECP-521": "ES512"}
+	if k.Kty == "EC" {
+		return cmp.Or(k.Alg, kinds[k.Kty+k.Crv])
+	}
+	return cmp.Or(k.Alg, kinds[k.Kty])
 }
 
 // signingKey puts the one key that signs into the object. No error repeats a key.

@@ -195,13 +195,18 @@ func (s *Signer) open(token, typ string) (members, error) {
 	return payload, err
 }
 
-// published is the public key set: the key that signs, if it is public, and those that only verify.
+// published is the public key set: the key that signs, if it is public, and those that only verify. Whoever looks a key up by its kid must
+// find the right one.
 func (s *Signer) published(own []jwk) ([]byte, error) {
 	keys := own
 	for _, k := range s.others {
-		if !k.shared {
-			keys = append(keys, k.public)
+		if k.shared || slices.Contains(keys, k.public) {
+			continue
 		}
+		if slices.ContainsFunc(keys, func(other jwk) bool { return other.Kid == k.public.Kid }) {
+			return nil, fmt.Errorf("tokens: AUTH_JWT_VERIFY_KEYS has a key with the kid %.100q, which another key has, too, so that others could not tell them apart", k.public.Kid)
+		}
+		keys = append(keys, k.public)
 	}
 	if len(keys) == 0 {
 		return []byte(`{"keys":[]}`), nil

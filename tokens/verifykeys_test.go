@@ -1,6 +1,9 @@
 package tokens
 
 import (
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -91,6 +94,42 @@ func TestOlderKeysVerify(t *testing.T) {
 	} else if _, err := after.VerifyService(key, now); err != nil {
 		t.Errorf("a service key of before: %v", err)
 	}
+}
+
+// TestNoTwoKeysArePublishedUnderOneName has a server not start whose tokens others would verify by the wrong key.
+func TestNoTwoKeysArePublishedUnderOneName(t *testing.T) {
+	t.Parallel()
+	const other = `{"kty":"OKP","crv":"Ed25519","kid":%q,"x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`
+	pair := secretFrom(t, strings.Replace(edSecret, "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g", newEd25519(t), 1))
+	if _, err := NewSigner(pair, WithVerifyKeys(verifyKeysOf(t, fmt.Sprintf("["+other+"]", "new")))); err == nil || !strings.Contains(err.Error(), `"new"`) {
+		t.Errorf("another key has the kid of the own: %v", err)
+	}
+	signer, err := NewSigner(pair)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := strings.TrimSuffix(strings.TrimPrefix(string(signer.JWKS()), `{"keys":[`), `]}`)
+	again, err := NewSigner(pair, WithVerifyKeys(verifyKeysOf(t, "["+own+","+fmt.Sprintf(other, "old")+"]")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(again.JWKS()); strings.Count(text, `"kid":"new"`) != 1 || strings.Count(text, `"kid":"old"`) != 1 {
+		t.Errorf("published: %s", text)
+	}
+}
+
+// newEd25519 is a fresh private key in base64.
+func newEd25519(t *testing.T) string {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(der)
 }
 
 // swapHeader gives a token the header of another.
