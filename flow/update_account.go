@@ -185,8 +185,25 @@ func (f *Account) newPassword(ctx context.Context, in AccountChange, u auth.User
 		if same {
 			return "", auth.SamePassword
 		}
+	} else if err := f.knowsNone(ctx, in, u); err != nil {
+		return "", err
 	}
 	return f.Passwords.Hash(ctx, *in.Password)
+}
+
+// knowsNone refuses who has a password after all, though it is not found by their address or number: what cannot be compared is not known.
+func (f *Account) knowsNone(ctx context.Context, in AccountChange, u auth.User) error {
+	if !f.Policy.KnowsPassword {
+		return nil
+	}
+	ways, err := f.Store.WaysIn(ctx, u.ID)
+	if err != nil || !ways.Password {
+		return err
+	}
+	if lately, err := f.openedByMessage(ctx, in.Actor, f.Now()); lately || err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: user %s has a password, and neither an address nor a number to find it by", auth.InvalidCredentials, u.ID)
 }
 
 // knowsCurrent refuses who changes a password without the current one, where the operator asks for it.

@@ -87,6 +87,20 @@ func TestTheCurrentPassword(t *testing.T) {
 	change(s, `{"password":"a fourth long one"}`).refused(t, 400, "current_password_required")
 }
 
+// TestAPasswordThatNothingLeadsToIsAskedFor has a session not set another one because its user has no address any more by which the password
+// is looked up.
+func TestAPasswordThatNothingLeadsToIsAskedFor(t *testing.T) {
+	t.Parallel()
+	d := open(t, map[string]string{"AUTH_GOTRUE_PASSWORD_REQUIRE_CURRENT": "true"})
+	email := newAddress()
+	d.confirmed(t, email)
+	s := d.ok(t, "POST", "/token?grant_type=password", credentials(email, password))
+	d.holds(t, `update auth.users set email = null where email = $1 returning id::text`, email)
+	d.ask(t, "PUT", "/user", `{"password":"a second long one"}`, "Authorization", bearer(s)).refused(t, 400, "current_password_required")
+	d.holds(t, `update auth.users set password_hash = null where id = $1 returning id::text`, s["user"].(map[string]any)["id"])
+	d.ok(t, "PUT", "/user", `{"password":"a first long one"}`, "Authorization", bearer(s))
+}
+
 // TestTheCurrentPasswordIsNoOracle counts guesses at it as those at the door are counted.
 func TestTheCurrentPasswordIsNoOracle(t *testing.T) {
 	t.Parallel()
