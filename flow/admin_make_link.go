@@ -17,6 +17,7 @@ type LinkWanted struct {
 	Purpose     auth.Purpose // VerifyEmail, Invitation, SignInByEmail, ResetPassword or ConfirmEmailChange
 	Email       string
 	NewEmail    string          // of ConfirmEmailChange: where the link is going to be mailed
+	Current     bool            // of ConfirmEmailChange: it is going to be mailed to the current address, which confirms the change, too
 	Password    string          // of a new user, with VerifyEmail
 	Metadata    json.RawMessage // of a new user, or members for one whose address is not confirmed
 	DisplayName *string         // of a new user
@@ -53,7 +54,9 @@ func (f *Admin) MakeLink(ctx context.Context, by Operator, in LinkWanted) (out M
 	}
 	l := link{user: user, to: user.Email, purpose: purpose, redirectTo: out.RedirectTo, client: by.Client, now: f.Now()}
 	if purpose == auth.ConfirmEmailChange {
-		l.to, l.user.NewEmail = in.NewEmail, in.NewEmail
+		if l, err = f.changeLink(l, in); err != nil {
+			return out, err
+		}
 	}
 	err = f.Store.InTx(ctx, func(tx *store.DB) (err error) {
 		if purpose == auth.ConfirmEmailChange {
@@ -78,6 +81,19 @@ func (f *Admin) MakeLink(ctx context.Context, by Operator, in LinkWanted) (out M
 	out.URL, out.Purpose = f.linkURL(out.Ticket, mailKinds[purpose].linkType, l), purpose
 	out.User, err = f.WholeUser(ctx, by, user.ID)
 	return out, err
+}
+
+// changeLink is the link of a change of address, for one of the addresses that confirm it.
+func (f *Admin) changeLink(l link, in LinkWanted) (link, error) {
+	l.to, l.user.NewEmail = in.NewEmail, in.NewEmail
+	asked := f.Policy.changeMails(l)
+	if !in.Current {
+		return asked[0], nil
+	}
+	if len(asked) < 2 {
+		return l, auth.Invalid{Field: "type", Problem: "must be email_change_new: the current address is not asked, since nobody has confirmed it or AUTH_GOTRUE_SECURE_EMAIL_CHANGE_ENABLED is off"}
+	}
+	return asked[1], nil
 }
 
 // linked is who gets a link, and what it is for.
@@ -145,6 +161,9 @@ func (f *Admin) writeLink(ctx context.Context, tx *store.DB, l link) (ticket, co
 	c := l.withCode()
 	t := f.typedCode(c, code)
 	t.Link = f.linkBeside(*c.mailed, ticket)
+	if t.Payload, err = c.knows.encoded(); err != nil {
+		return "", "", err
+	}
 	_, _, err = tx.WriteCode(ctx, t) // nobody counts them: there is always room
 	return ticket, code, err
 }

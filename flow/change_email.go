@@ -77,6 +77,11 @@ func (f *Account) askAddress(ctx context.Context, tx *store.DB, session string, 
 	if err := tx.AskEmailChange(ctx, mail.user.ID, mail.to, e); err != nil {
 		return err
 	}
+	return f.askBoth(ctx, tx, mail)
+}
+
+// askBoth mails whoever is asked about a change of address.
+func (f *Account) askBoth(ctx context.Context, tx *store.DB, mail link) error {
 	for _, m := range f.Policy.changeMails(mail) {
 		if err := f.sendLink(ctx, tx, m); err != nil {
 			return err
@@ -95,6 +100,42 @@ func (p *Policy) changeMails(mail link) []link {
 	current := mail
 	current.to, current.knows.Current = mail.user.Email, true
 	return []link{mail, current}
+}
+
+// ResendNewAddress mails once more what asks for the confirmation of another address, for whoever names the address that the user has. What one of
+// two addresses confirmed meanwhile is asked again. The answer is the same, and takes as long, whether anybody waits for such mails.
+func (f *Account) ResendNewAddress(ctx context.Context, in Ask) (refused error) {
+	end, err := f.sends(ctx, mailTo(turnEmailChange, in.Email))
+	if err != nil {
+		return err
+	}
+	defer end(&refused)
+	start := f.Now()
+	redirectTo, err := f.Policy.Redirect(in.RedirectTo)
+	if err != nil {
+		return err
+	}
+	if !f.MailReady {
+		return auth.MailNotConfigured
+	}
+	pending, err := f.Store.PendingAddress(ctx, in.Email, start)
+	if errors.Is(err, store.ErrNotFound) || err == nil && f.Policy.gateMember(pending.User, start) != nil {
+		return f.Answers.settle(ctx, start, f.Now)
+	}
+	if err != nil {
+		return err
+	}
+	user := pending.User
+	user.NewEmail = newAddressOf(pending)
+	mail := link{
+		user: user, knows: codePayload{Session: payloadOf(pending.TicketPayload).Session}, to: user.NewEmail, purpose: auth.ConfirmEmailChange, redirectTo: redirectTo,
+		challenge: in.CodeChallenge, client: in.Client, now: start,
+	}
+	err = f.quietly(ctx, func(tx *store.DB) error { return f.askBoth(ctx, tx, mail) })
+	if err != nil {
+		return err
+	}
+	return f.answered(ctx, start)
 }
 
 // isHalf tells whether a ticket is for a change of address that the other address is yet to confirm, too.

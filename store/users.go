@@ -198,6 +198,19 @@ func (db *DB) AskEmailChange(ctx context.Context, userID, newEmail string, e Ent
 
 const askEmailChangeSQL = `update auth.users set new_email = $2 where id = $1 and` + isOpen + `$3)`
 
+// PendingAddress finds the latest change of address that waits for its confirmation, of the user who has an address. Only those count that were asked for in
+// a session which is still there.
+func (db *DB) PendingAddress(ctx context.Context, email string, now time.Time) (Found, error) {
+	return one[Found](ctx, db, pendingAddressSQL, auth.ConfirmEmailChange, email, now)
+}
+
+const pendingAddressSQL = `select` + userColumns + `,
+		k.id::text as ticket_id, k.purpose as ticket_purpose, '' as parent_id,` + ticketColumns + `
+	from auth.users u cross join lateral (select * from auth.tickets t
+		where t.user_id = u.id and t.purpose = $1 and t.expires_at > $3 and exists (select from auth.refresh_tokens s where s.id::text = t.payload ->> 'session' and s.user_id = u.id)
+		order by t.created_at desc limit 1) k
+	where u.email = $2::text::public.citext and coalesce(k.payload ->> 'for', k.email) = u.new_email::text`
+
 // ConfirmEmail marks the user's address as confirmed, if it is still the one that was proved. It
 // must run in a transaction.
 func (db *DB) ConfirmEmail(ctx context.Context, userID, email string, e Entry) error {

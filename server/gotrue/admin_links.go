@@ -58,8 +58,11 @@ func (d *Door) invite(w http.ResponseWriter, r *http.Request, by flow.Operator) 
 // linkKinds are what links are made for, by GoTrue's word.
 var linkKinds = map[string]auth.Purpose{
 	"signup": auth.VerifyEmail, "invite": auth.Invitation, "magiclink": auth.SignInByEmail, "recovery": auth.ResetPassword,
-	"email_change_new": auth.ConfirmEmailChange,
+	"email_change_new": auth.ConfirmEmailChange, changeCurrent: auth.ConfirmEmailChange,
 }
+
+// changeCurrent is the link by which the current address confirms a change.
+const changeCurrent = "email_change_current"
 
 type linkRequest struct {
 	Type       string          `json:"type"`
@@ -74,17 +77,15 @@ type linkRequest struct {
 func (in *linkRequest) Check() error {
 	_, known := linkKinds[in.Type]
 	switch {
-	case in.Type == "email_change_current":
-		return auth.Invalid{Field: "type", Problem: "must be email_change_new: a change of address is confirmed at the new one alone"}
 	case !known:
-		return auth.Invalid{Field: "type", Problem: "must be signup, invite, magiclink, recovery or email_change_new"}
+		return auth.Invalid{Field: "type", Problem: "must be signup, invite, magiclink, recovery, email_change_new or email_change_current"}
 	case in.Type == "signup" && in.Password == "":
 		return refusal{http.StatusBadRequest, "validation_failed", "Signup requires a valid password"}
 	}
 	if err := in.Email.check(); err != nil {
 		return err
 	}
-	if in.Type == "email_change_new" && in.NewEmail.check() != nil {
+	if linkKinds[in.Type] == auth.ConfirmEmailChange && in.NewEmail.check() != nil {
 		return auth.Invalid{Field: "new_email", Problem: "must be an e-mail address"}
 	}
 	return dataIn(in.Data)
@@ -115,7 +116,7 @@ func (d *Door) generateLink(w http.ResponseWriter, r *http.Request, by flow.Oper
 		to = allowed
 	}
 	made, err := d.Admin.MakeLink(r.Context(), by, flow.LinkWanted{
-		Purpose: linkKinds[in.Type], Email: string(in.Email), NewEmail: string(in.NewEmail), Password: in.Password, Metadata: data, DisplayName: nameOf(data), RedirectTo: to,
+		Purpose: linkKinds[in.Type], Email: string(in.Email), NewEmail: string(in.NewEmail), Current: in.Type == changeCurrent, Password: in.Password, Metadata: data, DisplayName: nameOf(data), RedirectTo: to,
 	})
 	if err != nil {
 		return here(err, noUser)

@@ -132,3 +132,80 @@ func TestOneAddressConfirmsAChangeWhereTheOperatorSaysSo(t *testing.T) {
 		t.Errorf("%v", u)
 	}
 }
+
+// TestAChangeOfAddressIsMailedAgain has the mails of a change come once more, for whoever names the current address, while the session is there that
+// asked for it. Nobody learns whether anything came.
+func TestAChangeOfAddressIsMailedAgain(t *testing.T) {
+	t.Parallel()
+	d := open(t, nil)
+	email, next := newAddress(), newAddress()
+	s := d.confirmed(t, email)
+	resend := func(email string) {
+		t.Helper()
+		if a := d.ask(t, "POST", "/resend", `{"type":"email_change","email":"`+email+`"}`); a.status != 200 || strings.TrimSpace(a.body) != "{}" {
+			t.Errorf("%+v", a)
+		}
+	}
+	resend(email) // there is none to be mailed
+	d.newEmail(t, s, next, "")
+	there, _ := d.mailed(t, next, 1)
+	here, _ := d.mailed(t, email, 2)
+	if half := d.approve(t, next, there); half.said(t)["code"] != "200" {
+		t.Fatalf("%+v", half)
+	}
+	for _, nobody := range []string{newAddress(), next} {
+		resend(nobody)
+	}
+	resend(email)
+	again, _ := d.mailed(t, next, 2)
+	hereAgain, _ := d.mailed(t, email, 3)
+	if here != hereAgain {
+		d.approve(t, email, here).refused(t, 403, "otp_expired")
+	}
+	if half := d.approve(t, email, hereAgain); half.said(t)["code"] != "200" { // the new one is asked again, too
+		t.Fatalf("%+v", half)
+	}
+	if u := userIn(d.approve(t, next, again).said(t)); u["email"] != next {
+		t.Errorf("%v", u)
+	}
+	resend(next) // it is done
+
+	last := newAddress()
+	asking := d.ok(t, "POST", "/token?grant_type=password", credentials(next, password))
+	d.newEmail(t, asking, last, "")
+	d.mailed(t, last, 1)
+	d.ask(t, "POST", "/logout?scope=local", "", "Authorization", bearer(asking))
+	made := func() string {
+		return d.holds(t, `select count(*)::text from auth.tickets where email = $1 or payload ->> 'for' = $1`, last)
+	}
+	before := made()
+	resend(next) // the session is gone that asked for it
+	if after := made(); after != before {
+		t.Errorf("%s links and codes, and %s before", after, before)
+	}
+}
+
+// TestOperatorsMailAChangeThemselves takes both links, where both addresses confirm.
+func TestOperatorsMailAChangeThemselves(t *testing.T) {
+	t.Parallel()
+	d := open(t, nil)
+	email, next := newAddress(), newAddress()
+	d.confirmed(t, email)
+	made := map[string]string{}
+	for _, kind := range []string{"email_change_new", "email_change_current"} {
+		out := d.ok(t, "POST", "/admin/generate_link", `{"type":"`+kind+`","email":"`+email+`","new_email":"`+next+`"}`, "Authorization", serviceKey())
+		if out["verification_type"] != kind || out["new_email"] != next {
+			t.Errorf("%v", out)
+		}
+		made[kind] = out["email_otp"].(string)
+	}
+	if half := d.approve(t, email, made["email_change_current"]); half.said(t)["code"] != "200" {
+		t.Fatalf("%+v", half)
+	}
+	if u := userIn(d.approve(t, next, made["email_change_new"]).said(t)); u["email"] != next {
+		t.Errorf("%v", u)
+	}
+	if n := len(d.Mail.To(next)); n != 0 {
+		t.Errorf("%d mails", n)
+	}
+}

@@ -115,22 +115,29 @@ func (d *Door) recover(w http.ResponseWriter, r *http.Request) error {
 	return nothing(w)
 }
 
+// typeEmailChange is the type of links and codes that confirm another address.
+const typeEmailChange = "email_change"
+
 func (d *Door) resend(w http.ResponseWriter, r *http.Request) error {
 	in, err := server.Decode[mailRequest](r, body)
 	if err != nil {
 		return err
 	}
 	switch in.Type {
-	case "signup":
+	case "signup", typeEmailChange:
 	case typeSMS, typePhoneChange:
 		return d.textAgain(w, r, in)
 	default:
-		return auth.Invalid{Field: "type", Problem: "must be signup, sms or phone_change"}
+		return auth.Invalid{Field: "type", Problem: "must be signup, email_change, sms or phone_change"}
 	}
 	if !d.Offered.Email {
 		return noEmail(http.StatusBadRequest, "signups")
 	}
-	if err := d.Account.Resend(r.Context(), d.ask(w, r, in)); err != nil {
+	again := d.Account.Resend
+	if in.Type == typeEmailChange {
+		again = d.Account.ResendNewAddress
+	}
+	if err := again(r.Context(), d.ask(w, r, in)); err != nil {
 		return err
 	}
 	return nothing(w)

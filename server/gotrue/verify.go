@@ -21,7 +21,7 @@ var kinds = []struct {
 	{"invite", []auth.Purpose{auth.Invitation, auth.VerifyEmail}},
 	{"magiclink", []auth.Purpose{auth.SignInByEmail, auth.ResetPassword}},
 	{"recovery", []auth.Purpose{auth.ResetPassword, auth.SignInByEmail}},
-	{"email_change", []auth.Purpose{auth.ConfirmEmailChange}},
+	{typeEmailChange, []auth.Purpose{auth.ConfirmEmailChange}},
 	{"email", []auth.Purpose{auth.VerifyEmail, auth.Invitation, auth.SignInByEmail, auth.ResetPassword}},
 }
 
