@@ -48,7 +48,7 @@ func (f *Admin) ChangeFactor(ctx context.Context, by Operator, in FactorEdit) (a
 	err = f.withdraw(ctx, by, withdrawal{
 		userID: in.UserID, lockout: true, reaches: moved, absent: auth.FactorNotActive,
 		take: func(tx *store.DB, _ auth.User) (event string, detail map[string]any, err error) {
-			return "factor.changed", map[string]any{"factor": factor.Kind, "number": moved}, tx.ChangeFactor(ctx, in.UserID, factor, moved)
+			return "factor.changed", map[string]any{"factor": factor.Kind, "number": moved}, tx.ChangeFactor(ctx, in.UserID, in.change(factor))
 		},
 		tells: func(u auth.User) []notice {
 			if !moved || factor.ConfirmedAt.IsZero() {
@@ -61,6 +61,15 @@ func (f *Admin) ChangeFactor(ctx context.Context, by Operator, in FactorEdit) (a
 		err = fmt.Errorf("%w: user %s", auth.FactorNameTaken, in.UserID)
 	}
 	return factor, err
+}
+
+// change is what of a factor is to be written: what another operator changes meanwhile stays.
+func (in FactorEdit) change(factor auth.Factor) store.FactorChange {
+	c := store.FactorChange{ID: factor.ID, Name: in.Name}
+	if in.Number != "" {
+		c.Number = factor.PhoneNumber
+	}
+	return c
 }
 
 // factorFor is a factor as it will be.

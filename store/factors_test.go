@@ -77,3 +77,33 @@ func TestUsersRowsSayWhichFactorsTheyHave(t *testing.T) {
 	}
 	exec(`delete from auth.users where id = $1`, user)
 }
+
+// TestOperatorsChangeOneThingOfAFactor has an operator name a telephone while another one gives it another number.
+func TestOperatorsChangeOneThingOfAFactor(t *testing.T) {
+	t.Parallel()
+	db := openDB(t)
+	user, factor := "5e8f0b1d-2a37-4d0a-9c55-3f2b8c1e7a64", "5b1c2f0e-5d1a-4f38-9a86-0e2d1c3b4a59"
+	for _, sql := range []string{
+		`insert into auth.users (id, locale, display_name, default_role) select '` + user + `', 'en', '', role from auth.roles limit 1`,
+		`insert into auth.factors (id, user_id, kind, status, name, phone_number, created_at) values ('` + factor + `', '` + user + `', 'phone', 'active', 'old', '+15550100', now())`,
+	} {
+		if _, err := db.Pool().Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		change store.FactorChange
+		want   string
+	}{
+		{store.FactorChange{ID: factor, Number: "+15550199"}, "old +15550199"},
+		{store.FactorChange{ID: factor, Name: "hers"}, "hers +15550199"},
+	} {
+		if err := db.InTx(t.Context(), func(tx *store.DB) error { return tx.ChangeFactor(t.Context(), user, c.change) }); err != nil {
+			t.Fatal(err)
+		}
+		var is string
+		if err := db.Pool().QueryRow(t.Context(), `select name || ' ' || phone_number from auth.factors where id = $1`, factor).Scan(&is); err != nil || is != c.want {
+			t.Errorf("%+v leaves %q, %v; want %q", c.change, is, err, c.want)
+		}
+	}
+}

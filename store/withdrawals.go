@@ -80,14 +80,21 @@ func (db *DB) WithdrawFactor(ctx context.Context, userID string, f auth.Factor) 
 	return w, nil
 }
 
-// ChangeFactor gives a factor of a user its name and number. With another number all sessions end, and what was sent to the old one proves
+// FactorChange is what an operator changes of a second factor.
+type FactorChange struct {
+	ID     string
+	Name   string // empty to keep it
+	Number string // the same
+}
+
+// ChangeFactor gives a factor of a user a name or a number. With another number all sessions end, and what was sent to the old one proves
 // nothing. One that is not theirs is ErrNotFound, and another factor may have the name: ErrNameTaken. It must run in a transaction.
-func (db *DB) ChangeFactor(ctx context.Context, userID string, f auth.Factor, moved bool) error {
+func (db *DB) ChangeFactor(ctx context.Context, userID string, c FactorChange) error {
 	b := &pgx.Batch{}
 	b.Queue(holdUserSQL, userID)
-	b.Queue(holdOneFactorSQL, userID, f.ID)
-	b.Queue(changeFactorSQL, userID, f.ID, nullable(f.Name), nullable(f.PhoneNumber))
-	if moved {
+	b.Queue(holdOneFactorSQL, userID, c.ID)
+	b.Queue(changeFactorSQL, userID, c.ID, nullable(c.Name), nullable(c.Number))
+	if c.Number != "" {
 		b.Queue(endOtherSessionsSQL, userID, nil)
 		b.Queue(dropFactorTicketsSQL, userID)
 	}
@@ -105,8 +112,8 @@ func (db *DB) ChangeFactor(ctx context.Context, userID string, f auth.Factor, mo
 
 const (
 	holdOneFactorSQL = `select from auth.factors where user_id = $1 and id = $2 for no key update`
-	changeFactorSQL  = `update auth.factors f set name = $3, phone_number = $4 where user_id = $1 and id = $2
-		and not exists (select from auth.factors o where o.user_id = f.user_id and o.name = $3 and o.id <> f.id)`
+	changeFactorSQL  = `update auth.factors f set name = coalesce($3::text, f.name), phone_number = coalesce($4::text, f.phone_number) where user_id = $1 and id = $2
+		and not exists (select from auth.factors o where o.user_id = f.user_id and o.name = $3::text and o.id <> f.id)`
 )
 
 const (
