@@ -32,10 +32,8 @@ func (k phoneFactors) begin(ctx context.Context, c challenging) (begun, error) {
 	if err := k.mayText(); err != nil {
 		return begun{}, err
 	}
-	if staged := c.factor.ConfirmedAt.IsZero(); staged && !k.mayEnrol() {
+	if c.factor.ConfirmedAt.IsZero() && !k.mayEnrol() {
 		return begun{}, FactorsOff{auth.PhoneFactor}
-	} else if staged && tooOld(c.factor, c.now) {
-		return begun{}, fmt.Errorf("%w: user %s enrolled it too long ago", auth.NoFactorSecret, c.user.ID)
 	}
 	ended, err := k.takeText(ctx, c)
 	if err != nil {
@@ -101,16 +99,15 @@ func (k phoneFactors) mayText() error {
 	return nil
 }
 
-// factorTexts count what a user is sent, and a number, whoever asks for it.
+// factorTexts count what a user is sent, and a number that is not proved to be theirs, whoever asks for it. One that is has no limit that it
+// shares with codes that strangers ask for: they would keep its owner out by asking.
 func (k phoneFactors) factorTexts(c challenging) []store.Guard {
-	return []store.Guard{
-		{Key: "code:asked:factor:" + c.user.ID, Max: k.Policy.MessagesPerHour, Window: time.Hour},
-		{Key: "code:texted:" + c.factor.PhoneNumber, Max: k.Policy.MessagesPerHour, Window: time.Hour},
+	user := store.Guard{Key: "code:asked:factor:" + c.user.ID, Max: k.Policy.MessagesPerHour, Window: time.Hour}
+	if !c.factor.ConfirmedAt.IsZero() {
+		return []store.Guard{user}
 	}
+	return []store.Guard{user, {Key: "code:texted:" + c.factor.PhoneNumber, Max: k.Policy.MessagesPerHour, Window: time.Hour}}
 }
-
-// tooOld tells whether a factor was begun to be enrolled too long ago to be confirmed.
-func tooOld(f auth.Factor, now time.Time) bool { return now.Sub(f.CreatedAt) > stagedLife }
 
 func (k phoneFactors) check(ctx context.Context, t typed) (proof, error) {
 	if !t.user.HasFactorOf(auth.PhoneFactor) {
@@ -123,9 +120,6 @@ func (k phoneFactors) check(ctx context.Context, t typed) (proof, error) {
 }
 
 func (k phoneFactors) confirm(ctx context.Context, t typed, factor auth.Factor) (proof, error) {
-	if tooOld(factor, t.now) {
-		return proof{}, fmt.Errorf("%w: user %s enrolled it too long ago", auth.NoFactorSecret, t.user.ID)
-	}
 	number, err := k.compareText(ctx, t, "") // the try is counted
 	if err == nil && number != factor.PhoneNumber {
 		err = fmt.Errorf("%w: the code was sent to another number", auth.InvalidTOTP)

@@ -74,6 +74,11 @@ func (f *Account) ChallengeFactor(ctx context.Context, in FactorChallenge) (_ Ch
 		return none, err
 	}
 	now := f.Now()
+	if factor.ConfirmedAt.IsZero() { // nothing is sent for who may not confirm it, and they are told of no keys
+		if err := f.mayConfirm(ctx, in.Actor, user, factor, now); err != nil {
+			return none, err
+		}
+	}
 	ticketID := tokens.NewUUID()
 	b, err := kind.begin(ctx, challenging{ticketID, user, factor, in.Texts, in.Client, now})
 	if err != nil {
@@ -214,8 +219,16 @@ func (f *Account) takeChallengeOf(ctx context.Context, tx *store.DB, found store
 	return err
 }
 
-// proveIn looks at the answer to a factor: to one that is active, or the first one to one that is not. Who has another factor must have
-// proved it in the session by then, or a session of one factor could make itself the other.
+// mayConfirm tells whether somebody may turn on a factor that was enrolled lately. Who has another one must have proved it in the session by
+// then, or a session of one factor could make itself the other.
+func (f *Account) mayConfirm(ctx context.Context, a auth.Actor, u auth.User, staged auth.Factor, now time.Time) error {
+	if now.Sub(staged.CreatedAt) > stagedLife {
+		return fmt.Errorf("%w: user %s enrolled it too long ago", auth.NoFactorSecret, u.ID)
+	}
+	return f.ofBoth(ctx, a, u)
+}
+
+// proveIn looks at the answer to a factor: to one that is active, or the first one to one that is not.
 func (f *Account) proveIn(ctx context.Context, t typed, a auth.Actor, kind factorKind, factor auth.Factor) (proof, error) {
 	switch {
 	case !factor.ConfirmedAt.IsZero():
@@ -223,7 +236,7 @@ func (f *Account) proveIn(ctx context.Context, t typed, a auth.Actor, kind facto
 	case !kind.mayEnrol():
 		return proof{}, FactorsOff{factor.Kind}
 	}
-	if err := f.ofBoth(ctx, a, t.user); err != nil {
+	if err := f.mayConfirm(ctx, a, t.user, factor, t.now); err != nil {
 		return proof{}, err
 	}
 	err := f.Store.TryTicket(ctx, t.ticketID)

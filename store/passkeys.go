@@ -66,9 +66,22 @@ const passkeyOwnerSQL = `select` + userColumns + `, s.id::text as key_id, s.cred
 		coalesce(s.credential_public_key, '') as public_key, s.counter, s.backup_eligible
 	from auth.user_security_keys s join auth.users u on u.id = s.user_id where s.credential_id = $1`
 
-// AddFirstPasskey writes the passkey of a user whom the same transaction made.
+// AddFirstPasskey writes the passkey of a user whom the same transaction made. A key that is a second factor, whoever's, is
+// ErrPasskeyTaken.
 func (db *DB) AddFirstPasskey(ctx context.Context, k auth.Passkey) error {
-	return db.guarded(ctx, addPasskeySQL, append(passkeyArguments(k), 1)...)
+	b := &pgx.Batch{}
+	b.Queue(notAFactorSQL, k.CredentialID)
+	b.Queue(addPasskeySQL, append(passkeyArguments(k), 1)...)
+	counts, err := changed(ctx, db, b)
+	switch {
+	case err != nil:
+		return err
+	case counts[0] == 0:
+		return ErrPasskeyTaken
+	case counts[1] == 0:
+		return ErrChanged
+	}
+	return nil
 }
 
 // AddPasskey writes another passkey of a user, unless they have so many already: ErrTooMany. It ends the user's sessions

@@ -445,6 +445,35 @@ func TestAFactorsKeyIsNoWayIn(t *testing.T) {
 	}
 	as := d.wish(t, bob, phoneKey(), func(f *softkey.Draft) { f.ID = k.device.Keys[0].ID })
 	d.ask(t, "POST", "/passkeys/registration/verify", as, "Authorization", bearer(bob)).refused(t, 422, "webauthn_credential_exists")
+
+	// Nor does anybody begin an account with it.
+	for taken, id := range map[bool][]byte{true: k.device.Keys[0].ID, false: []byte("a key that nobody has")} {
+		made, err := phoneKey().Create(d.byHasura(t, "POST", "/signup/webauthn", `{"email":"`+newAddress()+`"}`).said(t), func(f *softkey.Draft) { f.ID = id })
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, _ := json.Marshal(map[string]any{"credential": made})
+		if a := d.byHasura(t, "POST", "/signup/webauthn/verify", string(raw)); (a.status != 200) != taken {
+			t.Errorf("an account with a key that is a factor (%v): %d %s", taken, a.status, a.body)
+		}
+	}
+}
+
+// TestTokensOfOneFactorInTheSecondOfTheOther has the token that owed the factor answer for what only both may, in the same second that
+// the session was raised in.
+func TestTokensOfOneFactorInTheSecondOfTheOther(t *testing.T) {
+	t.Parallel()
+	d := withKeys(t, nil)
+	email := newAddress()
+	k, _ := d.hasKey(t, d.confirmed(t, email), "stick")
+	half := d.signIn(t, email)
+	whole := k.raise(t, half)
+	more := d.begin(t, whole, "more")
+	answers := more.answers(t, whole)
+	more.verify(t, half, answers).refused(t, 403, "insufficient_aal")
+	if a := more.verify(t, whole, answers); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.body)
+	}
 }
 
 // TestOneFactorAddsNoKey has a session that owes a factor enrol another, and finish one that was begun before there was any.
@@ -463,7 +492,7 @@ func TestOneFactorAddsNoKey(t *testing.T) {
 	before = d.begin(t, whole, "before")
 	half := d.signIn(t, email)
 	d.ask(t, "POST", "/factors", `{"factor_type":"webauthn","friendly_name":"mine"}`, "Authorization", bearer(half)).refused(t, 403, "insufficient_aal")
-	before.verify(t, half, before.answers(t, half)).refused(t, 403, "insufficient_aal")
+	d.ask(t, "POST", "/factors/"+before.factor+"/challenge", "{}", "Authorization", bearer(half)).refused(t, 403, "insufficient_aal")
 	d.ask(t, "DELETE", "/factors/"+k.factor, "", "Authorization", bearer(half)).refused(t, 422, "insufficient_aal")
 	d.ask(t, "DELETE", "/factors/"+before.factor, "", "Authorization", bearer(half)).refused(t, 422, "insufficient_aal")
 	id, _, options := before.wished(t, whole)
@@ -487,8 +516,19 @@ func TestOneFactorAddsNoKey(t *testing.T) {
 			t.Errorf("%v: %d %s", r, a.status, a.body)
 		}
 	}
-	before.verify(t, byCode, before.answers(t, byCode)).refused(t, 403, "insufficient_aal")
-	k.raise(t, byCode)
+	d.ask(t, "POST", "/factors/"+before.factor+"/challenge", "{}", "Authorization", bearer(byCode)).refused(t, 403, "insufficient_aal")
+
+	// An access token from before the session was raised answers no challenge that was asked for since.
+	half = d.signIn(t, email)
+	d.Clock.Advance(time.Second)
+	raised := k.raise(t, byCode)
+	before = d.begin(t, raised, "mine")
+	answers := before.answers(t, raised)
+	before.verify(t, byCode, answers).refused(t, 403, "insufficient_aal")
+	before.verify(t, half, answers).refused(t, 403, "session_not_found") // it had proved one factor alone
+	if a := before.verify(t, raised, answers); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.body)
+	}
 }
 
 // TestKeysOfTheLocked has people banned and factors taken off between the challenge and its answer.

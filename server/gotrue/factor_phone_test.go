@@ -15,7 +15,6 @@ import (
 	"postern/hooks"
 	"postern/house"
 	"postern/internal/testhouse"
-	"postern/totp"
 )
 
 // withPhones are the settings of a house where telephones are second factors.
@@ -156,7 +155,7 @@ func TestTelephoneAndApp(t *testing.T) {
 	d.ask(t, "POST", "/factors", `{"factor_type":"totp","friendly_name":"mobile"}`, "Authorization", bearer(s)).refused(t, 422, "mfa_factor_name_conflict")
 	app := d.enrol(t, s)
 	half := d.signIn(t, email)
-	d.prove(t, half, app.factor, d.challenge(t, half, app.factor), app.code(t)).refused(t, 403, "insufficient_aal")
+	d.ask(t, "POST", "/factors/"+app.factor+"/challenge", `{}`, "Authorization", bearer(half)).refused(t, 403, "insufficient_aal")
 	s = app.raise(t, s)
 	if diff := cmp.Diff([]string{"totp", "mfa/phone", "otp"}, methods(t, s)); diff != "" {
 		t.Errorf("amr: %s", diff)
@@ -298,6 +297,42 @@ func TestTextMessagesOfTelephonesAreBounded(t *testing.T) {
 	}
 }
 
+// TestStrangersKeepNobodyFromTheirTelephone has strangers use up what a number is sent in an hour.
+func TestStrangersKeepNobodyFromTheirTelephone(t *testing.T) {
+	t.Parallel()
+	d := open(t, withPhones("AUTH_SMS_USER_HOURLY_LIMIT", "3", "AUTH_RATE_LIMIT_SMS_BURST", "1000"))
+	email := newAddress()
+	s := d.confirmed(t, email)
+	ann := d.stagePhone(t, s, "mobile")
+	ann.raise(t, s)
+	for range 2 {
+		d.Clock.Advance(time.Minute)
+		d.ok(t, "POST", "/otp", `{"phone":"`+ann.number+`"}`)
+		ann.sent++
+		d.texted(t, ann.number, ann.sent)
+	}
+	thief := d.confirmed(t, newAddress())
+	got := d.ok(t, "POST", "/factors", `{"factor_type":"phone","phone":"`+ann.number+`"}`, "Authorization", bearer(thief))
+	d.ask(t, "POST", "/factors/"+got["id"].(string)+"/challenge", `{}`, "Authorization", bearer(thief)).refused(t, 429, "over_sms_send_rate_limit")
+	ann.raise(t, d.signIn(t, email))
+}
+
+// TestNobodyHasACodeSentWhoMayNotConfirm has a session that owes a factor ask for messages to a number that the user is about to add.
+func TestNobodyHasACodeSentWhoMayNotConfirm(t *testing.T) {
+	t.Parallel()
+	d := open(t, withPhones())
+	email := newAddress()
+	app := d.enrol(t, d.confirmed(t, email))
+	whole := app.raise(t, d.signIn(t, email))
+	ann := d.stagePhone(t, whole, "mobile")
+	half := d.signIn(t, email)
+	d.ask(t, "POST", "/factors/"+ann.factor+"/challenge", `{}`, "Authorization", bearer(half)).refused(t, 403, "insufficient_aal")
+	ann.raise(t, whole)
+	if n := len(d.SMS(t, "+"+ann.number, 1)); n != 1 {
+		t.Errorf("%d text messages were sent", n)
+	}
+}
+
 // TestCodesOfTelephonesProveNothingElse uses codes for what they were not sent for.
 func TestCodesOfTelephonesProveNothingElse(t *testing.T) {
 	t.Parallel()
@@ -387,12 +422,7 @@ func TestAFactorBegunByAThiefIsNone(t *testing.T) {
 	d.ask(t, "POST", "/factors/"+app.factor+"/challenge", `{}`, "Authorization", bearer(back)).refused(t, 404, "mfa_factor_not_found")
 	// Even one that was there still would not do.
 	d.exec(t, `insert into auth.factors (id, user_id, kind, status, secret, created_at) select $2, id, 'totp', 'pending', 'x', now() from auth.users where email = $1`, email, app.factor)
-	challenge := d.challenge(t, back, app.factor)
-	code, err := totp.At(app.secret, totp.Step(d.Clock.Now()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.prove(t, back, app.factor, challenge, code).refused(t, 403, "insufficient_aal")
+	d.ask(t, "POST", "/factors/"+app.factor+"/challenge", `{}`, "Authorization", bearer(back)).refused(t, 403, "insufficient_aal")
 	if a := d.refresh(t, s); a.status == 200 && claims(t, a.said(t))["aal"] == "aal1" {
 		t.Error("a token from before refreshes")
 	}
