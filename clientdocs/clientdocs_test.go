@@ -2,7 +2,6 @@ package clientdocs
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -102,7 +101,7 @@ func TestAddressesOfDocuments(t *testing.T) {
 		"https:///client.json":                               false,
 		"https://agent.example.com/cl ient":                  false,
 		"https://agent.example.com/ü":                        false,
-		"https://a.example.com/" + fmt.Sprint(1<<20):         true,
+		"https://a.example.com/" + "1048576":                 true,
 		"https://a.example.com/" + strings.Repeat("a", 2048): false,
 	} {
 		if _, err := reader.Read(t.Context(), id); errors.Is(err, asked) != fine {
