@@ -64,7 +64,7 @@ type Settings struct {
 	AllowedDomains       []string      `env:"AUTH_ACCESS_CONTROL_ALLOWED_EMAIL_DOMAINS" doc:"Domains whose addresses may sign up and in; when this or the allowed addresses are set, all others may not."`
 	Elevation            string        `env:"AUTH_REQUIRE_ELEVATED_CLAIM" default:"disabled" oneof:"disabled recommended required" doc:"Whether changing credentials needs a fresh proof: never, for users who have a way to give one, or always."`
 	MailsPerHour         int           `env:"AUTH_EMAIL_USER_HOURLY_LIMIT" default:"10" min:"1" doc:"Most mails of one kind that one user is sent in an hour, whoever asks for them."`
-	MessagesPerHour      int           `env:"AUTH_SMS_USER_HOURLY_LIMIT" default:"10" min:"1" doc:"Most text messages that one user, and one number, is sent in an hour, whoever asks for them."`
+	MessagesPerHour      int           `env:"AUTH_SMS_USER_HOURLY_LIMIT" default:"10" min:"1" doc:"Most text messages that one user, and one number, is sent in an hour, whoever asks for them. A telephone that is a second factor is sent as many besides, for its user alone."`
 	CodeLength           int           `env:"AUTH_OTP_LENGTH" default:"6" min:"6" max:"10" doc:"Digits of a code that is sent to be typed. A Twilio Verify service has a length of its own, which must not be shorter."`
 	TextCodeLength       int           `env:"AUTH_SMS_OTP_LENGTH" default:"0" min:"0" max:"10" doc:"The same for a code in a text message, from 6 to 10; 0 is AUTH_OTP_LENGTH."`
 	TextCodeLife         time.Duration `env:"AUTH_SMS_OTP_EXP" unit:"s" default:"300" min:"30s" max:"1h" doc:"How long a code in a text message is good for. Codes of a Twilio Verify service are good for ten minutes."`
