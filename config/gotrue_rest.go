@@ -4,21 +4,21 @@ import "time"
 
 // theirFactors are second factors and passkeys.
 func theirFactors() []theirs {
+	const mostFactors = "a user has one authenticator app and one telephone at most and, with security keys, ten factors"
 	return []theirs{
 		is("MFA_TOTP_ENROLL_ENABLED", "AUTH_MFA_ENABLED", nil, "enrolling and verifying are turned on together"),
 		judged("MFA_TOTP_VERIFY_ENABLED", unlessOn("who has a second factor is always asked for it"), "always on"),
 		is("MFA_PHONE_ENROLL_ENABLED", "AUTH_MFA_PHONE_ENABLED", nil, "enrolling and verifying are turned on together"),
 		absent("MFA_PHONE_VERIFY_ENABLED", "who has a telephone as a second factor is always asked for it"),
 		partOf("MFA_PHONE_OTP_LENGTH", otpLength, "the longer of the two counts for both"),
-		vain("MFA_PHONE_TEMPLATE", "text messages have templates as mails do (signin-passwordless-sms)"),
+		vain("MFA_PHONE_TEMPLATE", "codes of second factors have the words of codes to sign in by: the template signin-passwordless-sms"),
 		is("MFA_PHONE_MAX_FREQUENCY", "AUTH_MFA_PHONE_MAX_FREQUENCY", nil, ""),
 		is("MFA_WEB_AUTHN_ENROLL_ENABLED", "AUTH_MFA_WEBAUTHN_ENABLED", nil, "enrolling and verifying are turned on together"),
 		judged("MFA_WEB_AUTHN_VERIFY_ENABLED", unlessOn("who has a second factor is always asked for it"), "always on"),
 		vain("MFA_CHALLENGE_EXPIRY_DURATION", "a challenge is good for five minutes"),
-		vain("MFA_FACTOR_EXPIRY_DURATION", "a factor that nobody has verified is no factor"),
+		vain("MFA_FACTOR_EXPIRY_DURATION", "a factor that nobody has verified is no factor, and forgotten after an hour"),
 		vain("MFA_RATE_LIMIT_CHALLENGE_AND_VERIFY", "wrong codes are counted for each user (AUTH_OTP_USER_FAILURE_LIMIT), and requests for each client"),
-		vain("MFA_MAX_ENROLLED_FACTORS", "there is one authenticator app for each user"),
-		vain("MFA_MAX_VERIFIED_FACTORS", "there is one authenticator app for each user"),
+		vain("MFA_MAX_ENROLLED_FACTORS", mostFactors), vain("MFA_MAX_VERIFIED_FACTORS", mostFactors),
 		vain("MAX_VERIFIED_FACTORS", "GoTrue never read it"),
 		known("RP_ID", is("WEBAUTHN_RP_ID", "AUTH_WEBAUTHN_RP_ID", nil, "")),
 		is("WEBAUTHN_RP_DISPLAY_NAME", "AUTH_WEBAUTHN_RP_NAME", nil, ""),
