@@ -101,7 +101,7 @@ func (cmd importSupabaseCmd) tell(w io.Writer, r flow.ImportReport) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d users there.\n", r.Users)
-	fmt.Fprintf(&b, "%d %s: %d with a password, %d with an authenticator app, %d guests, %d deleted ones; %d accounts at providers.\n",
+	fmt.Fprintf(&b, "%d %s: %d with a password, %d second factors, %d guests, %d deleted ones; %d accounts at providers.\n",
 		r.New, verb, r.Passwords, r.Factors, r.Guests, r.Deleted, r.Identities)
 	if r.Here > 0 {
 		fmt.Fprintf(&b, "%d are here already, and stay as they are.\n", r.Here)

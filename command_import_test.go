@@ -139,17 +139,18 @@ func TestMovingFromSupabase(t *testing.T) {
 	m.put(t, "bob", account, account3, "bob@example.com", a, `{"provider":"email"}`, `{"app_metadata":{"plan":"root"}}`)
 	m.put(t, "fay", account, account3, "fay@example.com", firebaseHash, nil, `{}`)
 	m.put(t, "tom", account, account3, "tom@example.com", string(b), `{}`, `{}`)
+	m.put(t, "texted", account, account3, "texted@example.com", string(b), `{}`, `{}`)
 	m.put(t, "unconfirmed", `, email, encrypted_password`, `, 'new@example.com', $1`, string(b))
 	m.put(t, "banned", account+`, banned_until`, account3+`, 'infinity'`, "banned@example.com", string(b), `{}`, `{}`)
 	m.put(t, "phone", `, phone, phone_confirmed_at`, `, '15550100123', '2024-01-03+00'`)
 	m.put(t, "guest", `, is_anonymous`, `, true`)
 	m.put(t, "google", `, email, email_confirmed_at`, `, 'goo@example.com', '2024-01-03+00'`)
 	m.put(t, "gone", `, email, deleted_at, raw_user_meta_data`, `, 'a3f0f7', '2024-05-05+00', '{"full_name":"Zed"}'`)
-	refused := map[string]string{"sso": "SAML", "sealed": "encrypted there", "odd": "unknown kind", "texted": "second factor of the kind phone", "taken": "has the address", "bad": "an address that is none"}
+	refused := map[string]string{"sso": "SAML", "sealed": "encrypted there", "odd": "unknown kind", "keyed": "has a security key", "taken": "has the address", "bad": "an address that is none"}
 	m.put(t, "sso", `, email, is_sso_user`, `, 'sso@example.com', true`)
 	m.put(t, "sealed", `, email, encrypted_password`, `, 'sealed@example.com', '{"key_id":"1","alg":"aes-gcm-hkdf","data":"AA==","nonce":"AA=="}'`)
 	m.put(t, "odd", `, email, encrypted_password`, `, 'odd@example.com', '$1$salt$hash'`)
-	m.put(t, "texted", account, account3, "texted@example.com", string(b), `{}`, `{}`)
+	m.put(t, "keyed", account, account3, "keyed@example.com", string(b), `{}`, `{}`)
 	m.put(t, "taken", `, email`, `, 'TAKEN@example.com'`)
 	m.put(t, "bad", `, email`, `, 'nobody'`)
 	m.exec(t, `insert into auth.identities (user_id, provider, provider_id, identity_data, created_at, updated_at) values
@@ -158,18 +159,21 @@ func TestMovingFromSupabase(t *testing.T) {
 		($1::uuid, 'slack_oidc', 'U1', '{"sub":"U1"}', '2024-06-02+00', now()), ($1::uuid, 'slack', 'U1', '{"sub":"U1"}', '2024-06-03+00', now()),
 		($1::uuid, 'linkedin_oidc', 'L1', '{"sub":"L1"}', '2024-06-04+00', now()),
 		($2, 'google', '123', '{"sub":"123","email":"goo@example.com","email_verified":true,"name":"Goo"}', '2024-01-02 03:04:05.7+00', now())`, m.ids["ann"], m.ids["google"])
-	m.exec(t, `insert into auth.mfa_factors (user_id, friendly_name, factor_type, status, secret, created_at, updated_at, last_challenged_at) values
-		($1, 'old', 'totp', 'verified', 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', '2024-01-01+00', now(), '2024-01-01+00'),
-		($1, 'app', 'totp', 'verified', $3, '2024-01-02+00', now(), '2024-03-01+00'),
-		($1, null, 'totp', 'unverified', 'BBBB', '2024-04-01+00', now(), null),
-		($2, 'mine', 'phone', 'verified', null, '2024-01-02+00', now(), null)`, m.ids["tom"], m.ids["texted"], movedSecret)
+	m.exec(t, `insert into auth.mfa_factors (user_id, friendly_name, factor_type, status, secret, phone, created_at, updated_at, last_challenged_at) values
+		($1, 'old', 'totp', 'verified', 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', null, '2024-01-01+00', now(), '2024-01-01+00'),
+		($1, 'app', 'totp', 'verified', $3, null, '2024-01-02+00', now(), '2024-03-01+00'),
+		($1, null, 'totp', 'unverified', 'BBBB', null, '2024-04-01+00', now(), null),
+		($2, 'lost', 'phone', 'verified', null, '15550100188', '2024-01-02+00', now(), null),
+		($2, 'mine', 'phone', 'verified', null, '15550100199', '2024-01-02+00', now(), '2024-03-01+00'),
+		($2, 'stick', 'webauthn', 'verified', null, null, '2024-01-02+00', now(), null),
+		($4, 'stick', 'webauthn', 'verified', null, null, '2024-01-02+00', now(), null)`, m.ids["tom"], m.ids["texted"], movedSecret, m.ids["keyed"])
 	if status, said := m.post(t, "/v1/signup/email-password", `{"email":"taken@example.com","password":"`+movedPassword+`"}`); status != 200 {
 		t.Fatalf("%d %v", status, said)
 	}
 
 	before := m.counted(t)
 	report := m.run(t)
-	if report.Code != exitError || m.counted(t) != before || !strings.Contains(report.Stdout, "10 would be imported: 6 with a password, 1 with an authenticator app, 1 guests, 1 deleted ones; 4 accounts") {
+	if report.Code != exitError || m.counted(t) != before || !strings.Contains(report.Stdout, "11 would be imported: 7 with a password, 2 second factors, 1 guests, 1 deleted ones; 4 accounts") {
 		t.Errorf("looking: exit code %d, %d rows became %d\n%s%s", report.Code, before, m.counted(t), report.Stdout, report.Stderr)
 	}
 	for name, why := range refused {
@@ -185,12 +189,12 @@ func TestMovingFromSupabase(t *testing.T) {
 			t.Errorf("exit code %d\n%s%s", report.Code, report.Stdout, report.Stderr)
 		}
 	}
-	if !strings.Contains(report.Stdout, "\n0 imported: ") || !strings.Contains(report.Stdout, "10 are here already") {
+	if !strings.Contains(report.Stdout, "\n0 imported: ") || !strings.Contains(report.Stdout, "11 are here already") {
 		t.Errorf("the second time:\n%s%s", report.Stdout, report.Stderr)
 	}
 	var entries, written int
 	if err := m.Store.Pool().QueryRow(t.Context(), `select (select count(*) from auth.audit_entries where event = 'user.imported'), (select count(*) from auth.users where id = any($1))`,
-		[]string{m.ids["sso"], m.ids["sealed"], m.ids["odd"], m.ids["texted"], m.ids["taken"], m.ids["bad"]}).Scan(&entries, &written); err != nil || entries != 10 || written != 0 {
+		[]string{m.ids["sso"], m.ids["sealed"], m.ids["odd"], m.ids["keyed"], m.ids["taken"], m.ids["bad"]}).Scan(&entries, &written); err != nil || entries != 11 || written != 0 {
 		t.Errorf("%d entries, %d users who were refused, %v", entries, written, err)
 	}
 	m.signIn(t)
@@ -254,6 +258,13 @@ func (m *moving) signIn(t *testing.T) {
 	if status != 200 || said["session"] == nil {
 		t.Errorf("tom's code: %d %v", status, said)
 	}
+	// Who had a telephone there owes it here, though nobody may add one.
+	if status, said := m.post(t, "/v1/signin/email-password", `{"email":"texted@example.com","password":"`+movedPassword+`"}`); status != 401 || said["error"] != "mfa-unsupported" {
+		t.Errorf("the telephone of texted: %d %v", status, said)
+	}
+	if phone := m.value(t, `select f.phone_number || ' ' || f.name || ' ' || array_to_string(u.other_factors, ',') from auth.factors f join auth.users u on u.id = f.user_id where u.id = $1`, m.ids["texted"]); phone != "+15550100199 mine phone" {
+		t.Errorf("texted has %s", phone)
+	}
 	m.Clock.Advance(time.Minute) // a code counts once
 	m.raise(t, secret)
 	var rest []string
@@ -268,6 +279,15 @@ func (m *moving) signIn(t *testing.T) {
 	if diff := cmp.Diff(want, rest); diff != "" {
 		t.Errorf("the others (-want +got):\n%s", diff)
 	}
+}
+
+// value reads one value of the house.
+func (m *moving) value(t *testing.T, sql string, args ...any) (text string) {
+	t.Helper()
+	if err := m.Store.Pool().QueryRow(t.Context(), sql, args...).Scan(&text); err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // raise has tom prove their authenticator app at GoTrue's door.

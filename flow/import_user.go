@@ -234,44 +234,71 @@ func identityOf(i store.SupabaseIdentity, u store.SupabaseUser) (one store.Impor
 	return one, nil
 }
 
-// secured sets the second factor. Nobody comes who had one that they would not have here: their password alone would let
-// them in. Of several authenticator apps the one that was used last stays.
+// secured sets the second factors. Nobody comes who had one and would have none here: their password alone would let them in. Of several
+// authenticator apps the one that was used last stays, and of several telephones.
 func (c *newcomerFrom) secured(keys *tokens.Keyring) error {
 	c.is.Factors = []store.ImportedFactor{}
-	var apps []store.SupabaseFactor
-	others := ""
-	for _, f := range c.was.Factors {
-		switch {
-		case f.Status != "verified":
-		case f.Kind == "totp":
-			apps = append(apps, f)
-		default:
-			others = f.Kind
+	app, apps := c.usedLast(auth.TOTPFactor)
+	phone, phones := c.usedLast(auth.PhoneFactor)
+	_, left := c.usedLast("")
+	switch {
+	case apps+phones == 0 && left > 0:
+		return errors.New("has a security key and no other second factor: it cannot be moved, and without it the account would be open to whoever has the password")
+	case left > 0:
+		c.notes = append(c.notes, "security keys are left behind; the other second factors stay")
+	}
+	for kind, several := range map[string]struct {
+		n    int
+		kept store.SupabaseFactor
+	}{"authenticator apps": {apps, app}, "telephones as second factors": {phones, phone}} {
+		if several.n > 1 {
+			c.notes = append(c.notes, fmt.Sprintf("of %d %s only %q, which was used last, is kept", several.n, kind, several.kept.Name))
 		}
 	}
-	switch {
-	case len(apps) == 0 && others != "":
-		return fmt.Errorf("has a second factor of the kind %s and no authenticator app: it cannot be moved, and without it the account would be open to whoever has the password", others)
-	case others != "":
-		c.notes = append(c.notes, "the second factor of the kind "+others+" is left behind; the authenticator app stays")
+	if apps > 0 {
+		if err := c.withApp(app, keys); err != nil {
+			return err
+		}
 	}
-	if len(apps) == 0 {
+	if phones == 0 {
 		return nil
 	}
+	number := "+" + userobject.Bare(phone.Phone)
+	if !sms.ValidNumber(number) {
+		return errors.New("has a second factor whose telephone number is none")
+	}
+	c.is.Factors = append(c.is.Factors, store.ImportedFactor{ID: phone.ID, Kind: auth.PhoneFactor, Name: some(phone.Name), Phone: &number, CreatedAt: phone.CreatedAt.Time})
+	return nil
+}
+
+// usedLast is the verified factor of a kind that was used last, and how many there are; of kinds that cannot be moved where it is empty.
+func (c *newcomerFrom) usedLast(kind string) (last store.SupabaseFactor, n int) {
 	lately := func(f store.SupabaseFactor) time.Time {
 		if f.LastChallengedAt.IsZero() {
 			return f.CreatedAt.Time
 		}
 		return f.LastChallengedAt.Time
 	}
-	last := slices.MaxFunc(apps, func(a, b store.SupabaseFactor) int { return lately(a).Compare(lately(b)) })
-	if len(apps) > 1 {
-		c.notes = append(c.notes, fmt.Sprintf("of %d authenticator apps only %q, which was used last, is kept", len(apps), last.Name))
+	for _, f := range c.was.Factors {
+		is := f.Kind
+		if is != auth.TOTPFactor && is != auth.PhoneFactor {
+			is = ""
+		}
+		if f.Status != "verified" || is != kind {
+			continue
+		}
+		if n++; n == 1 || lately(f).After(lately(last)) {
+			last = f
+		}
 	}
-	if sealedThere(last.Secret) {
+	return last, n
+}
+
+func (c *newcomerFrom) withApp(app store.SupabaseFactor, keys *tokens.Keyring) error {
+	if sealedThere(app.Secret) {
 		return errSealedThere("the secret of the authenticator app")
 	}
-	secret, err := totp.ParseSecret(last.Secret)
+	secret, err := totp.ParseSecret(app.Secret)
 	if err != nil {
 		return fmt.Errorf("has an authenticator app whose secret cannot be read: %w", err)
 	}
@@ -279,6 +306,6 @@ func (c *newcomerFrom) secured(keys *tokens.Keyring) error {
 	if err != nil {
 		return err
 	}
-	c.is.Factors = append(c.is.Factors, store.ImportedFactor{ID: last.ID, Name: some(last.Name), Sealed: sealed, CreatedAt: last.CreatedAt.Time})
+	c.is.Factors = append(c.is.Factors, store.ImportedFactor{ID: app.ID, Kind: auth.TOTPFactor, Name: some(app.Name), Sealed: sealed, CreatedAt: app.CreatedAt.Time})
 	return nil
 }

@@ -47,11 +47,13 @@ type ImportedIdentity struct {
 	SignedInAt    *time.Time      `json:"signed_in_at"`
 }
 
-// ImportedFactor is an authenticator app that comes with a user.
+// ImportedFactor is an authenticator app, or a telephone, that comes with a user.
 type ImportedFactor struct {
 	ID        string    `json:"id"`
+	Kind      string    `json:"kind"`
 	Name      *string   `json:"name"`
-	Sealed    []byte    `json:"sealed"`
+	Sealed    []byte    `json:"sealed"` // of an app
+	Phone     *string   `json:"phone"`  // of a telephone
 	CreatedAt time.Time `json:"created_at"`
 }
 
@@ -116,7 +118,7 @@ const (
 			email, email_verified, email_confirmed_at, phone_number, phone_number_verified, phone_confirmed_at, password_hash, default_role, is_anonymous, metadata, active_mfa_type)
 		select id, created_at, updated_at, last_seen, last_seen, disabled, banned_until, deleted_at, display_name, avatar_url, locale,
 			email, email_confirmed_at is not null, email_confirmed_at, phone, phone_confirmed_at is not null, phone_confirmed_at, password_hash, default_role, is_anonymous, metadata,
-			case when jsonb_array_length(factors) > 0 then 'totp' end
+			case when factors @> '[{"kind":"totp"}]' then 'totp' end
 		from jsonb_to_recordset($1::jsonb) as r(id uuid, created_at timestamptz, updated_at timestamptz, last_seen timestamptz, disabled boolean, banned_until timestamptz,
 			deleted_at timestamptz, display_name text, avatar_url text, locale text, email text, email_confirmed_at timestamptz, phone text, phone_confirmed_at timestamptz,
 			password_hash text, default_role text, is_anonymous boolean, metadata jsonb, factors jsonb)`
@@ -128,9 +130,9 @@ const (
 		select i.id, r.id, i.provider, i.subject, '` + NoTokens + `', i.profile, i.email, i.email_verified, i.created_at, i.updated_at, i.signed_in_at
 		from jsonb_to_recordset($1::jsonb) as r(id uuid, identities jsonb), jsonb_to_recordset(r.identities) as i(id uuid, provider text, subject text,
 			profile jsonb, email text, email_verified boolean, created_at timestamptz, updated_at timestamptz, signed_in_at timestamptz)`
-	importFactorsSQL = `insert into auth.factors (id, user_id, kind, status, name, secret, created_at, confirmed_at)
-		select f.id, r.id, 'totp', 'active', f.name, decode(f.sealed, 'base64'), f.created_at, f.created_at
-		from jsonb_to_recordset($1::jsonb) as r(id uuid, factors jsonb), jsonb_to_recordset(r.factors) as f(id uuid, name text, sealed text, created_at timestamptz)`
+	importFactorsSQL = `insert into auth.factors (id, user_id, kind, status, name, secret, phone_number, created_at, confirmed_at)
+		select f.id, r.id, f.kind, 'active', f.name, decode(f.sealed, 'base64'), f.phone, f.created_at, f.created_at
+		from jsonb_to_recordset($1::jsonb) as r(id uuid, factors jsonb), jsonb_to_recordset(r.factors) as f(id uuid, kind text, name text, sealed text, phone text, created_at timestamptz)`
 	importEntriesSQL = `insert into auth.audit_entries (at, event, user_id, detail)
 		select $3::timestamptz, 'user.imported', r.id, jsonb_build_object('from', $2::text) from jsonb_to_recordset($1::jsonb) as r(id uuid)`
 )

@@ -63,6 +63,7 @@ type SupabaseFactor struct {
 	Kind             string `json:"factor_type"`
 	Status           string `json:"status"`
 	Secret           string `json:"secret"`
+	Phone            string `json:"phone"`
 	CreatedAt        When   `json:"created_at"`
 	UpdatedAt        When   `json:"updated_at"`
 	LastChallengedAt When   `json:"last_challenged_at"`
