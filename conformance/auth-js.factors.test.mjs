@@ -1,42 +1,8 @@
 // Second factors and telephones of @supabase/auth-js, unmodified, against the door of its dialect.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AuthClient } from '@supabase/auth-js'
-import { API, newEmail, newNumber, newPassword, secret, takeMail, takeSMSCode, totp } from './lib/world.mjs'
-
-const SUPABASE = `${new URL(API).origin}/auth/v1`
-
-/** A client with a memory of its own, as one device has. */
-function client() {
-  const kept = new Map()
-  return new AuthClient({
-    url: SUPABASE,
-    headers: { apikey: 'sb_publishable_none', Authorization: 'Bearer sb_publishable_none' },
-    autoRefreshToken: false,
-    persistSession: true,
-    detectSessionInUrl: false,
-    storage: { getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => void kept.set(k, v), removeItem: (k) => void kept.delete(k) },
-  })
-}
-
-/** What a client gives when all is well. */
-function good({ data, error }) {
-  assert.equal(error, null, error && `${error.status} ${error.code}: ${error.message}`)
-  if (data?.session) secret(data.session.access_token) && secret(data.session.refresh_token)
-  if (data?.access_token) secret(data.access_token) && secret(data.refresh_token)
-  return data
-}
-
-/** Somebody who has signed up and confirmed the address, and is signed in. */
-async function somebody(auth = client()) {
-  const email = newEmail()
-  const password = newPassword()
-  good(await auth.signUp({ email, password }))
-  const mail = await takeMail(email, 'email-verify')
-  const token = secret(/\b\d{6}\b/.exec(mail.text)[0])
-  const { user } = good(await auth.verifyOtp({ email, token, type: 'signup' }))
-  return { auth, email, password, user }
-}
+import { client, codeIn, good, somebody } from './lib/supabase.mjs'
+import { newNumber, newPassword, secret, takeMail, takeSMSCode, totp } from './lib/world.mjs'
 
 test('a second factor: enrol, verify, sign in with one and raise the session, unenrol', async () => {
   const { auth, email, password } = await somebody()
@@ -128,7 +94,7 @@ test('a code by which the password changes', async () => {
   const { auth, email } = await somebody()
   good(await auth.reauthenticate())
   const mail = await takeMail(email, 'signin-otp')
-  const nonce = secret(/\b\d{6}\b/.exec(mail.text)[0])
+  const nonce = codeIn(mail)
   assert.equal((await client().verifyOtp({ email, token: nonce, type: 'email' })).error.code, 'otp_expired')
   good(await auth.updateUser({ password: newPassword(), nonce }))
 })
