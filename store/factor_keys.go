@@ -46,18 +46,7 @@ func (db *DB) StageKey(ctx context.Context, k StagedKey, e Entry) error {
 	b.Queue(hasNoFactorNamedSQL, e.UserID, nullable(k.Name))
 	b.Queue(stageKeySQL, k.ID, e.UserID, nullable(k.Name), e.At, k.Most)
 	queueEntry(b, e)
-	counts, err := changed(ctx, db, b)
-	switch {
-	case err != nil:
-		return err
-	case counts[0] == 0 || counts[1] == 0:
-		return ErrChanged
-	case counts[3] == 0:
-		return ErrNameTaken
-	case counts[4] == 0:
-		return ErrTooMany
-	}
-	return nil
+	return refusing(ctx, db, b, ErrChanged, ErrChanged, nil, ErrNameTaken, ErrTooMany)
 }
 
 const (

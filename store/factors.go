@@ -51,16 +51,7 @@ func (db *DB) StageFactor(ctx context.Context, f Factor, e Entry) error {
 	b.Queue(keepSessionSQL, e.UserID, nullable(e.SessionID))
 	b.Queue(stageFactorSQL, f.ID, e.UserID, bytesOrNull(f.Sealed), e.At, nullable(f.Name), f.Kind, nullable(f.Phone))
 	queueEntry(b, e)
-	counts, err := changed(ctx, db, b)
-	switch {
-	case err != nil:
-		return err
-	case counts[0] == 0 || counts[1] == 0:
-		return ErrChanged
-	case counts[2] == 0:
-		return ErrNameTaken
-	}
-	return nil
+	return refusing(ctx, db, b, ErrChanged, ErrChanged, ErrNameTaken)
 }
 
 const (

@@ -94,18 +94,7 @@ func (db *DB) AddPasskey(ctx context.Context, k auth.Passkey, most int, e Entry)
 	b.Queue(addPasskeySQL, append(passkeyArguments(k), most)...)
 	b.Queue(endOtherSessionsSQL, k.UserID, nullable(e.SessionID))
 	queueEntry(b, e)
-	counts, err := changed(ctx, db, b)
-	switch {
-	case err != nil:
-		return err
-	case counts[0] == 0 || counts[1] == 0:
-		return ErrChanged
-	case counts[2] == 0:
-		return ErrPasskeyTaken
-	case counts[3] == 0:
-		return ErrTooMany
-	}
-	return nil
+	return refusing(ctx, db, b, ErrChanged, ErrChanged, ErrPasskeyTaken, ErrTooMany)
 }
 
 func passkeyArguments(k auth.Passkey) []any {

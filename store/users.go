@@ -267,16 +267,7 @@ func (db *DB) MergeMetadata(ctx context.Context, userID, session string, put jso
 	b.Queue(holdEnabledUserSQL, userID, now)
 	b.Queue(keepSessionSQL, userID, nullable(session))
 	b.Queue(mergeMetadataSQL, userID, []byte(put), out, now, most)
-	counts, err := changed(ctx, db, b)
-	switch {
-	case err != nil:
-		return err
-	case counts[0] == 0 || counts[1] == 0:
-		return ErrChanged
-	case counts[2] == 0:
-		return ErrTooLong
-	}
-	return nil
+	return refusing(ctx, db, b, ErrChanged, ErrChanged, ErrTooLong)
 }
 
 const mergeMetadataSQL = `update auth.users set metadata = ` + mergedMetadata + `
@@ -356,12 +347,19 @@ func (db *DB) guarded(ctx context.Context, sql string, args ...any) error {
 
 // guardedBatch runs statements of which the first few must each touch a row.
 func guardedBatch(ctx context.Context, q querier, b *pgx.Batch, guards int) error {
+	return refusing(ctx, q, b, slices.Repeat([]error{ErrChanged}, guards)...)
+}
+
+// refusing runs statements. One that touches no row refuses with the error in its place; one whose place has none may touch none.
+func refusing(ctx context.Context, q querier, b *pgx.Batch, refusals ...error) error {
 	counts, err := changed(ctx, q, b)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(counts[:guards], 0) {
-		return ErrChanged
+	for i, refusal := range refusals {
+		if refusal != nil && counts[i] == 0 {
+			return refusal
+		}
 	}
 	return nil
 }
