@@ -503,6 +503,7 @@ func TestOneFactorAddsNoKey(t *testing.T) {
 	before.verify(t, half, proofOf(t, id, "create", made)).refused(t, 422, "mfa_challenge_expired")
 
 	// Somebody who came by a code, of which no second factor is asked here, has one factor all the same.
+	d.Mail.Wait(t, email, 2)
 	d.ok(t, "POST", "/otp", `{"email":"`+email+`"}`)
 	code, _ := d.mailed(t, email, 3)
 	byCode := d.ok(t, "POST", "/verify", `{"type":"email","email":"`+email+`","token":"`+code+`"}`)

@@ -76,8 +76,9 @@ func TestTheCurrentPassword(t *testing.T) {
 	d.refresh(t, mailed).refused(t, 400, "refresh_token_not_found") // as with every change
 
 	// Who has forgotten the password is let in by a mail, and sets another; a day later they need the current one.
+	d.Mail.Wait(t, email, 2) // the sign-up, the changed password: mails of one moment come in any order
 	d.ok(t, "POST", "/recover", `{"email":"`+email+`"}`)
-	code, _ := d.mailed(t, email, 3) // the sign-up, the changed password
+	code, _ := d.mailed(t, email, 3)
 	s = d.ok(t, "POST", "/verify", `{"type":"recovery","email":"`+email+`","token":"`+code+`"}`)
 	if a := change(s, `{"password":"a third long one"}`); a.status != http.StatusOK {
 		t.Errorf("%+v", a)

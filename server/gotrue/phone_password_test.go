@@ -159,6 +159,7 @@ func TestNothingOfStrangersSurvivesAMailToSignIn(t *testing.T) {
 	d := open(t, nil)
 	email := newAddress()
 	d.ok(t, "POST", "/otp", `{"email":"`+email+`","data":{"theme":"evil"}}`)
+	d.Mail.Wait(t, email, 1)
 	d.ok(t, "POST", "/otp", `{"email":"`+email+`","data":{"theme":"good"}}`)
 	code, _ := d.mailed(t, email, 2)
 	u := userIn(d.ok(t, "POST", "/verify", `{"type":"email","email":"`+email+`","token":"`+code+`"}`))
