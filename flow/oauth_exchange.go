@@ -17,8 +17,9 @@ import (
 type OAuthTokenAsk struct {
 	Shown                       OAuthCredentials
 	GrantType                   string // auth.GrantCode or auth.GrantRefresh
-	Code, RedirectURI, Verifier string // of a code
-	RefreshToken, Scope         string // of a refresh
+	Code, RedirectURI, Verifier string // of a code, with the address that it was sent to
+	RefreshToken                string // of a refresh
+	Scope                       string // of a refresh: fewer than were allowed, or none for all
 	Client                      auth.Client
 }
 
@@ -26,22 +27,13 @@ type OAuthTokenAsk struct {
 func (f *OAuth) Tokens(ctx context.Context, in OAuthTokenAsk) (OAuthGrant, error) {
 	switch in.GrantType {
 	case auth.GrantCode:
-		return f.Exchange(ctx, CodeExchange{in.Shown, in.Code, in.RedirectURI, in.Verifier, in.Client})
+		return f.exchange(ctx, in)
 	case auth.GrantRefresh:
-		return f.Refresh(ctx, OAuthRefresh{in.Shown, in.RefreshToken, in.Scope, in.Client})
+		return f.refresh(ctx, in)
 	case "":
 		return OAuthGrant{}, auth.Invalid{Field: "grant_type", Problem: "must be there"}
 	}
 	return OAuthGrant{}, auth.WrongGrantType
-}
-
-// CodeExchange is a client that comes with a code.
-type CodeExchange struct {
-	Shown       OAuthCredentials
-	Code        string
-	RedirectURI string // the one that the code was sent to
-	Verifier    string
-	Client      auth.Client
 }
 
 // OAuthGrant is what a client gets.
@@ -53,9 +45,9 @@ type OAuthGrant struct {
 	Scopes       []string
 }
 
-// Exchange gives a client what the user allowed, for the code. A code that comes a second time ends what it gave the first time,
+// exchange gives a client what the user allowed, for the code. A code that comes a second time ends what it gave the first time,
 // since somebody else has seen it. A code that comes with something else that is wrong stays as it is.
-func (f *OAuth) Exchange(ctx context.Context, in CodeExchange) (OAuthGrant, error) {
+func (f *OAuth) exchange(ctx context.Context, in OAuthTokenAsk) (OAuthGrant, error) {
 	client, err := f.Clients.Authenticate(ctx, in.Shown)
 	if err != nil {
 		return OAuthGrant{}, err
@@ -102,7 +94,7 @@ func (f *OAuth) Exchange(ctx context.Context, in CodeExchange) (OAuthGrant, erro
 }
 
 // judgeCode refuses a code that is not what the client says it is.
-func (f *OAuth) judgeCode(found store.FoundGrant, in CodeExchange, client store.OAuthClient, now time.Time) (oauthPayload, error) {
+func (f *OAuth) judgeCode(found store.FoundGrant, in OAuthTokenAsk, client store.OAuthClient, now time.Time) (oauthPayload, error) {
 	p, err := f.openOAuth(oauthCodeSeal, found.TicketPayload)
 	switch {
 	case err != nil:
@@ -135,7 +127,7 @@ func (f *OAuth) sessionFrom(found store.FoundGrant, code string, p oauthPayload,
 }
 
 // codeAgain refuses a code that is unknown, and ends what it opened if it is one that was used, as long as it might have been good.
-func (f *OAuth) codeAgain(ctx context.Context, in CodeExchange, client store.OAuthClient, now time.Time) error {
+func (f *OAuth) codeAgain(ctx context.Context, in OAuthTokenAsk, client store.OAuthClient, now time.Time) error {
 	e := f.entry("oauth.replayed", "", in.Client, now)
 	e.Detail = map[string]any{"client": client.ID, "what": "code"}
 	err := f.Store.EndClientSession(ctx, tokens.CodeSession(in.Code), client.ID, now.Add(-oauthCodeLife), e)
@@ -208,26 +200,18 @@ func (f *OAuth) clientGrant(s saying, say speech) (g OAuthGrant, err error) {
 	return g, err
 }
 
-// OAuthRefresh is a client that comes with a refresh token.
-type OAuthRefresh struct {
-	Shown  OAuthCredentials
-	Token  string
-	Scope  string // fewer than were allowed, or none for all
-	Client auth.Client
-}
-
-// Refresh goes on with the session of a client. Its token is exchanged for the next one: the token before the current one gets the same
+// refresh goes on with the session of a client. Its token is exchanged for the next one: the token before the current one gets the same
 // answer again for a moment, for answers that get lost, and any that is older ends the session, since two parties hold it.
-func (f *OAuth) Refresh(ctx context.Context, in OAuthRefresh) (OAuthGrant, error) {
+func (f *OAuth) refresh(ctx context.Context, in OAuthTokenAsk) (OAuthGrant, error) {
 	client, err := f.Clients.Authenticate(ctx, in.Shown)
 	if err != nil {
 		return OAuthGrant{}, err
 	}
-	if in.Token == "" {
+	if in.RefreshToken == "" {
 		return OAuthGrant{}, auth.Invalid{Field: "refresh_token", Problem: "must be there"}
 	}
 	now := f.Now()
-	k := kinOf(in.Token, f.Keys.Peppers())
+	k := kinOf(in.RefreshToken, f.Keys.Peppers())
 	s, err := f.Store.ClientSessionOfTokens(ctx, k.hashes)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -252,7 +236,7 @@ func (f *OAuth) Refresh(ctx context.Context, in OAuthRefresh) (OAuthGrant, error
 	if err != nil {
 		return OAuthGrant{}, err
 	}
-	grant.RefreshToken, err = f.turn(ctx, in, client.ID, k, now)
+	grant.RefreshToken, err = f.rotate(ctx, in, client.ID, k, now)
 	return grant, err
 }
 
@@ -272,9 +256,9 @@ func narrowed(text string, allowed []string, client store.OAuthClient) ([]string
 	return fewer, nil
 }
 
-// turn exchanges the token, and gives the next.
-func (f *OAuth) turn(ctx context.Context, in OAuthRefresh, clientID string, k kin, now time.Time) (next string, err error) {
-	next = tokens.NextRefresh(f.Keys.Peppers()[0], in.Token, 0)
+// rotate exchanges the token, and gives the next.
+func (f *OAuth) rotate(ctx context.Context, in OAuthTokenAsk, clientID string, k kin, now time.Time) (next string, err error) {
+	next = tokens.NextRefresh(f.Keys.Peppers()[0], in.RefreshToken, 0)
 	r := store.ClientRotation{ClientID: clientID, Door: f.Door, Rotation: store.Rotation{
 		Hash: k.self, NextHash: tokens.HashRefresh(next), ExpiresAt: now.Add(f.RefreshTokenLife), MaxLife: f.Policy.SessionMaxLife,
 		RequireEmail: f.Policy.RequireVerifiedEmail, Vouching: f.Policy.vouching(), Client: in.Client, Alive: f.Policy.alive(now),
