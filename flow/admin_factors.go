@@ -47,13 +47,13 @@ func withdrawnDetail(gone store.Withdrawn) map[string]any {
 // withdrawnNotices tell a user which second factors were taken off them, one mail for each kind.
 func withdrawnNotices(u auth.User, gone store.Withdrawn, c auth.Client) (all []notice) {
 	if gone.TOTP {
-		all = append(all, factorNotice(turnedOffNotices, u, auth.TOTPFactor, c))
+		all = append(all, factorOffNotice(u, auth.TOTPFactor, c))
 	}
 	if gone.Phone {
-		all = append(all, factorNotice(turnedOffNotices, u, auth.PhoneFactor, c))
+		all = append(all, factorOffNotice(u, auth.PhoneFactor, c))
 	}
 	if gone.WebAuthn > 0 {
-		all = append(all, factorNotice(turnedOffNotices, u, auth.WebAuthnFactor, c))
+		all = append(all, factorOffNotice(u, auth.WebAuthnFactor, c))
 	}
 	return all
 }

@@ -54,7 +54,7 @@ func (f *Admin) ChangeFactor(ctx context.Context, by Operator, in FactorEdit) (a
 			if !moved || factor.ConfirmedAt.IsZero() {
 				return nil
 			}
-			return []notice{factorNotice(turnedOnNotices, u, factor.Kind, by.Client)}
+			return []notice{factorOnNotice(u, factor.Kind, by.Client)}
 		},
 	})
 	if errors.Is(err, store.ErrNameTaken) {

@@ -56,17 +56,21 @@ func (f *Account) EnrolTOTP(ctx context.Context, in TOTPEnrolment) (EnrolledTOTP
 	e := f.entry("factor.staged", user.ID, in.Client, f.Now())
 	e.SessionID = in.Actor.SessionID
 	id := tokens.NewUUID()
-	return EnrolledTOTP{enrolment, id}, f.stageFactor(ctx, store.Factor{ID: id, Kind: auth.TOTPFactor, Name: in.Name, Sealed: sealed}, e)
+	return EnrolledTOTP{enrolment, id}, f.stage(ctx, user.ID, func(tx *store.DB) error {
+		return tx.StageFactor(ctx, store.Factor{ID: id, Kind: auth.TOTPFactor, Name: in.Name, Sealed: sealed}, e)
+	})
 }
 
-// stageFactor writes a factor that proves nothing yet.
-func (f *Account) stageFactor(ctx context.Context, factor store.Factor, e store.Entry) error {
-	err := f.inTx(ctx, func(tx *store.DB) error { return tx.StageFactor(ctx, factor, e) })
+// stage has a factor written that proves nothing yet.
+func (f *Account) stage(ctx context.Context, userID string, write func(tx *store.DB) error) error {
+	err := f.inTx(ctx, write)
 	switch {
 	case errors.Is(err, store.ErrChanged):
 		return fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
 	case errors.Is(err, store.ErrNameTaken):
-		return fmt.Errorf("%w: user %s", auth.FactorNameTaken, e.UserID)
+		return fmt.Errorf("%w: user %s", auth.FactorNameTaken, userID)
+	case errors.Is(err, store.ErrTooMany):
+		return TooManyFactors{mostFactors}
 	}
 	return err
 }

@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"postern/auth"
@@ -55,16 +54,7 @@ func (f *Account) EnrolKey(ctx context.Context, in KeyEnrolment) (id string, err
 	e := f.entry("factor.staged", user.ID, in.Client, now)
 	e.SessionID = in.Actor.SessionID
 	id = tokens.NewUUID()
-	err = f.inTx(ctx, func(tx *store.DB) error {
+	return id, f.stage(ctx, user.ID, func(tx *store.DB) error {
 		return tx.StageKey(ctx, store.StagedKey{ID: id, Name: in.Name, Most: mostFactors, Since: now.Add(-stagedLife)}, e)
 	})
-	switch {
-	case errors.Is(err, store.ErrChanged):
-		return "", fmt.Errorf("%w: the session or the user is gone", auth.Unauthorized)
-	case errors.Is(err, store.ErrNameTaken):
-		return "", fmt.Errorf("%w: user %s", auth.FactorNameTaken, user.ID)
-	case errors.Is(err, store.ErrTooMany):
-		return "", TooManyFactors{mostFactors}
-	}
-	return id, err
 }

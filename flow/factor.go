@@ -107,11 +107,7 @@ func (k *Kit) compare(ctx context.Context, t typed) (proof, error) {
 
 func (k *Kit) proveByRecoveryCode(ctx context.Context, t typed) (proof, error) {
 	if t.ticketID != "" {
-		err := k.Store.TryTicket(ctx, t.ticketID)
-		if errors.Is(err, store.ErrChanged) {
-			return proof{}, fmt.Errorf("%w: it was tried too often", auth.InvalidTicket)
-		}
-		if err != nil {
+		if err := triedOut(k.Store.TryTicket(ctx, t.ticketID)); err != nil {
 			return proof{}, err
 		}
 	}
@@ -129,6 +125,14 @@ func (k *Kit) proveByRecoveryCode(ctx context.Context, t typed) (proof, error) {
 		}
 		return k.notify(ctx, tx, notice{template: "recovery-code-used", to: t.user.Email, user: t.user, client: t.client})
 	}}, nil
+}
+
+// triedOut says what it means that a challenge, or its user, has no try left.
+func triedOut(err error) error {
+	if errors.Is(err, store.ErrChanged) {
+		return fmt.Errorf("%w: it was tried too often", auth.InvalidTicket)
+	}
+	return err
 }
 
 // useProof makes a proof count, in the transaction of what it is for and before all else there. Of many
@@ -157,7 +161,7 @@ func (k *Kit) turnFactorOn(ctx context.Context, tx *store.DB, t typed, a store.A
 	case err != nil:
 		return err
 	}
-	return k.notify(ctx, tx, factorNotice(turnedOnNotices, t.user, t.kind, t.client))
+	return k.notify(ctx, tx, factorOnNotice(t.user, t.kind, t.client))
 }
 
 // turnFactorOff turns a factor off in the transaction of whatever allows it.
@@ -165,33 +169,26 @@ func (k *Kit) turnFactorOff(ctx context.Context, tx *store.DB, t typed, factor a
 	if err := tx.DeactivateFactor(ctx, t.user.ID, factor, k.factorEntry("factor.disabled", t)); err != nil {
 		return err
 	}
-	return k.notify(ctx, tx, factorNotice(turnedOffNotices, t.user, t.kind, t.client))
+	return k.notify(ctx, tx, factorOffNotice(t.user, t.kind, t.client))
 }
 
-// The notices that tell of factors, by their kinds.
-func turnedOnNotices(kind string) string {
-	switch kind {
-	case auth.PhoneFactor:
-		return emails.PhoneFactorEnabled
-	case auth.WebAuthnFactor:
-		return emails.SecurityKeyEnabled
-	}
-	return emails.TOTPEnabled
+// factorNotices are the templates of what users are told of their factors, by kind.
+var factorNotices = map[string]struct{ on, off string }{
+	auth.TOTPFactor:     {emails.TOTPEnabled, emails.TOTPDisabled},
+	auth.PhoneFactor:    {emails.PhoneFactorEnabled, emails.PhoneFactorDisabled},
+	auth.WebAuthnFactor: {emails.SecurityKeyEnabled, emails.SecurityKeyDisabled},
 }
 
-func turnedOffNotices(kind string) string {
-	switch kind {
-	case auth.PhoneFactor:
-		return emails.PhoneFactorDisabled
-	case auth.WebAuthnFactor:
-		return emails.SecurityKeyDisabled
-	}
-	return emails.TOTPDisabled
+func factorOnNotice(u auth.User, kind string, c auth.Client) notice {
+	return factorNotice(factorNotices[kind].on, u, kind, c)
 }
 
-// factorNotice tells a user that a factor of theirs was turned on or off.
-func factorNotice(template func(kind string) string, u auth.User, kind string, c auth.Client) notice {
-	return notice{template: template(kind), to: u.Email, user: u, client: c, detail: map[string]string{"factorType": kind}}
+func factorOffNotice(u auth.User, kind string, c auth.Client) notice {
+	return factorNotice(factorNotices[kind].off, u, kind, c)
+}
+
+func factorNotice(template string, u auth.User, kind string, c auth.Client) notice {
+	return notice{template: template, to: u.Email, user: u, client: c, detail: map[string]string{"factorType": kind}}
 }
 
 func (k *Kit) factorEntry(event string, t typed) store.Entry {

@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -140,11 +139,7 @@ func (k phoneFactors) compareText(ctx context.Context, t typed, ticketID string)
 	if err := json.Unmarshal(t.memo, &sent); err != nil {
 		return "", fmt.Errorf("flow: the challenge of a telephone: %w", err)
 	}
-	err = k.Store.Spend(ctx, phoneBudget(t.user.ID), ticketID, t.now)
-	if errors.Is(err, store.ErrChanged) {
-		return "", fmt.Errorf("%w: it was tried too often", auth.InvalidTicket)
-	}
-	if err != nil {
+	if err := triedOut(k.Store.Spend(ctx, phoneBudget(t.user.ID), ticketID, t.now)); err != nil {
 		return "", err
 	}
 	if !k.Keys.IsCode(sent.Hash, t.ticketID, auth.FactorChallenge, digits) {
@@ -172,7 +167,9 @@ func (f *Account) EnrolPhone(ctx context.Context, in PhoneEnrolment) (auth.Facto
 	e := f.entry("factor.staged", user.ID, in.Client, f.Now())
 	e.SessionID = in.Actor.SessionID
 	factor := auth.Factor{ID: tokens.NewUUID(), Kind: auth.PhoneFactor, Name: in.Name, PhoneNumber: number, CreatedAt: e.At}
-	return factor, f.stageFactor(ctx, store.Factor{ID: factor.ID, Kind: factor.Kind, Name: factor.Name, Phone: number}, e)
+	return factor, f.stage(ctx, user.ID, func(tx *store.DB) error {
+		return tx.StageFactor(ctx, store.Factor{ID: factor.ID, Kind: factor.Kind, Name: factor.Name, Phone: number}, e)
+	})
 }
 
 func (f *Account) mayEnrolPhone(ctx context.Context, in PhoneEnrolment) (auth.User, string, error) {

@@ -51,11 +51,7 @@ func (k totpFactors) check(ctx context.Context, t typed) (proof, error) {
 	if err != nil {
 		return proof{}, err
 	}
-	err = k.Store.Spend(ctx, factorBudget(t.user.ID), t.ticketID, t.now)
-	if errors.Is(err, store.ErrChanged) {
-		return proof{}, fmt.Errorf("%w: it was tried too often", auth.InvalidTicket)
-	}
-	if err != nil {
+	if err := triedOut(k.Store.Spend(ctx, factorBudget(t.user.ID), t.ticketID, t.now)); err != nil {
 		return proof{}, err
 	}
 	step, ok := totp.Check(secret, t.code, t.now)

@@ -76,11 +76,7 @@ func (k keyFactors) check(ctx context.Context, t typed) (proof, error) {
 	if t.signed == nil {
 		return proof{}, fmt.Errorf("%w: no signature", auth.InvalidPasskey)
 	}
-	err := k.Store.TryTicket(ctx, t.ticketID)
-	if errors.Is(err, store.ErrChanged) {
-		return proof{}, fmt.Errorf("%w: it was tried too often", auth.InvalidTicket)
-	}
-	if err != nil {
+	if err := triedOut(k.Store.TryTicket(ctx, t.ticketID)); err != nil {
 		return proof{}, err
 	}
 	challenge, err := answeredTo(t.memo, t.signed.ClientData)

@@ -239,11 +239,7 @@ func (f *Account) proveIn(ctx context.Context, t typed, a auth.Actor, kind facto
 	if err := f.mayConfirm(ctx, a, t.user, factor, t.now); err != nil {
 		return proof{}, err
 	}
-	err := f.Store.TryTicket(ctx, t.ticketID)
-	if errors.Is(err, store.ErrChanged) {
-		err = fmt.Errorf("%w: it was tried too often", auth.InvalidTicket)
-	}
-	if err != nil {
+	if err := triedOut(f.Store.TryTicket(ctx, t.ticketID)); err != nil {
 		return proof{}, err
 	}
 	p, err := kind.confirm(ctx, t, factor)
