@@ -53,6 +53,15 @@ func Credentials(h http.Header, id string, secret *string) (flow.OAuthCredential
 	return flow.OAuthCredentials{ClientID: id, Method: auth.NoClientSecret}, nil
 }
 
+// FormCredentials are Credentials of a client that sends its parameters as they are in get.
+func FormCredentials(h http.Header, get map[string]string) (flow.OAuthCredentials, error) {
+	var secret *string
+	if text, ok := get["client_secret"]; ok {
+		secret = &text
+	}
+	return Credentials(h, get["client_id"], secret)
+}
+
 // AsClient does what a client asks for. Wrong secrets are counted for each client and place: who guessed too often is heard no more.
 func (g Guards) AsClient(from auth.Client, clientID string, do func() error) error {
 	guesser, now := from.Bucket()+" "+clientID, g.Front.Now()

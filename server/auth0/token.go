@@ -79,11 +79,7 @@ func readGrant(r *http.Request) (in grantAsked, err error) {
 	if get["grant_type"] != machineGrant {
 		return in, errGrantType
 	}
-	var secret *string
-	if text, ok := get["client_secret"]; ok {
-		secret = &text
-	}
-	shown, err := server.Credentials(r.Header, get["client_id"], secret)
+	shown, err := server.FormCredentials(r.Header, get)
 	if err != nil {
 		return in, err
 	}

@@ -16,11 +16,7 @@ func (d *Door) asClient(w http.ResponseWriter, r *http.Request, do func(in flow.
 	if err != nil {
 		return err
 	}
-	var secret *string
-	if text, ok := get["client_secret"]; ok {
-		secret = &text
-	}
-	in, err := server.Credentials(r.Header, get["client_id"], secret)
+	in, err := server.FormCredentials(r.Header, get)
 	if err != nil {
 		return err
 	}
